@@ -1,0 +1,155 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// Settings of every Swift target: the language mode is 6, a warning is an error.
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+/// The data path: cross-module inlining, so that a codec call costs what a call inside one module costs.
+let hot: [SwiftSetting] = house + [.unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))]
+
+/// Decisions and codecs that promise to hold no unsafe pointer: the compiler checks it.
+let pure: [SwiftSetting] = hot + [.strictMemorySafety()]
+
+let package = Package(
+    name: "martlet",
+    products: [
+        .executable(name: "martlet", targets: ["martlet"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0", traits: []),
+        .package(url: "https://github.com/grpc/grpc-swift-2", exact: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", exact: "2.9.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: [
+        // Floor 0, ground.
+        .target(name: "CLinux"),
+        .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
+        .target(name: "Memory", swiftSettings: hot),
+        .target(name: "EventLoop", dependencies: ["CLinux", "Memory"], swiftSettings: hot),
+
+        // Floor 1, wire.
+        .target(name: "HeaderBlock", swiftSettings: pure),
+        .target(name: "HTTP1", dependencies: ["HeaderBlock"], swiftSettings: pure),
+        .target(
+            name: "TLS",
+            dependencies: ["Memory", .product(name: "NIOSSL", package: "swift-nio-ssl")],
+            swiftSettings: hot
+        ),
+
+        // Floor 2, vocabulary.
+        .target(
+            name: "XDS",
+            dependencies: [
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: house
+        ),
+        .target(
+            name: "XDSTransport",
+            dependencies: [
+                "XDS",
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: house
+        ),
+        .target(
+            name: "Identity",
+            dependencies: [
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "X509", package: "swift-certificates"),
+            ],
+            swiftSettings: house
+        ),
+        .target(
+            name: "MeshAPI",
+            dependencies: [.product(name: "Yams", package: "Yams")],
+            swiftSettings: house
+        ),
+
+        // Floor 3, decisions.
+        .target(name: "Routing", dependencies: ["CRE2", "HeaderBlock"], swiftSettings: hot),
+        .target(name: "Authorization", dependencies: ["HeaderBlock", "Routing"], swiftSettings: pure),
+        .target(name: "LoadBalancing", swiftSettings: pure),
+        .target(name: "Resilience", dependencies: ["HeaderBlock"], swiftSettings: pure),
+        .target(name: "Telemetry", dependencies: ["HeaderBlock"], swiftSettings: hot),
+
+        // Floor 4, mesh state.
+        .target(name: "MeshState", dependencies: ["MeshAPI"], swiftSettings: house),
+
+        // Floor 5, rooms to live in.
+        .target(
+            name: "Proxy",
+            dependencies: [
+                "Authorization", "CLinux", "EventLoop", "HTTP1", "HeaderBlock", "LoadBalancing", "Memory", "Resilience",
+                "Routing", "TLS", "Telemetry", "XDS",
+            ],
+            swiftSettings: hot
+        ),
+        .target(
+            name: "Agent",
+            dependencies: ["CLinux", "Identity", "Proxy", "XDS", "XDSTransport"],
+            swiftSettings: house
+        ),
+        .target(
+            name: "ControlPlane",
+            dependencies: ["Identity", "MeshAPI", "MeshState", "XDS", "XDSTransport"],
+            swiftSettings: house
+        ),
+        .target(
+            name: "LocalMesh",
+            dependencies: ["CLinux", "Identity", "MeshAPI", "MeshState"],
+            swiftSettings: house
+        ),
+
+        // Floor 6, face.
+        .executableTarget(
+            name: "martlet",
+            dependencies: [
+                "Agent", "ControlPlane", "LocalMesh", "MeshAPI", "MeshState", "Proxy",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: house,
+            linkerSettings: [.unsafeFlags(["-static-stdlib"])]
+        ),
+
+        .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: house),
+        .testTarget(name: "EventLoopTests", dependencies: ["CLinux", "EventLoop", "Memory"], swiftSettings: house),
+        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HeaderBlock"], swiftSettings: house),
+        .testTarget(name: "TLSTests", dependencies: ["Memory", "TLS"], swiftSettings: house),
+        .testTarget(name: "XDSTests", dependencies: ["XDS", "XDSTransport"], swiftSettings: house),
+        .testTarget(name: "IdentityTests", dependencies: ["Identity"], swiftSettings: house),
+        .testTarget(name: "MeshAPITests", dependencies: ["MeshAPI"], swiftSettings: house),
+        .testTarget(name: "MeshStateTests", dependencies: ["MeshAPI", "MeshState"], swiftSettings: house),
+        .testTarget(
+            name: "DecisionTests",
+            dependencies: ["Authorization", "HeaderBlock", "LoadBalancing", "Resilience", "Routing", "Telemetry"],
+            swiftSettings: house
+        ),
+        .testTarget(name: "ProxyTests", dependencies: ["Proxy", "XDS"], swiftSettings: house),
+        .testTarget(
+            name: "ControlPlaneTests",
+            dependencies: ["ControlPlane", "Identity", "MeshAPI", "MeshState", "XDS", "XDSTransport"],
+            swiftSettings: house
+        ),
+        .testTarget(name: "LocalMeshTests", dependencies: ["LocalMesh", "MeshAPI"], swiftSettings: house),
+        .testTarget(name: "MeshTests", swiftSettings: house),
+    ]
+)
