@@ -28,6 +28,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", exact: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0", traits: []),
         .package(url: "https://github.com/grpc/grpc-swift-2", exact: "2.4.3"),
@@ -118,12 +119,23 @@ let package = Package(
             dependencies: ["CLinux", "Identity", "MeshAPI", "MeshState"],
             swiftSettings: house
         ),
+        .target(
+            name: "ExampleService",
+            dependencies: [
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: house
+        ),
 
         // Floor 6, face.
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "Agent", "ControlPlane", "LocalMesh", "MeshAPI", "MeshState", "Proxy",
+                "Agent", "ControlPlane", "ExampleService", "LocalMesh", "MeshAPI", "MeshState", "Proxy",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house,
@@ -150,6 +162,11 @@ let package = Package(
             swiftSettings: house
         ),
         .testTarget(name: "LocalMeshTests", dependencies: ["LocalMesh", "MeshAPI"], swiftSettings: house),
+        .testTarget(
+            name: "ExampleServiceTests",
+            dependencies: ["ExampleService", .product(name: "NIOPosix", package: "swift-nio")],
+            swiftSettings: house
+        ),
         .testTarget(name: "MeshTests", swiftSettings: house),
     ]
 )
