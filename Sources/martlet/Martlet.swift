@@ -1,0 +1,14 @@
+import ArgumentParser
+
+/// The one executable: control plane, sidecar and gateway proxy, local mesh and command line.
+@main
+struct Martlet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "martlet",
+        abstract: "A service mesh in one executable.",
+        version: "0.1.0",
+        subcommands: [
+            ProxyCommand.self
+        ]
+    )
+}
