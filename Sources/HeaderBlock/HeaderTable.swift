@@ -1,0 +1,118 @@
+/// The field table of one message head: a fixed number of fields as offsets into a buffer that someone else owns.
+///
+/// The table never allocates. It serves requests (`method`, `path`, `authority`, `scheme`) and responses (`status`) of any
+/// HTTP version: HTTP/1.1 codecs fill it from the text, HTTP/2 codecs from decoded fields copied to the buffer.
+package struct HeaderTable: ~Copyable {
+    /// The most fields a head may have; codecs refuse more.
+    package static let capacity = 100
+
+    var storage: InlineArray<100, HeaderField>
+    /// Fields in use, removed ones included.
+    package private(set) var count: Int
+
+    package var method: ByteRange = .empty
+    package var knownMethod: Method = .other
+    /// The path with its query, as `:path` of HTTP/2.
+    package var path: ByteRange = .empty
+    /// The host with its port, as `:authority` of HTTP/2; from the Host field in HTTP/1.
+    package var authority: ByteRange = .empty
+    package var scheme: Scheme = .http
+    package var status: UInt16 = 0
+    package var version: HTTPVersion = .http11
+
+    package init() {
+        storage = InlineArray(repeating: HeaderField(name: .empty, value: .empty, id: .other))
+        count = 0
+    }
+
+    /// Forgets the head.
+    package mutating func reset() {
+        count = 0
+        method = .empty
+        knownMethod = .other
+        path = .empty
+        authority = .empty
+        scheme = .http
+        status = 0
+        version = .http11
+    }
+
+    /// Appends a field; false when the table is full.
+    @inline(__always)
+    package mutating func append(_ field: HeaderField) -> Bool {
+        guard count < HeaderTable.capacity else { return false }
+        storage[count] = field
+        count &+= 1
+        return true
+    }
+
+    package subscript(index: Int) -> HeaderField { storage[index] }
+
+    /// Removes the field at `index`; the other indices stay valid.
+    package mutating func remove(at index: Int) { storage[index].isRemoved = true }
+
+    /// Removes all fields with a known name.
+    package mutating func removeAll(_ id: KnownHeader) {
+        var index = 0
+        while index < count {
+            if storage[index].id == id { storage[index].isRemoved = true }
+            index &+= 1
+        }
+    }
+
+    /// Removes all fields with a name.
+    package mutating func removeAll(_ name: HeaderName, in bytes: borrowing Span<UInt8>) {
+        var index = 0
+        while index < count {
+            if !storage[index].isRemoved, bytes.equalsIgnoringCase(storage[index].name, name.bytes) {
+                storage[index].isRemoved = true
+            }
+            index &+= 1
+        }
+    }
+
+    /// Shifts every offset by `delta`: the bytes of the head were moved inside their buffer or to another one.
+    package mutating func move(by delta: Int) {
+        let shift = UInt32(truncatingIfNeeded: delta)
+        var index = 0
+        while index < count {
+            storage[index].nameStart &+= shift
+            storage[index].valueStart &+= shift
+            index &+= 1
+        }
+        method.start &+= shift
+        path.start &+= shift
+        authority.start &+= shift
+    }
+
+    /// The first field with a known name.
+    package func first(_ id: KnownHeader) -> ByteRange? {
+        var index = 0
+        while index < count {
+            if storage[index].id == id, !storage[index].isRemoved { return storage[index].value }
+            index &+= 1
+        }
+        return nil
+    }
+
+    /// The table's fields, removed ones included.
+    package var fields: Span<HeaderField> {
+        @_lifetime(borrow self)
+        get { storage.span.extracting(0..<count) }
+    }
+}
+
+/// Request methods that decisions ask for by name.
+package enum Method: UInt8, Sendable {
+    case other, get, head, post, put, delete, options, patch, connect, trace
+}
+
+/// The scheme under which the client reached the proxy.
+package enum Scheme: UInt8, Sendable {
+    case http, https
+}
+
+/// The protocol version of a message.
+package enum HTTPVersion: UInt8, Sendable {
+    case http10, http11, http2
+}
