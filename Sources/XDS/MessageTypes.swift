@@ -1,0 +1,59 @@
+package import SwiftProtobuf
+
+/// The message types that may stand inside a `google.protobuf.Any`.
+package enum MessageTypes {
+    /// Every type that Martlet packs or unpacks.
+    package static let all: [any Message.Type] = [
+        Envoy_Config_Bootstrap_V3_Bootstrap.self,
+        Envoy_Config_Cluster_V3_Cluster.self,
+        Envoy_Config_Endpoint_V3_ClusterLoadAssignment.self,
+        Envoy_Config_Listener_V3_Listener.self,
+        Envoy_Config_Route_V3_RouteConfiguration.self,
+        Envoy_Extensions_TransportSockets_Tls_V3_Secret.self,
+        Istio_Networking_Nds_V1_NameTable.self,
+
+        Envoy_Extensions_ResourceMonitors_DownstreamConnections_V3_DownstreamConnectionsConfig.self,
+        Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.self,
+        Envoy_Extensions_TransportSockets_RawBuffer_V3_RawBuffer.self,
+        Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext.self,
+        Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.self,
+        Envoy_Extensions_Retry_Host_PreviousHosts_V3_PreviousHostsPredicate.self,
+
+        Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector.self,
+        Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector.self,
+        Envoy_Extensions_Filters_Listener_OriginalDst_V3_OriginalDst.self,
+
+        Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self,
+        Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.self,
+        Envoy_Extensions_Filters_Network_Rbac_V3_RBAC.self,
+
+        Envoy_Config_Route_V3_FilterConfig.self,
+        Envoy_Extensions_Filters_Http_Router_V3_Router.self,
+        Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.self,
+        Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute.self,
+        Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault.self,
+        Envoy_Extensions_Filters_Http_Cors_V3_Cors.self,
+        Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy.self,
+        Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig.self,
+
+        Envoy_Extensions_AccessLoggers_File_V3_FileAccessLog.self,
+        Envoy_Extensions_AccessLoggers_Stream_V3_StdoutAccessLog.self,
+        Envoy_Extensions_AccessLoggers_Stream_V3_StderrAccessLog.self,
+
+        Envoy_Admin_V3_BootstrapConfigDump.self,
+        Envoy_Admin_V3_ClustersConfigDump.self,
+        Envoy_Admin_V3_EndpointsConfigDump.self,
+        Envoy_Admin_V3_ListenersConfigDump.self,
+        Envoy_Admin_V3_RoutesConfigDump.self,
+        Envoy_Admin_V3_SecretsConfigDump.self,
+    ]
+
+    private static let registered: Void = {
+        for type in all { Google_Protobuf_Any.register(messageType: type) }
+    }()
+
+    /// Makes `@type` of every known message readable and writable in JSON. Cheap after the first call.
+    package static func register() {
+        _ = registered
+    }
+}
