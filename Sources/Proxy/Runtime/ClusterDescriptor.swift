@@ -1,0 +1,129 @@
+package import EventLoop
+
+/// One upstream cluster (envoy.config.cluster.v3.Cluster) with its endpoints.
+package final class ClusterDescriptor: Sendable {
+    package enum Discovery: UInt8, Sendable { case fixed, endpointDiscovery, originalDestination, strictDNS, logicalDNS }
+    package enum Upstream: UInt8, Sendable { case http1, http2 }
+    package enum Balancing: UInt8, Sendable { case roundRobin, leastRequest, random, ringHash, maglev, clusterProvided }
+
+    /// Upstream connection pools survive a new snapshot by this name.
+    package let name: String
+    /// Shown in stats in place of the name when set.
+    package let statName: String
+    package let discovery: Discovery
+    package let endpoints: [EndpointDescriptor]
+    package let balancing: Balancing
+    package let upstream: Upstream
+    package let connectTimeoutMilliseconds: UInt32
+    /// Used when no transport socket match of an endpoint selects another.
+    package let tls: UpstreamTLSDescriptor?
+    package let limits: CircuitBreakerLimits
+    /// An idle pooled connection is closed after this time; 0 is never. Envoy's default is one hour.
+    package let idleTimeoutMilliseconds: UInt32
+    /// Requests on one connection; 0 is no limit.
+    package let maxRequestsPerConnection: UInt32
+    package let direction: TrafficDirection
+    /// Metric labels of the destination service.
+    package let service: ServiceLabels
+    package let origin: ProvenanceIndex
+
+    package init(
+        name: String,
+        statName: String? = nil,
+        discovery: Discovery = .fixed,
+        endpoints: [EndpointDescriptor] = [],
+        balancing: Balancing = .roundRobin,
+        upstream: Upstream = .http1,
+        connectTimeoutMilliseconds: UInt32 = 5_000,
+        tls: UpstreamTLSDescriptor? = nil,
+        limits: CircuitBreakerLimits = CircuitBreakerLimits(),
+        idleTimeoutMilliseconds: UInt32 = 3_600_000,
+        maxRequestsPerConnection: UInt32 = 0,
+        direction: TrafficDirection = .unspecified,
+        service: ServiceLabels = ServiceLabels(),
+        origin: ProvenanceIndex = .max
+    ) {
+        self.name = name
+        self.statName = statName ?? name
+        self.discovery = discovery
+        self.endpoints = endpoints
+        self.balancing = balancing
+        self.upstream = upstream
+        self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
+        self.tls = tls
+        self.limits = limits
+        self.idleTimeoutMilliseconds = idleTimeoutMilliseconds
+        self.maxRequestsPerConnection = maxRequestsPerConnection
+        self.direction = direction
+        self.service = service
+        self.origin = origin
+    }
+}
+
+/// One endpoint of a cluster (envoy.config.endpoint.v3.LbEndpoint).
+package struct EndpointDescriptor: Sendable {
+    package enum Health: UInt8, Sendable { case healthy, unhealthy, draining, degraded }
+
+    package let address: SocketAddress
+    /// The name to resolve, for DNS clusters; the address then holds the last answer.
+    package let hostname: String
+    /// At least 1.
+    package let weight: UInt32
+    package let health: Health
+    /// Lower is preferred.
+    package let priority: UInt32
+    package let locality: Locality
+    /// The transport for this endpoint: the match of `transport_socket_matches` is made when the snapshot is compiled.
+    package let tls: UpstreamTLSDescriptor?
+    /// What metrics say about the destination.
+    package let workload: WorkloadLabels
+
+    package init(
+        address: SocketAddress,
+        hostname: String = "",
+        weight: UInt32 = 1,
+        health: Health = .healthy,
+        priority: UInt32 = 0,
+        locality: Locality = Locality(),
+        tls: UpstreamTLSDescriptor? = nil,
+        workload: WorkloadLabels = WorkloadLabels()
+    ) {
+        self.address = address
+        self.hostname = hostname
+        self.weight = max(1, weight)
+        self.health = health
+        self.priority = priority
+        self.locality = locality
+        self.tls = tls
+        self.workload = workload
+    }
+}
+
+package struct Locality: Sendable, Hashable {
+    package var region = ""
+    package var zone = ""
+    package var subzone = ""
+
+    package init(region: String = "", zone: String = "", subzone: String = "") {
+        self.region = region
+        self.zone = zone
+        self.subzone = subzone
+    }
+}
+
+/// Circuit breaker thresholds of the default priority (envoy.config.cluster.v3.CircuitBreakers), with Envoy's defaults.
+package struct CircuitBreakerLimits: Sendable, Hashable {
+    package var maxConnections: UInt32 = 1024
+    package var maxPendingRequests: UInt32 = 1024
+    package var maxRequests: UInt32 = 1024
+    package var maxRetries: UInt32 = 3
+
+    package init(
+        maxConnections: UInt32 = 1024, maxPendingRequests: UInt32 = 1024, maxRequests: UInt32 = 1024, maxRetries: UInt32 = 3
+    ) {
+        self.maxConnections = maxConnections
+        self.maxPendingRequests = maxPendingRequests
+        self.maxRequests = maxRequests
+        self.maxRetries = maxRetries
+    }
+}

@@ -1,0 +1,145 @@
+/// The HTTP connection manager of a filter chain (envoy.extensions.filters.network.http_connection_manager.v3).
+///
+/// Times are milliseconds, 0 is no limit, defaults are Envoy's. `routeTable`, `accessLogs`, `retry` and the numbers in
+/// `httpFilters` index the arrays of the snapshot.
+package final class HTTPConnectionManager: Sendable {
+    package enum Codec: UInt8, Sendable { case auto, http1, http2 }
+    /// `server` header of responses (server_header_transformation).
+    package enum ServerHeader: UInt8, Sendable { case overwrite, appendIfAbsent, passThrough }
+    /// What happens to a received x-forwarded-client-cert (forward_client_cert_details).
+    package enum ForwardedClientCertificate: UInt8, Sendable {
+        case sanitize, forwardOnly, appendForward, sanitizeSet, alwaysForwardOnly
+    }
+
+    /// Bits of `certificateDetails`: what a set x-forwarded-client-cert element holds beside `Hash`.
+    package struct CertificateDetails: OptionSet, Sendable {
+        package let rawValue: UInt8
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+        package static let subject = CertificateDetails(rawValue: 1)
+        package static let uri = CertificateDetails(rawValue: 2)
+        package static let dns = CertificateDetails(rawValue: 4)
+    }
+
+    package struct Timeouts: Sendable {
+        /// A connection without a request is closed (common_http_protocol_options.idle_timeout).
+        package var idleMilliseconds: UInt32 = 3_600_000
+        /// The head of a request must be complete (request_headers_timeout).
+        package var requestHeadMilliseconds: UInt32 = 0
+        /// The whole request must be received (request_timeout).
+        package var requestMilliseconds: UInt32 = 0
+        /// Nothing moved on a stream (stream_idle_timeout).
+        package var streamIdleMilliseconds: UInt32 = 300_000
+        /// Between the notice and the close of a draining connection (drain_timeout).
+        package var drainMilliseconds: UInt32 = 5_000
+        /// A connection is drained at this age (max_connection_duration).
+        package var maxConnectionMilliseconds: UInt32 = 0
+
+        package init() {}
+    }
+
+    package let statPrefix: String
+    package let codec: Codec
+    /// Index into `RuntimeSnapshot.routeTables`; nil until the table named by RDS has arrived: requests get 404 NR.
+    package let routeTable: Int?
+    /// The RDS name, or the name of the inline table; for the admin API.
+    package let routeTableName: String
+    package let httpFilters: [HTTPFilter]
+    package let accessLogs: [Int]
+    package let timeouts: Timeouts
+    /// The value of the `server` header; Envoy's default is `envoy`, Istio's `istio-envoy`.
+    package let serverName: [UInt8]
+    package let serverHeader: ServerHeader
+    /// x-request-id is made when absent (generate_request_id).
+    package let generatesRequestID: Bool
+    /// A received x-request-id is kept also at the edge (preserve_external_request_id).
+    package let preservesExternalRequestID: Bool
+    /// x-request-id goes into the response always, not only when the request had it (always_set_request_id_in_response).
+    package let setsRequestIDInResponse: Bool
+    /// The peer's address is the client: it is appended to x-forwarded-for (use_remote_address).
+    package let usesRemoteAddress: Bool
+    /// Trusted proxies in front (xff_num_trusted_hops).
+    package let trustedHops: UInt32
+    /// x-forwarded-for is left alone (skip_xff_append).
+    package let skipsForwardedForAppend: Bool
+    package let forwardedClientCertificate: ForwardedClientCertificate
+    package let certificateDetails: CertificateDetails
+    /// Dot segments are removed from paths before anything looks at them (normalize_path).
+    package let normalizesPath: Bool
+    package let mergesSlashes: Bool
+    /// HTTP/1.0 is spoken; otherwise it is refused with 426 (http_protocol_options.accept_http_10).
+    package let acceptsHTTP10: Bool
+    package let defaultHostForHTTP10: [UInt8]
+    /// Envoy's 60 KiB (max_request_headers_kb).
+    package let maxRequestHeadBytes: Int
+    /// Upgrades (lower case) that may become tunnels.
+    package let upgrades: [String]
+    /// What Istio's metrics name as reporter.
+    package let direction: TrafficDirection
+    /// The peer's workload, exchanged in x-envoy-peer-metadata, is read and sent (Istio's metadata exchange).
+    package let exchangesPeerMetadata: Bool
+    package let origin: ProvenanceIndex
+
+    package init(
+        statPrefix: String,
+        codec: Codec = .auto,
+        routeTable: Int?,
+        routeTableName: String = "",
+        httpFilters: [HTTPFilter] = [],
+        accessLogs: [Int] = [],
+        timeouts: Timeouts = Timeouts(),
+        serverName: [UInt8] = Array("envoy".utf8),
+        serverHeader: ServerHeader = .overwrite,
+        generatesRequestID: Bool = true,
+        preservesExternalRequestID: Bool = false,
+        setsRequestIDInResponse: Bool = false,
+        usesRemoteAddress: Bool = false,
+        trustedHops: UInt32 = 0,
+        skipsForwardedForAppend: Bool = false,
+        forwardedClientCertificate: ForwardedClientCertificate = .sanitize,
+        certificateDetails: CertificateDetails = [],
+        normalizesPath: Bool = false,
+        mergesSlashes: Bool = false,
+        acceptsHTTP10: Bool = false,
+        defaultHostForHTTP10: [UInt8] = [],
+        maxRequestHeadBytes: Int = 60 * 1024,
+        upgrades: [String] = [],
+        direction: TrafficDirection = .unspecified,
+        exchangesPeerMetadata: Bool = false,
+        origin: ProvenanceIndex = .max
+    ) {
+        self.statPrefix = statPrefix
+        self.codec = codec
+        self.routeTable = routeTable
+        self.routeTableName = routeTableName
+        self.httpFilters = httpFilters
+        self.accessLogs = accessLogs
+        self.timeouts = timeouts
+        self.serverName = serverName
+        self.serverHeader = serverHeader
+        self.generatesRequestID = generatesRequestID
+        self.preservesExternalRequestID = preservesExternalRequestID
+        self.setsRequestIDInResponse = setsRequestIDInResponse
+        self.usesRemoteAddress = usesRemoteAddress
+        self.trustedHops = trustedHops
+        self.skipsForwardedForAppend = skipsForwardedForAppend
+        self.forwardedClientCertificate = forwardedClientCertificate
+        self.certificateDetails = certificateDetails
+        self.normalizesPath = normalizesPath
+        self.mergesSlashes = mergesSlashes
+        self.acceptsHTTP10 = acceptsHTTP10
+        self.defaultHostForHTTP10 = defaultHostForHTTP10
+        self.maxRequestHeadBytes = maxRequestHeadBytes
+        self.upgrades = upgrades
+        self.direction = direction
+        self.exchangesPeerMetadata = exchangesPeerMetadata
+        self.origin = origin
+    }
+}
+
+/// An HTTP filter in front of the router, in configured order. The router itself is always the last and not listed.
+package enum HTTPFilter: Sendable {
+    /// Index into `RuntimeSnapshot.authorizers`; `shadow` evaluates without deciding.
+    case rbac(authorizer: Int)
+    /// Sets response headers for a health check path or answers a fixed text; used by readiness listeners.
+    case answer(path: [UInt8], status: UInt16, body: [UInt8])
+}

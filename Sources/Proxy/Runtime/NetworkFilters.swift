@@ -1,0 +1,44 @@
+/// A network filter in front of the terminal filter of a chain.
+package enum NetworkFilter: Sendable {
+    /// envoy.extensions.filters.network.rbac.v3: index into `RuntimeSnapshot.authorizers`. A denied connection is closed.
+    case rbac(authorizer: Int)
+}
+
+/// envoy.extensions.filters.network.tcp_proxy.v3.
+package final class TCPProxyDescriptor: Sendable {
+    package struct Target: Sendable {
+        package let cluster: ClusterIndex
+        package let weight: UInt32
+
+        package init(cluster: ClusterIndex, weight: UInt32 = 1) {
+            self.cluster = cluster
+            self.weight = weight
+        }
+    }
+
+    package let statPrefix: String
+    /// Chosen by weight; never empty.
+    package let targets: [Target]
+    /// Nothing moved in either direction; 0 is no limit. Envoy's default is one hour.
+    package let idleTimeoutMilliseconds: UInt32
+    package let maxConnectAttempts: UInt32
+    /// Indices into the snapshot's access logs.
+    package let accessLogs: [Int]
+    package let direction: TrafficDirection
+
+    package init(
+        statPrefix: String,
+        targets: [Target],
+        idleTimeoutMilliseconds: UInt32 = 3_600_000,
+        maxConnectAttempts: UInt32 = 1,
+        accessLogs: [Int] = [],
+        direction: TrafficDirection = .unspecified
+    ) {
+        self.statPrefix = statPrefix
+        self.targets = targets
+        self.idleTimeoutMilliseconds = idleTimeoutMilliseconds
+        self.maxConnectAttempts = max(1, maxConnectAttempts)
+        self.accessLogs = accessLogs
+        self.direction = direction
+    }
+}

@@ -1,0 +1,42 @@
+/// Everything that a worker executes: one immutable configuration, compiled from xDS, swapped by pointer.
+///
+/// The parts refer to each other by index into the arrays here, so that reading them costs no reference counting and a
+/// dangling reference is found when the snapshot is made. Exchanges that began under a snapshot finish under it.
+///
+/// Objects that did not change between two snapshots should be the same instance (`TLSContext`) or equal (`name`,
+/// `address`): connections and upstream pools are kept by these.
+package final class RuntimeSnapshot: Sendable {
+    /// Grows with every snapshot that is applied; shown by the admin API.
+    package let generation: UInt64
+    package let listeners: [ListenerDescriptor]
+    /// By the number of Routing's `ClusterID`; nil is a number without a cluster.
+    package let clusters: [ClusterDescriptor?]
+    package let provenance: ProvenanceTable
+    /// What this proxy says about its own workload in metrics.
+    package let local: WorkloadLabels
+    package let telemetry: TelemetryDescriptor
+
+    package init(
+        generation: UInt64,
+        listeners: [ListenerDescriptor],
+        clusters: [ClusterDescriptor?],
+        provenance: ProvenanceTable,
+        local: WorkloadLabels,
+        telemetry: TelemetryDescriptor
+    ) {
+        self.generation = generation
+        self.listeners = listeners
+        self.clusters = clusters
+        self.provenance = provenance
+        self.local = local
+        self.telemetry = telemetry
+    }
+
+    /// The snapshot that serves nothing: what a worker has before the first `apply`.
+    package static let empty = RuntimeSnapshot(
+        generation: 0, listeners: [], clusters: [], provenance: ProvenanceTable(), local: WorkloadLabels(),
+        telemetry: TelemetryDescriptor())
+}
+
+/// Index into `RuntimeSnapshot.clusters`, the `index` of Routing's `ClusterID`.
+package typealias ClusterIndex = Int
