@@ -131,7 +131,10 @@ package struct IPAddress: Sendable, Hashable {
 extension IPAddress: CustomStringConvertible {
     package var description: String {
         if !isIPv6 { return "\(low >> 24 & 255).\(low >> 16 & 255).\(low >> 8 & 255).\(low & 255)" }
-        let groups = (0..<8).map { ($0 < 4 ? high >> UInt64(48 - 16 * $0) : low >> UInt64(112 - 16 * $0)) & 0xffff }
+        let groups = (0..<8).map { (index: Int) -> UInt64 in
+            let half = index < 4 ? high : low
+            return half >> UInt64(16 * (3 - index % 4)) & 0xffff
+        }
         // RFC 5952: the longest run of two or more zero groups becomes "::".
         var best = 0..<0
         var start = 0
