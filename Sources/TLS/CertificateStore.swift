@@ -1,0 +1,82 @@
+private import CNIOBoringSSL
+
+/// Trust anchors, as the library wants them. Immutable after init; the library locks the store itself.
+final class CertificateStore: Sendable {
+    // SAFETY: written once in init; X509_STORE is documented as usable from several threads.
+    nonisolated(unsafe) let store: OpaquePointer
+    let anchors: [TLSCertificate]
+
+    init(_ materials: [TLSMaterial]) throws(TLSError) {
+        guard let store = X509_STORE_new() else { throw .exhausted }
+        self.store = store
+        var anchors: [TLSCertificate] = []
+        for (index, der) in try Material.certificates(materials, what: "trust anchors").enumerated() {
+            guard let x509 = Material.parse(der) else {
+                throw .badCertificate(what: "trust anchors", index: index, reason: LibraryError.take())
+            }
+            defer { X509_free(x509) }
+            X509_STORE_add_cert(store, x509)
+            anchors.append(TLSCertificate(x509: x509, sha256: Material.sha256(der)))
+        }
+        // An anchor is trusted for being in the bundle, be it self-signed or not (RFC 5280 section 6.1.1 d).
+        X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
+        self.anchors = anchors
+    }
+
+    deinit { X509_STORE_free(store) }
+}
+
+/// Reading of certificates and keys.
+enum Material {
+    /// DER objects of every certificate in the materials, in order.
+    static func certificates(_ materials: [TLSMaterial], what: String) throws(TLSError) -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        for material in materials {
+            switch material {
+            case .none: continue
+            case .der(let objects): found += objects
+            case .pem(let text):
+                let certificates = PEM.blocks(text).filter { $0.label.hasSuffix("CERTIFICATE") }
+                guard !certificates.isEmpty else { throw .noCertificate(what: what) }
+                found += certificates.map(\.der)
+            }
+        }
+        return found
+    }
+
+    /// - Returns: an owned X509, or nil with the reason on the error queue.
+    static func parse(_ der: [UInt8]) -> OpaquePointer? {
+        der.withUnsafeBufferPointer { bytes in
+            var cursor = bytes.baseAddress
+            guard let x509 = d2i_X509(nil, &cursor, bytes.count) else { return nil }
+            guard cursor == bytes.baseAddress.map({ $0 + bytes.count }) else {
+                X509_free(x509)
+                return nil
+            }
+            return x509
+        }
+    }
+
+    /// - Returns: an owned EVP_PKEY.
+    static func privateKey(_ material: TLSMaterial) throws(TLSError) -> OpaquePointer {
+        let der: [UInt8]?
+        switch material {
+        case .none: der = nil
+        case .der(let objects): der = objects.first
+        case .pem(let text): der = PEM.blocks(text).first { $0.label.hasSuffix("PRIVATE KEY") }?.der
+        }
+        guard let der else { throw .badPrivateKey(reason: "no private key in the given bytes") }
+        let key: OpaquePointer? = der.withUnsafeBufferPointer { bytes in
+            var cursor = bytes.baseAddress
+            return d2i_AutoPrivateKey(nil, &cursor, bytes.count)
+        }
+        guard let key else { throw .badPrivateKey(reason: LibraryError.take()) }
+        return key
+    }
+
+    static func sha256(_ bytes: [UInt8]) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        SHA256(bytes, bytes.count, &digest)
+        return digest
+    }
+}

@@ -1,0 +1,185 @@
+private import CNIOBoringSSL
+import Glibc
+
+/// Everything sessions of one kind have in common: certificate and key, trust, names, versions. Immutable and shared by
+/// all workers; a rotated certificate is a new context for new sessions, while old sessions keep theirs.
+package final class TLSContext: Sendable {
+    // SAFETY: SSL_CTX is configured in init only and reference counted; SSL_new may be called from several threads.
+    nonisolated(unsafe) let library: OpaquePointer
+    let verifier: PeerVerifier
+    /// Length-prefixed, as ALPN has it on the wire.
+    let protocols: [UInt8]
+
+    package let role: TLSConfiguration.Role
+    package let serverName: String?
+    /// Our own leaf: for the XFCC header's `By` and for the admin server. Nil when no certificate is offered.
+    package let certificate: TLSCertificate?
+    /// The bundle that peers are checked against.
+    package let trustAnchors: [TLSCertificate]
+
+    package init(_ configuration: TLSConfiguration) throws(TLSError) {
+        guard let library = SSL_CTX_new(TLS_with_buffers_method()) else { throw .exhausted }
+        self.library = library
+        role = configuration.role
+        serverName = configuration.serverName
+        var wire: [UInt8] = []
+        for name in configuration.applicationProtocols {
+            guard (1...255).contains(name.utf8.count) else {
+                SSL_CTX_free(library)
+                throw .badSetting(what: "ALPN protocol", value: name, reason: "its length must be 1 to 255")
+            }
+            wire.append(UInt8(name.utf8.count))
+            wire.append(contentsOf: name.utf8)
+        }
+        protocols = wire
+        do {
+            let store = configuration.acceptUntrusted ? nil : try CertificateStore(configuration.trustAnchors)
+            let checksNothing = configuration.verification == .none
+            verifier = PeerVerifier(
+                trust: checksNothing ? nil : store,
+                matchers: checksNothing ? [] : configuration.subjectAlternativeNames,
+                peerIs: configuration.role == .client ? .server : .client
+            )
+            trustAnchors = store?.anchors ?? []
+            certificate = try Self.install(configuration, in: library)
+            try Self.limit(configuration, in: library)
+        } catch {
+            SSL_CTX_free(library)
+            throw error
+        }
+        Self.tune(library, configuration)
+        SSL_CTX_set_custom_verify(library, Self.mode(configuration), verifyPeer)
+        if role == .client {
+            SSL_CTX_set_alpn_protos(library, wire, wire.count)
+        } else if !wire.isEmpty {
+            SSL_CTX_set_alpn_select_cb(library, selectProtocol, nil)
+        }
+    }
+
+    deinit { SSL_CTX_free(library) }
+
+    private static func mode(_ configuration: TLSConfiguration) -> Int32 {
+        switch (configuration.role, configuration.verification) {
+        // A client looks at the server's certificate even when it accepts any: the names go to the logs.
+        case (.client, _): SSL_VERIFY_PEER
+        case (.server, .none): SSL_VERIFY_NONE
+        case (.server, .optional): SSL_VERIFY_PEER
+        case (.server, .required): SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+        }
+    }
+
+    private static func install(
+        _ configuration: TLSConfiguration,
+        in library: OpaquePointer
+    ) throws(TLSError) -> TLSCertificate? {
+        let chain = try Material.certificates([configuration.certificateChain], what: "certificate chain")
+        guard let leaf = chain.first else {
+            if configuration.role == .server { throw .noCertificate(what: "certificate chain") }
+            return nil
+        }
+        for (index, der) in chain.enumerated() {
+            guard let x509 = Material.parse(der) else {
+                throw .badCertificate(what: "certificate chain", index: index, reason: LibraryError.take())
+            }
+            X509_free(x509)
+        }
+        guard let x509 = Material.parse(leaf) else { throw .exhausted }
+        defer { X509_free(x509) }
+        let key = try Material.privateKey(configuration.privateKey)
+        defer { EVP_PKEY_free(key) }
+        let buffers: [OpaquePointer?] = chain.map { CRYPTO_BUFFER_new($0, $0.count, nil) }
+        defer { for buffer in buffers { CRYPTO_BUFFER_free(buffer) } }
+        guard SSL_CTX_set_chain_and_key(library, buffers, buffers.count, key, nil) == 1 else {
+            throw .keyMismatch(reason: LibraryError.take())
+        }
+        return TLSCertificate(x509: x509, sha256: Material.sha256(leaf))
+    }
+
+    private static func limit(_ configuration: TLSConfiguration, in library: OpaquePointer) throws(TLSError) {
+        func number(_ version: TLSConfiguration.Version) -> UInt16 {
+            UInt16(version == .tls12 ? TLS1_2_VERSION : TLS1_3_VERSION)
+        }
+        guard configuration.minimumVersion <= configuration.maximumVersion,
+            SSL_CTX_set_min_proto_version(library, number(configuration.minimumVersion)) == 1,
+            SSL_CTX_set_max_proto_version(library, number(configuration.maximumVersion)) == 1
+        else {
+            throw .badSetting(
+                what: "TLS version range",
+                value: "\(configuration.minimumVersion)...\(configuration.maximumVersion)",
+                reason: "the minimum is above the maximum"
+            )
+        }
+        if !configuration.cipherSuites.isEmpty {
+            let list = configuration.cipherSuites.joined(separator: ":")
+            guard SSL_CTX_set_strict_cipher_list(library, list) == 1 else {
+                throw .badSetting(what: "cipher suites", value: list, reason: LibraryError.take())
+            }
+        }
+        let curves = configuration.curves.isEmpty ? "X25519:P-256:P-384" : configuration.curves.joined(separator: ":")
+        guard SSL_CTX_set1_groups_list(library, curves) == 1 else {
+            throw .badSetting(what: "curves", value: curves, reason: LibraryError.take())
+        }
+    }
+
+    private static func tune(_ library: OpaquePointer, _ configuration: TLSConfiguration) {
+        // Partial writes and moving buffers: the caller's bytes live in pooled buffers that move between calls.
+        SSL_CTX_set_mode(library, UInt32(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER))
+        SSL_CTX_set_session_cache_mode(library, SSL_SESS_CACHE_OFF)
+        if !configuration.sessionTickets { SSL_CTX_set_options(library, UInt32(SSL_OP_NO_TICKET)) }
+        // The verdict and the names are ours after the handshake, so the chain need not stay in each session.
+        SSL_CTX_set_retain_only_sha256_of_client_certs(library, configuration.role == .server ? 1 : 0)
+        if let pool = SharedBuffers.pool { SSL_CTX_set0_buffer_pool(library, pool) }
+    }
+}
+
+/// One copy of each certificate's bytes in the process, however many connections present it.
+private enum SharedBuffers {
+    // SAFETY: the pool locks itself; made once, never freed.
+    nonisolated(unsafe) static let pool: OpaquePointer? = CRYPTO_BUFFER_POOL_new()
+}
+
+/// The library asks for the verdict on the peer's chain.
+private func verifyPeer(_ ssl: OpaquePointer?, _ alert: UnsafeMutablePointer<UInt8>?) -> ssl_verify_result_t {
+    guard let state = SessionState.of(ssl), let chain = SSL_get0_peer_certificates(ssl) else {
+        return ssl_verify_invalid
+    }
+    switch state.pointee.context.verifier.verify(chain: chain, now: Int64(time(nil))) {
+    case .good(let peer):
+        state.pointee.peer = peer
+        return ssl_verify_ok
+    case .refused(let reason, let code):
+        state.pointee.failure = reason
+        alert?.pointee = code
+        return ssl_verify_invalid
+    }
+}
+
+/// The server's choice: its own first protocol that the client also has; no common one means no ALPN, as Envoy does.
+private func selectProtocol(
+    _ ssl: OpaquePointer?,
+    _ selected: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
+    _ selectedCount: UnsafeMutablePointer<UInt8>?,
+    _ offered: UnsafePointer<UInt8>?,
+    _ offeredCount: UInt32,
+    _ argument: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let state = SessionState.of(ssl), let offered else { return SSL_TLSEXT_ERR_NOACK }
+    let ours = state.pointee.context.protocols
+    let theirs = UnsafeBufferPointer(start: offered, count: Int(offeredCount))
+    var own = 0
+    while own < ours.count {
+        let length = Int(ours[own])
+        var at = 0
+        // SAFETY: the library checked the offer's framing before it calls; the bounds below keep us inside it anyway.
+        while at < theirs.count, at + 1 + Int(theirs[at]) <= theirs.count {
+            if Int(theirs[at]) == length, theirs[(at + 1)..<(at + 1 + length)].elementsEqual(ours[(own + 1)...(own + length)]) {
+                selected?.pointee = offered + at + 1
+                selectedCount?.pointee = UInt8(length)
+                return SSL_TLSEXT_ERR_OK
+            }
+            at += 1 + Int(theirs[at])
+        }
+        own += 1 + length
+    }
+    return SSL_TLSEXT_ERR_NOACK
+}
