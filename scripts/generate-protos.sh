@@ -6,6 +6,6 @@ cd "$(dirname "$0")/.."
 find Protos -name '*.proto' -not -path 'Protos/istio/*' -delete
 rm -rf Sources/XDS/Generated
 mkdir -p Sources/XDS/Generated
-python3 scripts/protos.py Protos Sources/XDS/Generated/Schema.swift
+python3 scripts/protos.py Protos Sources/XDS/Generated/SchemaText.swift
 find Protos -name '*.proto' | sort | xargs protoc -IProtos --swift_out=Sources/XDS/Generated \
     --swift_opt=Visibility=Package --swift_opt=FileNaming=PathToUnderscores --swift_opt=UseAccessLevelOnImports=true
