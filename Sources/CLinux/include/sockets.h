@@ -1,0 +1,98 @@
+// Socket and epoll calls of the data path. Results are >= 0, or -errno.
+#pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+// An address in the form that Swift keeps: IPv4 in the low 32 bits of `low`, host order.
+typedef struct {
+    uint64_t high;
+    uint64_t low;
+    uint16_t port;
+    uint8_t family; // 0 none, 4, 6, 1 Unix
+} martlet_address;
+
+int martlet_epoll_create(void);
+int martlet_eventfd_create(void);
+int martlet_listen(const martlet_address *address, int backlog, int reuse_port, int transparent);
+int martlet_listen_path(const char *path, int backlog);
+// Connects without waiting; 0 or EINPROGRESS is success.
+int martlet_connect(const martlet_address *address, int mark);
+int martlet_connect_path(const char *path);
+int martlet_accept(int listener, martlet_address *peer);
+int martlet_original_destination(int fd, int family, martlet_address *address);
+int martlet_local_address(int fd, martlet_address *address);
+int martlet_peer_address(int fd, martlet_address *address);
+int martlet_reset(int fd);
+
+static inline int martlet_epoll_add(int epoll, int fd, uint32_t events, uint64_t token) {
+    struct epoll_event event;
+    event.events = events;
+    event.data.u64 = token;
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static inline int martlet_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout_ms) {
+    int n = epoll_wait(epoll, events, count, timeout_ms);
+    return n < 0 ? -errno : n;
+}
+
+static inline uint32_t martlet_event_flags(const struct epoll_event *events, int index) { return events[index].events; }
+static inline uint64_t martlet_event_token(const struct epoll_event *events, int index) { return events[index].data.u64; }
+
+static inline long martlet_receive(int fd, void *bytes, size_t count) {
+    ssize_t n = recv(fd, bytes, count, 0);
+    return n < 0 ? -(long)errno : (long)n;
+}
+
+static inline long martlet_send(int fd, const void *bytes, size_t count) {
+    ssize_t n = send(fd, bytes, count, MSG_NOSIGNAL);
+    return n < 0 ? -(long)errno : (long)n;
+}
+
+static inline long martlet_send2(int fd, const void *first, size_t first_count, const void *second, size_t second_count) {
+    struct iovec parts[2] = {{(void *)first, first_count}, {(void *)second, second_count}};
+    struct msghdr message;
+    memset(&message, 0, sizeof message);
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
+    return n < 0 ? -(long)errno : (long)n;
+}
+
+static inline int martlet_socket_error(int fd) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? errno : error;
+}
+
+static inline void martlet_shutdown_write(int fd) { shutdown(fd, SHUT_WR); }
+
+static inline uint64_t martlet_now_coarse_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static inline uint64_t martlet_now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static inline uint64_t martlet_realtime_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}

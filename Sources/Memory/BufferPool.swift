@@ -1,0 +1,63 @@
+/// Memory of one size for the buffers of one worker, recycled. Idle connections hold none of it.
+package struct BufferPool: ~Copyable {
+    /// What one read can bring; larger buffers are grown on demand and not recycled.
+    package static let bufferSize = 16 * 1024
+
+    private var freeList: UnsafeMutableRawPointer?
+    /// Pieces kept for later.
+    package private(set) var free = 0
+    /// Pieces lent out. Zero when nothing is in flight: the leak check of tests.
+    package private(set) var lent = 0
+    private let maxFree: Int
+
+    package init(maxFree: Int = 1024) { self.maxFree = maxFree }
+
+    deinit {
+        var next = freeList
+        while let piece = next {
+            // SAFETY: each free piece holds the address of the next in its first word.
+            next = piece.load(as: UnsafeMutableRawPointer?.self)
+            piece.deallocate()
+        }
+    }
+
+    /// Gives `buffer` memory when it has none.
+    @inline(__always)
+    package mutating func lend(_ buffer: inout ByteBuffer) {
+        if buffer.hasMemory { return }
+        lent &+= 1
+        if let piece = freeList {
+            // SAFETY: a free piece holds the address of the next in its first word and is Self.bufferSize bytes long.
+            freeList = piece.load(as: UnsafeMutableRawPointer?.self)
+            free &-= 1
+            buffer = ByteBuffer(lending: piece.assumingMemoryBound(to: UInt8.self), capacity: Self.bufferSize)
+        } else {
+            let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.bufferSize, alignment: 64)
+            buffer = ByteBuffer(lending: memory.assumingMemoryBound(to: UInt8.self), capacity: Self.bufferSize)
+        }
+    }
+
+    /// Takes the memory of `buffer` back; its bytes are gone.
+    @inline(__always)
+    package mutating func reclaim(_ buffer: inout ByteBuffer) {
+        guard buffer.hasMemory else { return }
+        if buffer.isLent { lent &-= 1 }
+        let isStandard = buffer.isLent && buffer.capacity == Self.bufferSize
+        guard let memory = buffer.detach() else { return }
+        guard isStandard, free < maxFree else {
+            memory.deallocate()
+            return
+        }
+        // SAFETY: the piece is ours now and large enough for one word.
+        let piece = UnsafeMutableRawPointer(memory)
+        piece.storeBytes(of: freeList, as: UnsafeMutableRawPointer?.self)
+        freeList = piece
+        free &+= 1
+    }
+
+    /// Takes the memory of `buffer` back when it holds no bytes.
+    @inline(__always)
+    package mutating func reclaimIfEmpty(_ buffer: inout ByteBuffer) {
+        if buffer.isEmpty { reclaim(&buffer) }
+    }
+}
