@@ -8,7 +8,8 @@ struct Martlet: AsyncParsableCommand {
         abstract: "A service mesh in one executable.",
         version: "0.1.0",
         subcommands: [
-            ProxyCommand.self
+            ExampleServiceCommand.self,
+            ProxyCommand.self,
         ]
     )
 }
