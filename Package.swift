@@ -139,7 +139,12 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house,
-            linkerSettings: [.unsafeFlags(["-static-stdlib", "-lCoreFoundation", "-l_FoundationICU", "-l_FoundationCShims", "-l_FoundationCollections", "-ldispatch", "-lBlocksRuntime", "-lm", "-lpthread", "-ldl", "-lstdc++"])]
+            linkerSettings: [
+                .unsafeFlags([
+                    "-static-stdlib", "-lCoreFoundation", "-l_FoundationICU", "-l_FoundationCShims",
+                    "-l_FoundationCollections", "-ldispatch", "-lBlocksRuntime", "-lm", "-lpthread", "-ldl", "-lstdc++",
+                ])
+            ]
         ),
 
         .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: house),

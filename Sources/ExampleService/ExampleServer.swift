@@ -14,7 +14,8 @@ package final class ExampleServer: Sendable {
     package var localAddress: String { listener.localAddress.map(String.init(describing:)) ?? "" }
     package var port: Int { listener.localAddress?.port ?? 0 }
 
-    private init(group: MultiThreadedEventLoopGroup, listener: any Channel, connections: ConnectionSet, grace: Duration) {
+    private init(group: MultiThreadedEventLoopGroup, listener: any Channel, connections: ConnectionSet, grace: Duration)
+    {
         self.group = group
         self.listener = listener
         self.connections = connections

@@ -76,7 +76,8 @@ final class RequestHandler: ChannelInboundHandler {
         guard context.channel.isActive else { return }
         if let reason = reasonToFail(exchange, behaviour) {
             switch behaviour.failure {
-            case .status(let status): answer(context, exchange, status: status, note: reason, padding: behaviour.bodySize)
+            case .status(let status):
+                answer(context, exchange, status: status, note: reason, padding: behaviour.bodySize)
             case .stall: break
             case .reset:
                 // Linger 0 makes the close a TCP reset; a stream of HTTP/2 knows no such option and is reset by closing.

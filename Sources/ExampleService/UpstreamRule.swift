@@ -41,7 +41,8 @@ package struct UpstreamRule: Sendable, Equatable {
         guard let pathPrefix else { return true }
         let path = target.prefix { $0 != "?" }
         guard path.hasPrefix(pathPrefix) else { return false }
-        return path.count == pathPrefix.count || pathPrefix.hasSuffix("/") || path.dropFirst(pathPrefix.count).first == "/"
+        return path.count == pathPrefix.count || pathPrefix.hasSuffix("/")
+            || path.dropFirst(pathPrefix.count).first == "/"
     }
 
     /// The path and query to ask for.

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Dispatch
+@preconcurrency import Dispatch
 import ExampleService
 import Foundation
 
@@ -7,7 +7,8 @@ import Foundation
 struct ExampleServiceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "example-service",
-        abstract: "Run a stand-in application: an HTTP/1.1 and HTTP/2 echo server that calls others and fails on demand.",
+        abstract:
+            "Run a stand-in application: an HTTP/1.1 and HTTP/2 echo server that calls others and fails on demand.",
         discussion: """
             Answers every path with JSON: who answered, what arrived, what the upstreams answered. /health answers "ok", /echo \
             the request body. Each of the knobs latency, error-rate, error, fail-first, body-size is also an environment \
@@ -105,7 +106,8 @@ struct ExampleServiceCommand: AsyncParsableCommand {
         options.grace = try parseDuration(grace)
         options.threads = threads
         let knobs: [(Behaviour.Knob, String?)] = [
-            (.latency, latency), (.errorRate, errorRate), (.error, error), (.failFirst, failFirst), (.bodySize, bodySize),
+            (.latency, latency), (.errorRate, errorRate), (.error, error), (.failFirst, failFirst),
+            (.bodySize, bodySize),
         ]
         for case (let knob, let text?) in knobs { try options.behaviour.set(knob, to: text) }
         return options
