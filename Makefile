@@ -1,0 +1,32 @@
+# `make up` and `make test` are the two commands to know; the others are for those who change Martlet.
+MARTLET := .build/release/martlet
+BUILD_FLAGS ?=
+# More for `martlet up`: make up ARGS="--detach"
+ARGS ?=
+
+.PHONY: help up test build bootstrap lint bench
+
+help:
+	@echo "make up      build Martlet and run the shop of examples/shop in a local mesh (ARGS: further arguments)"
+	@echo "make test    build and run all tests, the whole-mesh tests with and without root where both are possible"
+	@echo "make lint    check format, scripts and layers"
+	@echo "make bench   measure the proxy beside Envoy, haproxy and nginx, and write docs/performance.md"
+
+bootstrap:
+	@scripts/bootstrap.sh
+
+build: bootstrap
+	swift build -c release --product martlet $(BUILD_FLAGS)
+
+up: build
+	$(MARTLET) up examples/shop $(ARGS)
+
+test: bootstrap
+	scripts/test.sh
+
+lint:
+	scripts/lint.sh
+	scripts/check-layers
+
+bench: build
+	scripts/bench.sh

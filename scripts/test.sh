@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# All tests, from one release build. The whole-mesh tests run once without root and, when we are root, once more as root:
+# a local mesh is built differently in the two cases.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+echo "test: building (the first build takes a while)"
+swift build -c release --build-tests "$@"
+echo "test: unit and component tests"
+swift test -c release --skip-build --skip MeshTests "$@"
+
+build=$(swift build -c release --show-bin-path)
+stage=$(mktemp -d "${TMPDIR:-/tmp}/martlet-test.XXXXXX")
+trap 'rm -rf "$stage"' EXIT
+chmod 755 "$stage"
+
+# The tests and what they read go to a folder that every user may read: a clone may lie where only its owner can look.
+install -m 755 "$build/martlet" "$build/martletPackageTests.xctest" "$stage/"
+cp -R examples "$stage/examples"
+for samples in "${MARTLET_BOOKINFO:-}" ../shared/conformance/samples/bookinfo; do
+    if [[ -n $samples && -d $samples ]]; then
+        cp -R "$samples" "$stage/bookinfo"
+        break
+    fi
+done
+chmod -R a+rX "$stage"
+
+# mesh NAME COMMAND...: the whole-mesh tests, COMMAND in front.
+mesh() {
+    local name=$1
+    shift
+    mkdir -p "$stage/home-$name"
+    if [[ $name == unprivileged && $EUID -eq 0 ]]; then chown 65534:65534 "$stage/home-$name"; fi
+    echo "test: whole mesh, $name"
+    (
+        cd "$stage"
+        "$@" env HOME="$stage/home-$name" XDG_STATE_HOME="$stage/home-$name/state" TMPDIR="$stage/home-$name" \
+            PATH="$stage:$PATH:/usr/sbin:/sbin" MARTLET="$stage/martlet" MARTLET_EXAMPLES="$stage/examples" \
+            MARTLET_BOOKINFO="$stage/bookinfo" \
+            ./martletPackageTests.xctest --testing-library swift-testing --filter MeshTests
+    )
+}
+
+if ((EUID == 0)); then
+    mesh unprivileged setpriv --reuid=65534 --regid=65534 --clear-groups
+    mesh root
+else
+    mesh unprivileged
+fi
+echo "test: all passed"
