@@ -44,7 +44,7 @@ let package = Package(
 
         // Floor 1, wire.
         .target(name: "HeaderBlock", swiftSettings: pure),
-        .target(name: "HTTP1", dependencies: ["HeaderBlock"], swiftSettings: pure),
+        .target(name: "HTTP1", dependencies: ["HeaderBlock", "Memory"], swiftSettings: pure),
         .target(
             name: "TLS",
             dependencies: ["Memory", .product(name: "NIOSSL", package: "swift-nio-ssl")],
@@ -149,7 +149,7 @@ let package = Package(
 
         .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: house),
         .testTarget(name: "EventLoopTests", dependencies: ["CLinux", "EventLoop", "Memory"], swiftSettings: house),
-        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HeaderBlock"], swiftSettings: house),
+        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HeaderBlock", "Memory"], swiftSettings: house),
         .testTarget(name: "TLSTests", dependencies: ["Memory", "TLS"], swiftSettings: house),
         .testTarget(name: "XDSTests", dependencies: ["XDS", "XDSTransport"], swiftSettings: house),
         .testTarget(name: "IdentityTests", dependencies: ["Identity"], swiftSettings: house),

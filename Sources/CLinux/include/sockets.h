@@ -36,6 +36,18 @@ int martlet_local_address(int fd, martlet_address *address);
 int martlet_peer_address(int fd, martlet_address *address);
 int martlet_reset(int fd);
 
+static inline void martlet_eventfd_signal(int fd) {
+    uint64_t one = 1;
+    ssize_t ignored = write(fd, &one, sizeof one);
+    (void)ignored;
+}
+
+static inline void martlet_eventfd_clear(int fd) {
+    uint64_t count;
+    ssize_t ignored = read(fd, &count, sizeof count);
+    (void)ignored;
+}
+
 static inline int martlet_epoll_add(int epoll, int fd, uint32_t events, uint64_t token) {
     struct epoll_event event;
     event.events = events;
