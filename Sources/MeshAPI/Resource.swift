@@ -1,0 +1,28 @@
+/// A decoded resource of any kind.
+package enum Resource: Sendable, Equatable {
+    case namespace(Namespace)
+    case service(Service)
+    case serviceAccount(ServiceAccount)
+    case workload(Workload)
+    case configMap(ConfigMap)
+    case secret(Secret)
+    case virtualService(VirtualService)
+    case destinationRule(DestinationRule)
+    case gateway(Gateway)
+    case peerAuthentication(PeerAuthentication)
+
+    package var metadata: ObjectMeta {
+        switch self {
+        case .namespace(let value): value.metadata
+        case .service(let value): value.metadata
+        case .serviceAccount(let value): value.metadata
+        case .workload(let value): value.metadata
+        case .configMap(let value): value.metadata
+        case .secret(let value): value.metadata
+        case .virtualService(let value): value.metadata
+        case .destinationRule(let value): value.metadata
+        case .gateway(let value): value.metadata
+        case .peerAuthentication(let value): value.metadata
+        }
+    }
+}
