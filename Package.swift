@@ -106,7 +106,11 @@ let package = Package(
         ),
         .target(
             name: "Agent",
-            dependencies: ["CLinux", "Identity", "Proxy", "XDS", "XDSTransport"],
+            dependencies: [
+                "CLinux", "EventLoop", "HTTP1", "HeaderBlock", "Identity", "Proxy", "TLS", "Telemetry", "XDS",
+                "XDSTransport",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: house
         ),
         .target(
@@ -150,7 +154,16 @@ let package = Package(
         .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: house),
         .testTarget(name: "EventLoopTests", dependencies: ["CLinux", "EventLoop", "Memory"], swiftSettings: house),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HeaderBlock", "Memory"], swiftSettings: house),
-        .testTarget(name: "TLSTests", dependencies: ["Memory", "TLS"], swiftSettings: house),
+        .testTarget(
+            name: "TLSTests",
+            dependencies: [
+                "TLS",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "X509", package: "swift-certificates"),
+            ],
+            swiftSettings: house
+        ),
         .testTarget(name: "XDSTests", dependencies: ["XDS", "XDSTransport"], swiftSettings: house),
         .testTarget(name: "IdentityTests", dependencies: ["Identity"], swiftSettings: house),
         .testTarget(name: "MeshAPITests", dependencies: ["MeshAPI"], swiftSettings: house),
@@ -170,6 +183,11 @@ let package = Package(
         .testTarget(
             name: "ExampleServiceTests",
             dependencies: ["ExampleService", .product(name: "NIOPosix", package: "swift-nio")],
+            swiftSettings: house
+        ),
+        .testTarget(
+            name: "AgentTests",
+            dependencies: ["Agent", "Identity", "TLS", "XDS", "XDSTransport"],
             swiftSettings: house
         ),
         .testTarget(name: "MeshTests", swiftSettings: house),
