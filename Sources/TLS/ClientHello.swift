@@ -7,6 +7,12 @@ package struct ClientHello: Sendable, Equatable {
     package var applicationProtocols: [String] = []
     package var offersTLS13 = false
 
+    package init(serverName: String? = nil, applicationProtocols: [String] = [], offersTLS13: Bool = false) {
+        self.serverName = serverName
+        self.applicationProtocols = applicationProtocols
+        self.offersTLS13 = offersTLS13
+    }
+
     package enum Peek: Sendable, Equatable {
         /// So far it may be a ClientHello: look again when there are more bytes.
         case needsMore

@@ -14,17 +14,18 @@ enum LibraryError {
 
     /// What a failed session tells an operator. Known reasons get a sentence, the others the library's words.
     static func takeSessionReason() -> String {
-        let code = ERR_peek_error()
-        let isSSL = code != 0 && ERR_GET_LIB(code) == Int32(ERR_LIB_SSL)
-        let reason = isSSL ? ERR_GET_REASON(code) : 0
-        let text = sentences[reason] ?? "TLS: \(firstReason(code))"
-        ERR_clear_error()
-        return text
-    }
-
-    private static func firstReason(_ code: UInt32) -> String {
-        guard code != 0, let reason = ERR_reason_error_string(code) else { return "no reason given" }
-        return String(cString: reason).lowercased().split(separator: "_").joined(separator: " ")
+        var words: String?
+        while true {
+            let code = ERR_get_error()
+            guard code != 0 else { return words.map { "TLS: \($0)" } ?? "the connection broke" }
+            if ERR_GET_LIB(code) == Int32(ERR_LIB_SSL), let sentence = sentences[ERR_GET_REASON(code)] {
+                ERR_clear_error()
+                return sentence
+            }
+            if words == nil, let reason = ERR_reason_error_string(code) {
+                words = String(cString: reason).lowercased().split(separator: "_").joined(separator: " ")
+            }
+        }
     }
 
     private static let sentences: [Int32: String] = [

@@ -6,7 +6,7 @@ import Testing
         var configuration = TLSConfiguration(role: .client)
         configuration.verification = .none
         configuration.applicationProtocols = protocols
-        var side = try Side(TLSContext(configuration), cut: Cut(), serverName: serverName)
+        let side = try Side(TLSContext(configuration), cut: Cut(), serverName: serverName)
         _ = side.turn()
         return side.outbox
     }

@@ -48,19 +48,19 @@ private let cuts = [
         var mesh = try Mesh()
         mesh.client.minimumVersion = version
         mesh.client.maximumVersion = version
-        var pair = try mesh.pair(cut: cut)
+        let pair = try mesh.pair(cut: cut)
         pair.run()
-        #expect(pair.client.session.isEstablished)
-        #expect(pair.server.session.isEstablished)
-        #expect(pair.client.session.version == version)
-        #expect(pair.server.session.version == version)
-        #expect(pair.client.session.applicationProtocol == "http/1.1")
-        #expect(pair.server.session.applicationProtocol == "http/1.1")
-        #expect(pair.server.session.serverName == "reviews.default")
-        #expect(pair.server.session.peer?.identity == Array(clientID.utf8))
-        #expect(pair.client.session.peer?.identity == Array(serverID.utf8))
-        #expect(pair.client.session.peer?.subject == Array("O=mesh".utf8))
-        #expect(pair.client.session.cipherSuite != nil)
+        #expect(pair.client.isEstablished)
+        #expect(pair.server.isEstablished)
+        #expect(pair.client.version == version)
+        #expect(pair.server.version == version)
+        #expect(pair.client.applicationProtocol == "http/1.1")
+        #expect(pair.server.applicationProtocol == "http/1.1")
+        #expect(pair.server.serverName == "reviews.default")
+        #expect(pair.server.peer?.identity == Array(clientID.utf8))
+        #expect(pair.client.peer?.identity == Array(serverID.utf8))
+        #expect(pair.client.peer?.subject == Array("O=mesh".utf8))
+        #expect(pair.client.cipherSuite != nil)
 
         let head = Array("POST / HTTP/1.1\r\n\r\n".utf8)
         let body = (0..<70_000).map { UInt8(truncatingIfNeeded: $0) }
@@ -74,11 +74,11 @@ private let cuts = [
         pair.client.shutdown()
         pair.run()
         #expect(pair.server.status == .closed)
-        #expect(pair.server.session.failure == nil)
+        #expect(pair.server.failure == nil)
     }
 
     @Test func smallHeadAndBodyShareOneRecord() throws {
-        var pair = try Mesh().pair()
+        let pair = try Mesh().pair()
         pair.run()
         #expect(pair.client.write([UInt8](repeating: 1, count: 300), [UInt8](repeating: 2, count: 900)) == .done)
         // One record: type 23, and its length covers all that was produced.
@@ -90,7 +90,7 @@ private let cuts = [
     }
 
     @Test func plaintextThatDidNotFitIsReadWithoutNewCiphertext() throws {
-        var pair = try Mesh().pair()
+        let pair = try Mesh().pair()
         pair.run()
         #expect(pair.client.write([UInt8](repeating: 9, count: 2500)) == .done)
         pair.server.inbox = pair.client.outbox
@@ -98,38 +98,38 @@ private let cuts = [
         #expect(pair.server.turn())
         #expect(pair.server.received.count == 1000)
         #expect(pair.server.inbox.isEmpty)
-        #expect(pair.server.session.hasBufferedPlaintext)
+        #expect(pair.server.hasBufferedPlaintext)
         pair.run()
         #expect(pair.server.received.count == 2500)
-        #expect(!pair.server.session.hasBufferedPlaintext)
+        #expect(!pair.server.hasBufferedPlaintext)
     }
 
     @Test func aDamagedRecordEndsTheSession() throws {
-        var pair = try Mesh().pair()
+        let pair = try Mesh().pair()
         pair.run()
         #expect(pair.client.write([UInt8](repeating: 9, count: 100)) == .done)
         pair.client.outbox[20] ^= 1
         pair.run()
         #expect(pair.server.status == .failed)
-        #expect(pair.server.session.failure?.contains("damaged") == true)
+        #expect(pair.server.failure?.contains("damaged") == true)
     }
 
     @Test func plainHTTPOnATLSPortIsNamed() throws {
-        var pair = try Mesh().pair()
+        let pair = try Mesh().pair()
         pair.server.inbox = Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
         #expect(pair.server.turn())
         #expect(pair.server.status == .failed)
-        #expect(pair.server.session.failure == "the peer speaks plain HTTP on a TLS port")
+        #expect(pair.server.failure == "the peer speaks plain HTTP on a TLS port")
     }
 
     @Test func aNewContextServesNewSessionsAndOldOnesGoOn() throws {
         var mesh = try Mesh()
-        var old = try mesh.pair()
+        let old = try mesh.pair()
         old.run()
         try mesh.setServer(mesh.authority.issue(uri: serverID))
-        var new = try mesh.pair()
+        let new = try mesh.pair()
         new.run()
-        #expect(old.client.session.peer?.serialNumber != new.client.session.peer?.serialNumber)
+        #expect(old.client.peer?.serialNumber != new.client.peer?.serialNumber)
         #expect(old.client.write([1, 2, 3]) == .done)
         old.run()
         #expect(old.server.received == [1, 2, 3])
@@ -141,9 +141,9 @@ private let cuts = [
         let server = try TLSContext(mesh.server)
         var peers: [TLSCertificate?] = []
         for _ in 0..<2 {
-            var pair = try SessionPair(client: client, server: server)
+            let pair = try SessionPair(client: client, server: server)
             pair.run()
-            peers.append(pair.server.session.peer)
+            peers.append(pair.server.peer)
         }
         #expect(peers[0] != nil)
         #expect(peers[0] === peers[1])
@@ -223,15 +223,15 @@ private let cuts = [
         var mesh = try Mesh()
         if version == .tls12 { mesh.client.maximumVersion = .tls12 }
         try refusal.bend(&mesh.client, &mesh.server, mesh.authority, Authority("foreign"))
-        var pair = try mesh.pair()
+        let pair = try mesh.pair()
         pair.run()
         if let text = refusal.client {
-            let failure = pair.client.session.failure ?? "none"
+            let failure = pair.client.failure ?? "none"
             // TLS 1.2 has no alert for a missing certificate: the peer hears of a handshake failure.
             #expect(failure.contains(text) || (version == .tls12 && failure.contains("refused")), "client: \(failure)")
         }
         if let text = refusal.server {
-            #expect(pair.server.session.failure?.contains(text) == true, "server: \(pair.server.session.failure ?? "-")")
+            #expect(pair.server.failure?.contains(text) == true, "server: \(pair.server.failure ?? "-")")
         }
         #expect(pair.server.received.isEmpty)
     }
@@ -241,30 +241,30 @@ private let cuts = [
         let next = try Authority("next root")
         mesh.server.trustAnchors.append(next.anchor)
         try mesh.setClient(next.issue(uri: clientID))
-        var pair = try mesh.pair()
+        let pair = try mesh.pair()
         pair.run()
-        #expect(pair.server.session.isEstablished)
-        #expect(pair.server.session.peer?.identity == Array(clientID.utf8))
+        #expect(pair.server.isEstablished)
+        #expect(pair.server.peer?.identity == Array(clientID.utf8))
     }
 
     @Test func anOptionalClientCertificateMayBeMissing() throws {
         var mesh = try Mesh()
         mesh.server.verification = .optional
         mesh.client.certificateChain = .none
-        var pair = try mesh.pair()
+        let pair = try mesh.pair()
         pair.run()
-        #expect(pair.server.session.isEstablished)
-        #expect(pair.server.session.peer == nil)
+        #expect(pair.server.isEstablished)
+        #expect(pair.server.peer == nil)
     }
 
     @Test func aClientThatChecksNothingStillLearnsTheName() throws {
         var mesh = try Mesh()
         mesh.client.verification = .none
         mesh.client.trustAnchors = []
-        var pair = try mesh.pair()
+        let pair = try mesh.pair()
         pair.run()
-        #expect(pair.client.session.isEstablished)
-        #expect(pair.client.session.peer?.identity == Array(serverID.utf8))
+        #expect(pair.client.isEstablished)
+        #expect(pair.client.peer?.identity == Array(serverID.utf8))
     }
 
     @Test func aKeyOfAnotherCertificateIsRefusedWhenTheContextIsMade() throws {
