@@ -86,7 +86,7 @@ let package = Package(
         ),
 
         // Floor 3, decisions.
-        .target(name: "Routing", dependencies: ["CRE2", "HeaderBlock"], swiftSettings: hot),
+        .target(name: "Routing", dependencies: ["CRE2", "HeaderBlock", "LoadBalancing"], swiftSettings: hot),
         .target(name: "Authorization", dependencies: ["HeaderBlock", "Routing"], swiftSettings: pure),
         .target(name: "LoadBalancing", swiftSettings: pure),
         .target(name: "Resilience", dependencies: ["HeaderBlock"], swiftSettings: pure),

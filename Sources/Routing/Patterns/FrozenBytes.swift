@@ -1,0 +1,20 @@
+/// Bytes that never change or move: spans over them need no copy and no reference count.
+final class FrozenBytes: @unchecked Sendable {
+    // SAFETY (@unchecked above): the memory is written once in init, before anyone else can see it, and freed in deinit.
+    private let memory: UnsafeMutableBufferPointer<UInt8>
+
+    init(_ bytes: [UInt8]) {
+        memory = .allocate(capacity: bytes.count)
+        _ = memory.initialize(from: bytes)
+    }
+
+    deinit { memory.deallocate() }
+
+    @_lifetime(borrow self)
+    @inline(__always)
+    func span(_ offset: Int, _ count: Int) -> Span<UInt8> {
+        // SAFETY: the memory lives as long as self, which the result borrows; `extracting` checks the bounds.
+        let all = Span<UInt8>(_unsafeElements: UnsafeBufferPointer(memory))
+        return _overrideLifetime(all.extracting(offset..<(offset &+ count)), borrowing: self)
+    }
+}
