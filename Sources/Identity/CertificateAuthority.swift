@@ -1,0 +1,215 @@
+import Crypto
+package import FoundationEssentials
+import Glibc
+import SwiftASN1
+import X509
+
+/// The mesh's certificate authority: a root that signs one intermediate, which signs the workloads' leaves.
+///
+/// It lives in a folder: `root.pem`, `root-key.pem`, `intermediate.pem`, `intermediate-key.pem`, all of mode 0600 and
+/// made on first use. A user's own authority is taken instead when the folder holds Istio's plugged-in files
+/// `ca-cert.pem`, `ca-key.pem`, `root-cert.pem` and, optionally, `cert-chain.pem`.
+package struct CertificateAuthority: Sendable {
+    package struct Issued: Sendable {
+        /// PEM, leaf first, root last.
+        package var chain: [String]
+        package var notAfter: Date
+    }
+
+    private let issuer: Certificate
+    private let issuerKey: Certificate.PrivateKey
+    /// Above the leaf, in order, without the root; PEM.
+    private let intermediates: [String]
+    /// The anchors that workloads shall trust, PEM; the signing root is the last.
+    package let trustAnchors: [String]
+
+    private static let rootLifetime: TimeInterval = 3650 * 86400
+    private static let intermediateLifetime: TimeInterval = 365 * 86400
+    /// Clocks of two machines may differ by this much.
+    private static let skew: TimeInterval = 120
+
+    /// Opens the authority in `folder`, making it when there is none.
+    package init(folder: String, now: Date) throws {
+        if mkdir(folder, 0o700) != 0, errno != EEXIST {
+            throw IdentityError.file(path: folder, reason: String(cString: strerror(errno)))
+        }
+        if access(folder + "/ca-cert.pem", F_OK) == 0 {
+            try self.init(pluggedIn: folder)
+        } else {
+            try self.init(own: folder, now: now)
+        }
+    }
+
+    private init(pluggedIn folder: String) throws {
+        let certificate = try Self.certificate(folder + "/ca-cert.pem")
+        let key = try Certificate.PrivateKey(pemEncoded: PrivateFile.read(folder + "/ca-key.pem"))
+        guard key.publicKey == certificate.publicKey else {
+            throw IdentityError.file(path: folder + "/ca-key.pem", reason: "is not the key of ca-cert.pem")
+        }
+        let chainFile = folder + "/cert-chain.pem"
+        let chain = access(chainFile, F_OK) == 0 ? try PrivateFile.read(chainFile) : ""
+        let roots = try Self.split(PrivateFile.read(folder + "/root-cert.pem"))
+        let issuerPEM = try certificate.serializeAsPEM().pemString
+        var intermediates = try Self.split(chain).filter { !roots.contains($0) }
+        if !intermediates.contains(issuerPEM), !roots.contains(issuerPEM) { intermediates.insert(issuerPEM, at: 0) }
+        self.init(issuer: certificate, key: key, intermediates: intermediates, anchors: roots)
+    }
+
+    private init(own folder: String, now: Date) throws {
+        let rootFile = folder + "/root.pem"
+        if access(rootFile, F_OK) != 0 {
+            try Self.makeRoot(folder: folder, now: now)
+            unlink(folder + "/intermediate.pem")
+        }
+        let root = try Self.certificate(rootFile)
+        let intermediateFile = folder + "/intermediate.pem"
+        var isFresh = false
+        if access(intermediateFile, F_OK) == 0 {
+            let current = try Self.certificate(intermediateFile)
+            // Renewed at a fifth of its life left, so that no leaf is cut short.
+            isFresh = current.notValidAfter.timeIntervalSince(now) > Self.intermediateLifetime / 5
+        }
+        if !isFresh { try Self.makeIntermediate(folder: folder, root: root, now: now) }
+        let intermediate = try Self.certificate(intermediateFile)
+        let key = try Certificate.PrivateKey(pemEncoded: PrivateFile.read(folder + "/intermediate-key.pem"))
+        // Further anchors (of a root that is being replaced, of a second mesh) stand beside the own root.
+        var anchors = [try root.serializeAsPEM().pemString]
+        let extra = folder + "/additional-roots.pem"
+        if access(extra, F_OK) == 0 { anchors = try Self.split(PrivateFile.read(extra)) + anchors }
+        self.init(
+            issuer: intermediate, key: key, intermediates: [try intermediate.serializeAsPEM().pemString],
+            anchors: anchors
+        )
+    }
+
+    private init(
+        issuer: Certificate, key: Certificate.PrivateKey, intermediates: [String], anchors: [String]
+    ) {
+        self.issuer = issuer
+        issuerKey = key
+        self.intermediates = intermediates
+        trustAnchors = anchors
+    }
+
+    /// Signs a workload's request.
+    /// - Parameters:
+    ///   - requestPEM: the certificate signing request; its signature is checked, of its names only that they do not
+    ///     claim another identity.
+    ///   - identity: who the requester proved to be; this is what the certificate says.
+    ///   - lifetime: seconds; cut to what the issuer itself has left.
+    package func sign(requestPEM: String, identity: SPIFFEID, lifetime: TimeInterval, now: Date) throws -> Issued {
+        guard requestPEM.utf8.count <= 16384 else { throw IdentityError.malformedRequest("longer than 16 KiB") }
+        let request: CertificateSigningRequest
+        do {
+            request = try CertificateSigningRequest(pemEncoded: requestPEM)
+        } catch {
+            throw IdentityError.malformedRequest("it is not a PEM certificate request: \(error)")
+        }
+        guard request.publicKey.isValidSignature(request.signature, for: request) else {
+            throw IdentityError.malformedRequest("its signature does not verify")
+        }
+        try checkNames(request, identity: identity)
+        let notAfter = min(now.addingTimeInterval(lifetime), issuer.notValidAfter)
+        let leaf = try Certificate(
+            version: .v3,
+            serialNumber: Certificate.SerialNumber(),
+            publicKey: request.publicKey,
+            notValidBefore: now.addingTimeInterval(-Self.skew),
+            notValidAfter: notAfter,
+            issuer: issuer.subject,
+            subject: DistinguishedName(),
+            extensions: Certificate.Extensions {
+                Critical(BasicConstraints.notCertificateAuthority)
+                Critical(KeyUsage(digitalSignature: true, keyEncipherment: true))
+                try ExtendedKeyUsage([.serverAuth, .clientAuth])
+                // RFC 5280 section 4.2.1.6: critical, because the subject is empty.
+                Critical(SubjectAlternativeNames([.uniformResourceIdentifier(identity.description)]))
+                AuthorityKeyIdentifier(keyIdentifier: Self.keyIdentifier(issuer.publicKey))
+            },
+            issuerPrivateKey: issuerKey
+        )
+        let root = trustAnchors.suffix(1)
+        return Issued(chain: [try leaf.serializeAsPEM().pemString] + intermediates + root, notAfter: notAfter)
+    }
+
+    private func checkNames(_ request: CertificateSigningRequest, identity: SPIFFEID) throws {
+        guard let extensions = try request.attributes.extensionRequest?.extensions,
+            let names = try extensions.subjectAlternativeNames
+        else { return }
+        for name in names {
+            if case .uniformResourceIdentifier(let uri) = name, uri == identity.description { continue }
+            throw IdentityError.foreignIdentity(requested: "\(name)", granted: identity.description)
+        }
+    }
+
+    private static func makeRoot(folder: String, now: Date) throws {
+        let key = P256.Signing.PrivateKey()
+        let name = try DistinguishedName {
+            OrganizationName("cluster.local")
+            CommonName("Martlet root")
+        }
+        let certificate = try authorityCertificate(
+            subject: name, publicKey: Certificate.PrivateKey(key).publicKey, issuer: name,
+            issuerKey: Certificate.PrivateKey(key), pathLength: nil, lifetime: rootLifetime, now: now
+        )
+        try PrivateFile.write(key.pemRepresentation + "\n", to: folder + "/root-key.pem")
+        try PrivateFile.write(certificate.serializeAsPEM().pemString + "\n", to: folder + "/root.pem")
+    }
+
+    private static func makeIntermediate(folder: String, root: Certificate, now: Date) throws {
+        let rootKey = try Certificate.PrivateKey(pemEncoded: PrivateFile.read(folder + "/root-key.pem"))
+        let key = P256.Signing.PrivateKey()
+        let name = try DistinguishedName {
+            OrganizationName("cluster.local")
+            CommonName("Martlet intermediate")
+        }
+        let certificate = try authorityCertificate(
+            subject: name, publicKey: Certificate.PrivateKey(key).publicKey, issuer: root.subject, issuerKey: rootKey,
+            pathLength: 0, lifetime: intermediateLifetime, now: now
+        )
+        try PrivateFile.write(key.pemRepresentation + "\n", to: folder + "/intermediate-key.pem")
+        try PrivateFile.write(certificate.serializeAsPEM().pemString + "\n", to: folder + "/intermediate.pem")
+    }
+
+    private static func authorityCertificate(
+        subject: DistinguishedName, publicKey: Certificate.PublicKey, issuer: DistinguishedName,
+        issuerKey: Certificate.PrivateKey, pathLength: Int?, lifetime: TimeInterval, now: Date
+    ) throws -> Certificate {
+        try Certificate(
+            version: .v3,
+            serialNumber: Certificate.SerialNumber(),
+            publicKey: publicKey,
+            notValidBefore: now.addingTimeInterval(-skew),
+            notValidAfter: now.addingTimeInterval(lifetime),
+            issuer: issuer,
+            subject: subject,
+            extensions: Certificate.Extensions {
+                Critical(BasicConstraints.isCertificateAuthority(maxPathLength: pathLength))
+                Critical(KeyUsage(keyCertSign: true, cRLSign: true))
+                SubjectKeyIdentifier(keyIdentifier: keyIdentifier(publicKey))
+                AuthorityKeyIdentifier(keyIdentifier: keyIdentifier(issuerKey.publicKey))
+            },
+            issuerPrivateKey: issuerKey
+        )
+    }
+
+    /// RFC 7093 method 1: the leftmost 160 bits of the SHA-256 of the key.
+    private static func keyIdentifier(_ key: Certificate.PublicKey) -> ArraySlice<UInt8> {
+        Array(SHA256.hash(data: Array(key.subjectPublicKeyInfoBytes)))[0..<20]
+    }
+
+    private static func certificate(_ path: String) throws -> Certificate {
+        do {
+            return try Certificate(pemEncoded: PrivateFile.read(path))
+        } catch let error as IdentityError {
+            throw error
+        } catch {
+            throw IdentityError.file(path: path, reason: "is not a PEM certificate: \(error)")
+        }
+    }
+
+    /// The certificates of a PEM bundle, each in normal form.
+    private static func split(_ bundle: String) throws -> [String] {
+        try PEMDocument.parseMultiple(pemString: bundle).map(\.pemString)
+    }
+}

@@ -1,0 +1,159 @@
+import Crypto
+package import FoundationEssentials
+
+/// A local mesh's proof of who a workload is: a JSON payload and its HMAC-SHA256 under the mesh's token key.
+///
+/// Text form: `base64url(payload) "." base64url(HMAC-SHA256(key, payload))`, without padding.
+package struct WorkloadToken: Sendable, Hashable {
+    package enum Audience: String, Sendable {
+        /// Certificate signing; such a token is good for one request.
+        case ca
+        /// Aggregated discovery; good until it expires.
+        case xds
+    }
+
+    package var audience: Audience
+    package var namespace: String
+    package var serviceAccount: String
+    package var pod: String
+    /// Hex; unique to the token.
+    package var nonce: String
+    package var expires: Date
+
+    /// A token with a fresh nonce.
+    package init(
+        audience: Audience, namespace: String, serviceAccount: String, pod: String, expires: Date
+    ) {
+        self.audience = audience
+        self.namespace = namespace
+        self.serviceAccount = serviceAccount
+        self.pod = pod
+        self.nonce = (0..<16).map { _ in hex(UInt8.random(in: 0...255)) }.joined()
+        self.expires = expires
+    }
+
+    private struct Payload: Codable {
+        var aud: String
+        var ns: String
+        var sa: String
+        var pod: String
+        var nonce: String
+        var exp: Int64
+    }
+
+    /// The token's text, signed with `key`.
+    package func mint(key: TokenKey) -> String {
+        let payload = Payload(
+            aud: audience.rawValue, ns: namespace, sa: serviceAccount, pod: pod, nonce: nonce,
+            exp: Int64(expires.timeIntervalSince1970)
+        )
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Strings and one integer always encode; an empty payload would verify nowhere.
+        let text = (try? encoder.encode(payload)) ?? Data()
+        let code = HMAC<SHA256>.authenticationCode(for: text, using: key.key)
+        return base64URL(text) + "." + base64URL(Data(code))
+    }
+
+    /// Reads and verifies a token.
+    /// - Throws: `IdentityError` naming what is wrong; the signature is checked before anything else is believed.
+    package static func verify(
+        _ text: String, audience: Audience, key: TokenKey, now: Date
+    ) throws(IdentityError) -> WorkloadToken {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard text.utf8.count <= 4096, parts.count == 2, let payload = data(base64URL: parts[0]),
+            let code = data(base64URL: parts[1])
+        else { throw .malformedToken }
+        guard HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: payload, using: key.key) else {
+            throw .wrongSignature
+        }
+        guard let fields = try? JSONDecoder().decode(Payload.self, from: payload),
+            let actual = Audience(rawValue: fields.aud)
+        else { throw .malformedToken }
+        guard actual == audience else {
+            throw .wrongAudience(expected: audience.rawValue, actual: fields.aud)
+        }
+        var token = WorkloadToken(
+            audience: actual, namespace: fields.ns, serviceAccount: fields.sa, pod: fields.pod,
+            expires: Date(timeIntervalSince1970: Double(fields.exp))
+        )
+        token.nonce = fields.nonce
+        guard now < token.expires else { throw .expired }
+        return token
+    }
+}
+
+/// The secret that signs a local mesh's workload tokens: 32 random bytes, stored as hex.
+package struct TokenKey: Sendable {
+    let key: SymmetricKey
+
+    /// A new random key.
+    package init() {
+        key = SymmetricKey(size: .bits256)
+    }
+
+    /// - Throws: when `hex` is not 64 hexadecimal digits.
+    package init(hex text: String) throws(IdentityError) {
+        let digits = Array(text.utf8.filter { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") })
+        var bytes: [UInt8] = []
+        var index = 0
+        while index + 1 < digits.count {
+            let pair = String(decoding: digits[index...(index + 1)], as: UTF8.self)
+            guard let byte = UInt8(pair, radix: 16) else { break }
+            bytes.append(byte)
+            index += 2
+        }
+        guard digits.count == 64, bytes.count == 32 else {
+            throw .file(path: "token key", reason: "expected 64 hexadecimal digits")
+        }
+        key = SymmetricKey(data: bytes)
+    }
+
+    /// Reads the key from a file.
+    package init(path: String) throws(IdentityError) {
+        try self.init(hex: try PrivateFile.read(path))
+    }
+
+    package var hex: String {
+        key.withUnsafeBytes { bytes in bytes.map { Identity.hex($0) }.joined() }
+    }
+}
+
+/// Remembers which one-time tokens were used, until they would have expired anyway.
+package struct NonceLedger: Sendable {
+    private var used: [String: Date] = [:]
+
+    package init() {}
+
+    /// Marks the token as used.
+    /// - Throws: `replayed` when it was used before.
+    package mutating func spend(_ token: WorkloadToken, now: Date) throws(IdentityError) {
+        guard used[token.nonce] == nil else { throw .replayed }
+        if used.count > 10_000 { used = used.filter { $0.value > now } }
+        used[token.nonce] = token.expires
+    }
+}
+
+private func hex(_ byte: UInt8) -> String {
+    let digits = String(byte, radix: 16)
+    return digits.count == 1 ? "0" + digits : digits
+}
+
+private func base64URL(_ data: Data) -> String {
+    String(
+        data.base64EncodedString().compactMap { character -> Character? in
+            switch character {
+            case "+": "-"
+            case "/": "_"
+            case "=": nil
+            default: character
+            }
+        }
+    )
+}
+
+private func data(base64URL text: Substring) -> Data? {
+    var standard = String(text.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 })
+    while standard.utf8.count % 4 != 0 { standard += "=" }
+    return Data(base64Encoded: standard)
+}
