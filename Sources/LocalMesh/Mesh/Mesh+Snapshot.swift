@@ -1,0 +1,89 @@
+import FoundationEssentials
+import Glibc
+
+extension Mesh {
+    /// The mesh now, with what the control plane last said.
+    package func snapshot() -> MeshSnapshot {
+        let said = Files.data(options.state.status).flatMap { try? JSONText.decode(ControlPlaneStatus.self, from: $0) }
+        let pods = entries.values.sorted { $0.order < $1.order }.map(\.status)
+        let proxies = Self.proxies(pods, said)
+        var problems = plan.problems
+        // Both sides read the same files; the same finding is said once.
+        for problem in said?.errors ?? [] where !problems.contains(where: { $0.text == problem.text }) { problems.append(problem) }
+        return MeshSnapshot(
+            mesh: options.mesh,
+            process: getpid(),
+            generation: said?.generation ?? 0,
+            controlPlane: controlPlane,
+            ready: isReady(pods),
+            stopping: isStopping,
+            pods: pods,
+            services: plan.services.map { summary(of: $0, pods, said) }.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) },
+            gateways: door.open.map {
+                MeshSnapshot.Gateway(
+                    workload: gatewayName(for: $0.port),
+                    port: $0.port,
+                    hostPort: $0.hostPort,
+                    url: "\($0.port == 443 ? "https" : "http")://127.0.0.1:\($0.hostPort)"
+                )
+            },
+            problems: problems,
+            proxies: proxies,
+            rates: rates.perSecond,
+            events: events
+        )
+    }
+
+    private func gatewayName(for port: UInt16) -> String {
+        entries.values.first { $0.pod.template.gatewayPorts.contains(port) }?.status.workload ?? "-"
+    }
+
+    /// All that was asked for takes traffic.
+    private func isReady(_ pods: [PodStatus]) -> Bool {
+        guard !isStopping, isPlanned, controlPlane == "running" else { return false }
+        return plan.workloads.allSatisfy { wanted in
+            let ready = pods.filter {
+                $0.namespace == wanted.template.namespace && $0.workload == wanted.template.workload && $0.ready
+            }
+            return ready.count >= wanted.replicas
+        }
+    }
+
+    private func summary(
+        of service: MeshPlan.Service,
+        _ pods: [PodStatus],
+        _ said: ControlPlaneStatus?
+    ) -> MeshSnapshot.Service {
+        let own = pods.filter { service.selects($0.namespace, $0.labels) && $0.phase != .terminating }
+        let versions = Set(own.map { WorkloadLabels.canonicalRevision($0.labels) }).sorted()
+        let measured = own.compactMap { rates.perSecond["\($0.namespace)/\($0.name)"] }
+        return MeshSnapshot.Service(
+            namespace: service.namespace,
+            name: service.name,
+            versions: versions,
+            ready: own.filter(\.ready).count,
+            total: own.count,
+            mtls: said?.services?.first { $0.host == service.host }?.mtls ?? "-",
+            ports: service.ports.map(\.number),
+            rate: measured.isEmpty ? nil : measured.reduce(0, +)
+        )
+    }
+
+    private static func proxies(_ pods: [PodStatus], _ said: ControlPlaneStatus?) -> [MeshSnapshot.Proxy] {
+        pods.filter { $0.sidecar || $0.kind == .gateway }.map { pod in
+            let name = "\(pod.name).\(pod.namespace)"
+            guard let proxy = said?.proxies?.first(where: { $0.id.split(separator: "~").dropFirst(2).first.map(String.init) == name })
+            else { return MeshSnapshot.Proxy(pod: "\(pod.namespace)/\(pod.name)", state: "not connected", nacks: []) }
+            let nacks = proxy.nacks ?? []
+            let state: String
+            if !nacks.isEmpty {
+                state = "rejected"
+            } else if (proxy.ackedGeneration ?? 0) >= (said?.generation ?? 0) {
+                state = "synced"
+            } else {
+                state = "stale"
+            }
+            return MeshSnapshot.Proxy(pod: "\(pod.namespace)/\(pod.name)", state: state, nacks: nacks)
+        }
+    }
+}
