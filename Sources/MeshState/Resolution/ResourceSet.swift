@@ -1,0 +1,66 @@
+package import MeshAPI
+
+/// The resources of all sources by kind, one for each key, oldest first (creation time, then the order given).
+package struct ResourceSet: Sendable {
+    package private(set) var namespaces: [Namespace] = []
+    package private(set) var services: [Service] = []
+    package private(set) var workloads: [Workload] = []
+    package private(set) var configMaps: [ConfigMap] = []
+    package private(set) var secrets: [Secret] = []
+    package private(set) var serviceAccounts: [ServiceAccount] = []
+    package private(set) var virtualServices: [VirtualService] = []
+    package private(set) var destinationRules: [DestinationRule] = []
+    package private(set) var gateways: [Gateway] = []
+    package private(set) var peerAuthentications: [PeerAuthentication] = []
+    package private(set) var diagnostics: [Diagnostic] = []
+
+    package init() {}
+
+    /// `documents` in the order of the sources; of two with the same key the later one counts.
+    package init(_ documents: [(key: ResourceKey, resource: Resource)]) {
+        var latest: [ResourceKey: Int] = [:]
+        for (index, document) in documents.enumerated() {
+            if let earlier = latest[document.key] {
+                diagnostics.append(
+                    Diagnostic(
+                        .warning,
+                        at: document.resource.metadata.location,
+                        resource: document.key.description,
+                        "replaces the same resource at \(documents[earlier].resource.metadata.location)"
+                    )
+                )
+            }
+            latest[document.key] = index
+        }
+        let kept = latest.values.sorted { a, b in
+            let ages = [a, b].map { documents[$0].resource.metadata.creationTimestamp ?? "" }
+            return ages[0] == ages[1] ? a < b : ages[0] < ages[1]
+        }
+        for index in kept { append(documents[index].resource) }
+    }
+
+    private mutating func append(_ resource: Resource) {
+        switch resource {
+        case .namespace(let value): namespaces.append(value)
+        case .service(let value): services.append(value)
+        case .serviceAccount(let value): serviceAccounts.append(value)
+        case .workload(let value): workloads.append(value)
+        case .configMap(let value): configMaps.append(value)
+        case .secret(let value): secrets.append(value)
+        case .virtualService(let value): virtualServices.append(value)
+        case .destinationRule(let value): destinationRules.append(value)
+        case .gateway(let value): gateways.append(value)
+        case .peerAuthentication(let value): peerAuthentications.append(value)
+        }
+    }
+}
+
+extension ResourceKey {
+    static func networking(_ kind: String, _ metadata: ObjectMeta) -> ResourceKey {
+        ResourceKey(group: "networking.istio.io", kind: kind, namespace: metadata.namespace, name: metadata.name)
+    }
+
+    static func security(_ kind: String, _ metadata: ObjectMeta) -> ResourceKey {
+        ResourceKey(group: "security.istio.io", kind: kind, namespace: metadata.namespace, name: metadata.name)
+    }
+}
