@@ -1,3 +1,6 @@
+package import Routing
+package import TLS
+
 /// Everything that a worker executes: one immutable configuration, compiled from xDS, swapped by pointer.
 ///
 /// The parts refer to each other by index into the arrays here, so that reading them costs no reference counting and a
@@ -11,6 +14,10 @@ package final class RuntimeSnapshot: Sendable {
     package let listeners: [ListenerDescriptor]
     /// By the number of Routing's `ClusterID`; nil is a number without a cluster.
     package let clusters: [ClusterDescriptor?]
+    /// By `HTTPConnectionManager.routeTable`; nil until RDS has sent it.
+    package let routeTables: [RouteTable?]
+    /// By the `context` of the TLS descriptors; nil until SDS has sent its secrets.
+    package let tlsContexts: [TLSContext?]
     package let provenance: ProvenanceTable
     /// What this proxy says about its own workload in metrics.
     package let local: WorkloadLabels
@@ -20,6 +27,8 @@ package final class RuntimeSnapshot: Sendable {
         generation: UInt64,
         listeners: [ListenerDescriptor],
         clusters: [ClusterDescriptor?],
+        routeTables: [RouteTable?] = [],
+        tlsContexts: [TLSContext?] = [],
         provenance: ProvenanceTable,
         local: WorkloadLabels,
         telemetry: TelemetryDescriptor
@@ -27,6 +36,8 @@ package final class RuntimeSnapshot: Sendable {
         self.generation = generation
         self.listeners = listeners
         self.clusters = clusters
+        self.routeTables = routeTables
+        self.tlsContexts = tlsContexts
         self.provenance = provenance
         self.local = local
         self.telemetry = telemetry

@@ -1,0 +1,38 @@
+import Routing
+import XDS
+
+/// What compiled parts refer to by number. Numbers are given out once and keep their meaning from one snapshot to the
+/// next, so that parts which did not change need not be compiled again.
+struct CompileRegistry {
+    private(set) var clusterNames: [String] = []
+    private var clusterNumbers: [String: UInt32] = [:]
+    private(set) var routeTableNames: [String] = []
+    private var routeTableNumbers: [String: Int] = [:]
+    private(set) var tlsSpecs: [TLSSpec] = []
+    private var tlsNumbers: [TLSSpec: Int] = [:]
+    var provenance = ProvenanceTable()
+
+    /// The number of a cluster name, whether or not the cluster exists (yet).
+    mutating func cluster(_ name: String) -> ClusterID {
+        if let known = clusterNumbers[name] { return ClusterID(index: known) }
+        let number = UInt32(clusterNames.count)
+        clusterNames.append(name)
+        clusterNumbers[name] = number
+        return ClusterID(index: number)
+    }
+
+    /// The number of a route table: its RDS name, or a name made for an inline table.
+    mutating func routeTable(_ name: String) -> Int {
+        if let known = routeTableNumbers[name] { return known }
+        routeTableNames.append(name)
+        routeTableNumbers[name] = routeTableNames.count - 1
+        return routeTableNames.count - 1
+    }
+
+    mutating func tls(_ spec: TLSSpec) -> Int {
+        if let known = tlsNumbers[spec] { return known }
+        tlsSpecs.append(spec)
+        tlsNumbers[spec] = tlsSpecs.count - 1
+        return tlsSpecs.count - 1
+    }
+}

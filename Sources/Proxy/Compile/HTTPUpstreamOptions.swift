@@ -1,0 +1,49 @@
+import SwiftProtobuf
+import XDS
+
+/// `typed_extension_protocol_options` of a cluster: which HTTP version, and for how long connections are kept.
+struct HTTPUpstreamOptions {
+    var upstream = ClusterDescriptor.Upstream.http1
+    var idleTimeoutMilliseconds: UInt32 = 3_600_000
+    var maxRequestsPerConnection: UInt32 = 0
+
+    init(_ cluster: Envoy_Config_Cluster_V3_Cluster, issues: inout [CompileIssue]) {
+        if cluster.hasHTTP2ProtocolOptions { refuseHTTP2("http2_protocol_options", &issues) }
+        for (key, any) in cluster.typedExtensionProtocolOptions.sorted(by: { $0.key < $1.key }) {
+            let path = "typed_extension_protocol_options[\"\(key)\"]"
+            guard
+                let options = unpack(
+                    any, as: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions.self, path: path, issues: &issues)
+            else { continue }
+            read(options, path: path, issues: &issues)
+        }
+    }
+
+    private mutating func read(
+        _ options: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions, path: String, issues: inout [CompileIssue]
+    ) {
+        let common = options.commonHTTPProtocolOptions
+        if common.hasIdleTimeout {
+            idleTimeoutMilliseconds = milliseconds(
+                common.idleTimeout, path: path + ".common_http_protocol_options.idle_timeout",
+                fallback: idleTimeoutMilliseconds, issues: &issues)
+        }
+        maxRequestsPerConnection = common.maxRequestsPerConnection.value
+        if common.hasMaxStreamDuration {
+            issues.append(
+                CompileIssue(path: path + ".common_http_protocol_options.max_stream_duration", message: "not supported yet"))
+        }
+        switch options.upstreamProtocolOptions {
+        case .explicitHTTPConfig(let explicit):
+            if case .http2ProtocolOptions? = explicit.protocolConfig {
+                refuseHTTP2(path + ".explicit_http_config.http2_protocol_options", &issues)
+            }
+        // What clients speak to this proxy is HTTP/1.1, so their protocol is HTTP/1.1.
+        case .useDownstreamProtocolConfig, nil: break
+        }
+    }
+
+    private func refuseHTTP2(_ path: String, _ issues: inout [CompileIssue]) {
+        issues.append(CompileIssue(path: path, message: "HTTP/2 to upstreams is not supported yet"))
+    }
+}
