@@ -101,6 +101,7 @@ let package = Package(
             dependencies: [
                 "Authorization", "CLinux", "EventLoop", "HTTP1", "HeaderBlock", "LoadBalancing", "Memory", "Resilience",
                 "Routing", "TLS", "Telemetry", "XDS",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: hot
         ),
