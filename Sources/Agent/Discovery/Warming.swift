@@ -1,0 +1,97 @@
+import XDS
+
+/// What the data plane is compiled from: the listeners and clusters that are ready to serve, and what they refer to.
+package struct ActiveConfiguration: Sendable {
+    package var listeners: [ResourceStore.Listener] = []
+    package var clusters: [ResourceStore.Cluster] = []
+    /// By name.
+    package var routes: [String: ResourceStore.Route] = [:]
+    /// By service name.
+    package var endpoints: [String: ResourceStore.Endpoints] = [:]
+    /// By name: those of the control plane, and the workload's own identity.
+    package var secrets: [String: ResourceStore.Secret] = [:]
+
+    package init() {}
+}
+
+/// Make before break: a new or changed listener or cluster becomes active when everything it refers to has arrived; until
+/// then the version before it serves. Waiting is bounded: after `patience` it becomes active with what there is.
+///
+/// A value: the time comes in. States of a name: unknown → waiting (since) → active; a change starts over while the old
+/// version stays active; a removal ends it at once.
+package struct Warming: Sendable {
+    package static let patience = Duration.seconds(15)
+
+    private struct Waiting: Sendable {
+        var version: String
+        var since: ContinuousClock.Instant
+    }
+
+    private var waitingListeners: [String: Waiting] = [:]
+    private var waitingClusters: [String: Waiting] = [:]
+    private var activeListeners: [String: ResourceStore.Entry<ResourceStore.Listener>] = [:]
+    private var activeClusters: [String: ResourceStore.Entry<ResourceStore.Cluster>] = [:]
+
+    package init() {}
+
+    /// Names that wait, for logs and the admin server.
+    package var waiting: [String] {
+        (waitingClusters.keys.map { "cluster \($0)" } + waitingListeners.keys.map { "listener \($0)" }).sorted()
+    }
+
+    /// Whether a version of everything that is known serves.
+    package var isSettled: Bool { waitingListeners.isEmpty && waitingClusters.isEmpty }
+
+    /// - Parameters:
+    ///   - isSettled: whether nothing more is to be expected for a name of a type.
+    ///   - hasSecret: whether a secret of this name is there, from wherever.
+    /// - Returns: the moment at which to try again even if nothing arrives; nil when nothing waits.
+    package mutating func advance(
+        _ store: ResourceStore,
+        now: ContinuousClock.Instant,
+        isSettled: (_ name: String, _ type: String) -> Bool,
+        hasSecret: (String) -> Bool
+    ) -> ContinuousClock.Instant? {
+        func isReady(_ references: ResourceReferences) -> Bool {
+            references.endpoints.allSatisfy { isSettled($0, TypeURL.endpoint) }
+                && references.routes.allSatisfy { isSettled($0, TypeURL.route) }
+                && references.secrets.allSatisfy { hasSecret($0) }
+        }
+        Self.advance(store.clusters, &activeClusters, &waitingClusters, now, isReady)
+        Self.advance(store.listeners, &activeListeners, &waitingListeners, now, isReady)
+        let oldest = (Array(waitingClusters.values) + Array(waitingListeners.values)).map(\.since).min()
+        return oldest.map { $0 + Self.patience }
+    }
+
+    private static func advance<Message>(
+        _ known: [String: ResourceStore.Entry<Message>],
+        _ active: inout [String: ResourceStore.Entry<Message>],
+        _ waiting: inout [String: Waiting],
+        _ now: ContinuousClock.Instant,
+        _ isReady: (ResourceReferences) -> Bool
+    ) {
+        for name in active.keys where known[name] == nil { active[name] = nil }
+        waiting = waiting.filter { known[$0.key] != nil }
+        for (name, entry) in known where active[name]?.version != entry.version {
+            var since = now
+            if let before = waiting[name], before.version == entry.version { since = before.since }
+            if isReady(entry.references) || now >= since + patience {
+                active[name] = entry
+                waiting[name] = nil
+            } else {
+                waiting[name] = Waiting(version: entry.version, since: since)
+            }
+        }
+    }
+
+    /// What serves now. Sorted by name: equal stores give equal configurations.
+    package func configuration(_ store: ResourceStore) -> ActiveConfiguration {
+        var configuration = ActiveConfiguration()
+        configuration.listeners = activeListeners.sorted { $0.key < $1.key }.map(\.value.message)
+        configuration.clusters = activeClusters.sorted { $0.key < $1.key }.map(\.value.message)
+        configuration.routes = store.routes.mapValues(\.message)
+        configuration.endpoints = store.endpoints.mapValues(\.message)
+        configuration.secrets = store.secrets.mapValues(\.message)
+        return configuration
+    }
+}
