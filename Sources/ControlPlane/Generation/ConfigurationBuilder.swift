@@ -1,0 +1,49 @@
+package import MeshState
+import XDS
+package import XDSTransport
+
+/// Everything one proxy shall have, made from a snapshot. Pure: the same input gives the same resources.
+package struct ConfigurationBuilder: Sendable {
+    package var accessLog = AccessLogSettings()
+
+    package init(accessLog: AccessLogSettings = AccessLogSettings()) {
+        self.accessLog = accessLog
+    }
+
+    package func build(_ snapshot: MeshSnapshot, for proxy: ProxyIdentity) -> XDSTransport.ResourceSet {
+        let view = ProxyView(snapshot: snapshot, proxy: proxy, accessLog: accessLog)
+        var set = XDSTransport.ResourceSet(generation: Int(clamping: snapshot.generation))
+        let compiler = ClusterCompiler(view: view)
+        for service in view.services {
+            for output in compiler.clusters(of: service) {
+                set.insert(output.cluster, named: output.cluster.name)
+                if let endpoints = output.endpoints { set.insert(endpoints, named: endpoints.clusterName) }
+            }
+        }
+        for cluster in SidecarOutbound.fixedClusters() { set.insert(cluster, named: cluster.name) }
+        switch proxy.role {
+        case .sidecar: addSidecar(view, to: &set)
+        case .gateway: addGateway(view, to: &set)
+        }
+        set.insert(NameTableCompiler(view: view).table(), named: "")
+        return set
+    }
+
+    private func addSidecar(_ view: ProxyView, to set: inout XDSTransport.ResourceSet) {
+        let outbound = SidecarOutbound(view: view)
+        let inbound = SidecarInbound(view: view)
+        let routes = outbound.routes()
+        for table in routes { set.insert(table, named: table.name) }
+        for listener in outbound.listeners(routes: routes) + [inbound.listener()] {
+            set.insert(listener, named: listener.name)
+        }
+        for cluster in inbound.clusters() { set.insert(cluster, named: cluster.name) }
+    }
+
+    private func addGateway(_ view: ProxyView, to set: inout XDSTransport.ResourceSet) {
+        let output = GatewayCompiler(view: view).compile()
+        for listener in output.listeners { set.insert(listener, named: listener.name) }
+        for table in output.routes { set.insert(table, named: table.name) }
+        for secret in output.secrets { set.insert(secret, named: secret.name) }
+    }
+}

@@ -1,0 +1,280 @@
+import MeshAPI
+import MeshState
+import SwiftProtobuf
+import XDS
+
+/// What a gateway workload listens on and where it sends requests, from the Gateways that select it.
+struct GatewayCompiler {
+    let view: ProxyView
+    private let parts: ListenerParts
+
+    init(view: ProxyView) {
+        self.view = view
+        parts = ListenerParts(accessLog: view.accessLog)
+    }
+
+    struct Output {
+        var listeners: [Listener] = []
+        var routes: [RouteTable] = []
+        var secrets: [SDSSecret] = []
+    }
+
+    func compile() -> Output {
+        var output = Output()
+        for gateway in view.snapshot.gatewayListeners(for: view.workload) {
+            var listener = Listener()
+            let address = gateway.bind ?? "0.0.0.0"
+            listener.name = "\(address)_\(gateway.targetPort)"
+            listener.address = .init(address, port: gateway.targetPort)
+            listener.trafficDirection = .outbound
+            listener.metadata = Metadata(origin: gateway.servers.first?.origin)
+            if gateway.isHTTP {
+                let table = table(name: "http.\(gateway.port)", port: gateway.port, servers: gateway.servers)
+                listener.filterChains = [
+                    parts.chain("\(listener.name)-http", [parts.http(manager(listener.name, table))])
+                ]
+                output.routes.append(table)
+            } else if gateway.isTLS {
+                listener.listenerFilters = [.tlsInspector]
+                for server in gateway.servers {
+                    listener.filterChains += tlsChains(server, listener: listener.name, output: &output)
+                }
+            } else {
+                listener.filterChains = gateway.servers.prefix(1).flatMap { tcpChains($0, listener: listener.name) }
+            }
+            if !listener.filterChains.isEmpty { output.listeners.append(listener) }
+        }
+        var seen: Set<String> = []
+        output.secrets = output.secrets.filter { seen.insert($0.name).inserted }
+        return output
+    }
+
+    // MARK: HTTP
+
+    private func manager(_ name: String, _ table: RouteTable) -> ConnectionManager {
+        var manager = parts.connectionManager(statPrefix: "outbound_\(name)")
+        manager.useRemoteAddress = .init(true)
+        manager.forwardClientCertDetails = .sanitizeSet
+        manager.setCurrentClientCertDetails.subject = .init(true)
+        manager.setCurrentClientCertDetails.dns = true
+        manager.setCurrentClientCertDetails.uri = true
+        manager.rds.configSource = .aggregated
+        manager.rds.routeConfigName = table.name
+        parts.addFilters(for: table.virtualHosts.flatMap(\.routes), to: &manager)
+        return manager
+    }
+
+    private func table(name: String, port: Int, servers: [GatewayServer]) -> RouteTable {
+        var table = RouteTable()
+        table.name = name
+        table.validateClusters = .init(false)
+        table.ignorePortInHostMatching = true
+        table.maxDirectResponseBodySizeBytes = .init(1 << 20)
+        let compiler = RouteCompiler(view: view, listenerPort: port, isGateway: true)
+        for entry in view.snapshot.gatewayVirtualHosts(of: servers, workload: view.workload) {
+            var host = VirtualHost()
+            host.name = "\(entry.host):\(port)"
+            host.domains = [entry.host]
+            host.includeRequestAttemptCount = true
+            host.routes = entry.rules.flatMap { compiler.routes(for: $0.virtualService, rules: [$0.rule]) }
+            host.metadata = Metadata(origin: entry.rules.first?.origin)
+            if entry.httpsRedirect { host.requireTls = .all }
+            table.virtualHosts.append(host)
+        }
+        redirectOnlyHosts(servers, port: port, table: &table)
+        if table.virtualHosts.isEmpty {
+            // Nothing is bound to the gateway: it listens and answers 404.
+            var host = VirtualHost()
+            host.name = "blackhole:\(port)"
+            host.domains = ["*"]
+            table.virtualHosts = [host]
+        }
+        return table
+    }
+
+    /// Servers with httpsRedirect answer for their hosts even when no VirtualService is bound.
+    private func redirectOnlyHosts(_ servers: [GatewayServer], port: Int, table: inout RouteTable) {
+        var taken = Set(table.virtualHosts.flatMap(\.domains))
+        for server in servers where server.server.tls?.httpsRedirect == true {
+            for name in server.server.hosts {
+                let domain = String(name.value.split(separator: "/").last ?? "*")
+                guard taken.insert(domain).inserted else { continue }
+                var host = VirtualHost()
+                host.name = "\(domain):\(port)"
+                host.domains = [domain]
+                host.requireTls = .all
+                host.metadata = Metadata(origin: server.origin)
+                table.virtualHosts.append(host)
+            }
+        }
+    }
+
+    // MARK: TLS
+
+    private func tlsChains(_ server: GatewayServer, listener: String, output: inout Output) -> [FilterChain] {
+        guard let settings = server.server.tls else { return [] }
+        switch settings.mode {
+        case .passthrough, .autoPassthrough:
+            return passthroughChains(server, listener: listener)
+        case .simple, .mutual, .optionalMutual, .istioMutual:
+            break
+        }
+        let names = serverNames(server)
+        let context = context(settings, isHTTP: server.port.transport.isHTTP, output: &output)
+        guard server.port.transport.isHTTP else {
+            return tcpChains(server, listener: listener).map { chain in
+                var chain = chain
+                chain.filterChainMatch.serverNames = names
+                chain.transportSocket = .downstreamTLS(context)
+                return chain
+            }
+        }
+        let gateway = server.gateway.split(separator: "/").last ?? ""
+        let table = table(
+            name: "https.\(server.port.number).\(server.port.name).\(gateway).\(server.namespace)",
+            port: server.port.number, servers: [server]
+        )
+        output.routes.append(table)
+        let chain = parts.chain("\(listener)-\(table.name)", [parts.http(manager(listener, table))]) {
+            $0.filterChainMatch.serverNames = names
+            $0.transportSocket = .downstreamTLS(context)
+            $0.metadata = Metadata(origin: server.origin)
+        }
+        return [chain]
+    }
+
+    /// Empty when any name is served.
+    private func serverNames(_ server: GatewayServer) -> [String] {
+        let names = server.server.hosts.map { String($0.value.split(separator: "/").last ?? "*") }
+        return names.contains("*") ? [] : names
+    }
+
+    private func context(_ settings: ServerTLSSettings, isHTTP: Bool, output: inout Output) -> DownstreamTLS {
+        if settings.mode == .istioMutual {
+            return MeshTLS.downstream(
+                alpn: isHTTP ? view.serverALPN : ["istio"], trustDomain: view.snapshot.settings.trustDomain
+            )
+        }
+        var context = DownstreamTLS()
+        context.commonTlsContext.tlsParams = .init(
+            minimum: settings.minProtocolVersion, maximum: settings.maxProtocolVersion,
+            cipherSuites: settings.cipherSuites
+        )
+        context.commonTlsContext.alpnProtocols = isHTTP ? view.serverALPN : []
+        let credentials = [settings.credentialName].compactMap(\.self) + settings.credentialNames
+        for credential in credentials {
+            context.commonTlsContext.tlsCertificateSdsSecretConfigs.append(.init(Names.gatewaySecret(credential.value)))
+            if let secret = certificate(credential.value) { output.secrets.append(secret) }
+        }
+        let files =
+            [(settings.serverCertificate, settings.privateKey)]
+            + settings.tlsCertificates.map { ($0.serverCertificate, $0.privateKey) }
+        for case (let chain?, let key?) in files {
+            var certificate = Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate()
+            certificate.certificateChain.filename = chain
+            certificate.privateKey.filename = key
+            context.commonTlsContext.tlsCertificates.append(certificate)
+        }
+        if settings.mode == .mutual || settings.mode == .optionalMutual {
+            context.requireClientCertificate = .init(settings.mode == .mutual)
+            requireClients(settings, context: &context, output: &output)
+        }
+        return context
+    }
+
+    private func requireClients(_ settings: ServerTLSSettings, context: inout DownstreamTLS, output: inout Output) {
+        if let file = settings.caCertificates {
+            context.commonTlsContext.validationContext.trustedCa.filename = file
+            return
+        }
+        guard let credential = settings.caCertCredentialName?.value ?? settings.credentialName?.value else { return }
+        let name = Names.gatewaySecret(credential) + "-cacert"
+        context.commonTlsContext.combinedValidationContext.validationContextSdsSecretConfig = .init(name)
+        context.commonTlsContext.combinedValidationContext.defaultValidationContext.matchTypedSubjectAltNames =
+            settings.subjectAltNames.map { text in
+                var matcher = Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher()
+                matcher.sanType = text.contains("://") ? .uri : .dns
+                matcher.matcher.exact = text
+                return matcher
+            }
+        if let secret = authority(credential, name: name) { output.secrets.append(secret) }
+    }
+
+    private func data(_ credential: String, _ keys: [String]) -> [UInt8]? {
+        guard let secret = view.snapshot.secret(namespace: view.workload.namespace, name: credential) else { return nil }
+        return keys.lazy.compactMap { secret.data[$0] }.first
+    }
+
+    private func certificate(_ credential: String) -> SDSSecret? {
+        guard let chain = data(credential, ["tls.crt", "cert"]), let key = data(credential, ["tls.key", "key"]) else {
+            return nil
+        }
+        var secret = SDSSecret()
+        secret.name = Names.gatewaySecret(credential)
+        secret.tlsCertificate.certificateChain.inlineBytes = .init(chain)
+        secret.tlsCertificate.privateKey.inlineBytes = .init(key)
+        return secret
+    }
+
+    private func authority(_ credential: String, name: String) -> SDSSecret? {
+        let separate = data(credential + "-cacert", ["ca.crt", "cacert"])
+        guard let roots = separate ?? data(credential, ["ca.crt", "cacert"]) else { return nil }
+        var secret = SDSSecret()
+        secret.name = name
+        secret.validationContext.trustedCa.inlineBytes = .init(roots)
+        return secret
+    }
+
+    // MARK: TLS passed through, and TCP
+
+    private func boundServices(_ server: GatewayServer) -> [ResolvedVirtualService] {
+        view.snapshot.virtualServices(visibleIn: view.workload.namespace).filter {
+            $0.gateways.contains(server.gateway) && !server.hosts(of: $0).isEmpty
+        }
+    }
+
+    private func client(_ server: GatewayServer) -> RouteClient {
+        RouteClient(namespace: view.workload.namespace, labels: view.workload.labels, gateways: [server.gateway])
+    }
+
+    private func passthroughChains(_ server: GatewayServer, listener: String) -> [FilterChain] {
+        var chains: [FilterChain] = []
+        for service in boundServices(server) {
+            for rule in service.tlsRules(for: client(server), port: server.port.number) {
+                let names = rule.match.flatMap { $0.sniHosts.map(\.value) }
+                let name = "\(listener)-tls-\(chains.count)"
+                guard let filter = weighted(rule.route, port: server.port.number) else { continue }
+                chains.append(
+                    parts.chain(name, [filter]) {
+                        $0.filterChainMatch.serverNames = names.contains("*") ? [] : names
+                        $0.filterChainMatch.transportProtocol = "tls"
+                        $0.metadata = Metadata(origin: service.origin(of: rule.location))
+                    }
+                )
+            }
+        }
+        return chains
+    }
+
+    private func tcpChains(_ server: GatewayServer, listener: String) -> [FilterChain] {
+        for service in boundServices(server) {
+            for rule in service.tcpRules(for: client(server), port: server.port.number) {
+                guard let filter = weighted(rule.route, port: server.port.number) else { continue }
+                let chain = parts.chain("\(listener)-tcp", [filter]) {
+                    $0.metadata = Metadata(origin: service.origin(of: rule.location))
+                }
+                return [chain]
+            }
+        }
+        return []
+    }
+
+    private func weighted(_ route: [RouteDestination], port: Int) -> NetworkFilter? {
+        let compiler = RouteCompiler(view: view, listenerPort: port, isGateway: true)
+        let clusters = route.filter { route.count == 1 || $0.weight > 0 }.compactMap { entry in
+            entry.destination.map { (name: compiler.cluster(of: $0), weight: max(1, entry.weight)) }
+        }
+        guard let first = clusters.first else { return nil }
+        return parts.tcp(clusters, statPrefix: first.name)
+    }
+}

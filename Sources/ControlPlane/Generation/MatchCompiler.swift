@@ -1,0 +1,85 @@
+import MeshAPI
+import SwiftProtobuf
+import XDS
+
+/// Match entries of a VirtualService as Envoy route matches (Istio's HTTPMatchRequest).
+enum MatchCompiler {
+    static func match(_ request: HTTPMatchRequest?) -> Envoy_Config_Route_V3_RouteMatch {
+        var match = Envoy_Config_Route_V3_RouteMatch()
+        guard let request else {
+            match.prefix = "/"
+            return match
+        }
+        switch request.uri {
+        case .exact(let text, _)?: match.path = text
+        // Istio's prefix is one of characters, not of path segments.
+        case .prefix(let text, _)?: match.prefix = text
+        case .regex(let text, _)?: match.safeRegex.regex = text == "*" ? ".*" : text
+        case nil: match.prefix = "/"
+        }
+        if request.ignoreURICase { match.caseSensitive = .init(false) }
+        match.headers =
+            request.headers.filter { !isReserved($0.name) }.map(header)
+            + request.withoutHeaders.filter { !isReserved($0.name) }.map(withoutHeader)
+        for (name, text) in [(":method", request.method), (":authority", request.authority), (":scheme", request.scheme)] {
+            if let text { match.headers.append(header(.init(name: name, match: text))) }
+        }
+        match.queryParameters = request.queryParams.map(queryParameter)
+        return match
+    }
+
+    /// Names that Istio ignores in `headers`, because the request line has its own fields.
+    private static func isReserved(_ name: String) -> Bool {
+        ["uri", "scheme", "method", "authority"].contains(name)
+    }
+
+    static func string(_ match: StringMatch) -> WireStringMatcher {
+        var matcher = WireStringMatcher()
+        switch match {
+        case .exact(let text, _): matcher.exact = text
+        case .prefix(let text, _): matcher.prefix = text
+        case .regex(let text, _): matcher.safeRegex.regex = text == "*" ? ".*" : text
+        }
+        return matcher
+    }
+
+    /// `{}` and the literal regex `*` ask only for presence.
+    private static func isPresence(_ match: StringMatch?) -> Bool {
+        switch match {
+        case nil, .regex("*", _)?: true
+        default: false
+        }
+    }
+
+    private static func header(_ named: HTTPMatchRequest.Named) -> WireHeaderMatcher {
+        var matcher = WireHeaderMatcher()
+        matcher.name = named.name
+        if isPresence(named.match) {
+            matcher.presentMatch = true
+        } else if let match = named.match {
+            matcher.stringMatch = string(match)
+        }
+        return matcher
+    }
+
+    /// Inverted; a missing header counts as an empty one, so that "without x: a" holds where x is absent.
+    private static func withoutHeader(_ named: HTTPMatchRequest.Named) -> WireHeaderMatcher {
+        var matcher = header(named)
+        matcher.invertMatch = true
+        if !isPresence(named.match) { matcher.treatMissingHeaderAsEmpty = true }
+        return matcher
+    }
+
+    private static func queryParameter(
+        _ named: HTTPMatchRequest.Named
+    ) -> Envoy_Config_Route_V3_QueryParameterMatcher {
+        var matcher = Envoy_Config_Route_V3_QueryParameterMatcher()
+        matcher.name = named.name
+        if isPresence(named.match) {
+            matcher.presentMatch = true
+        } else if let match = named.match {
+            matcher.stringMatch = string(match)
+        }
+        return matcher
+    }
+}

@@ -1,0 +1,139 @@
+import MeshAPI
+import MeshState
+import SwiftProtobuf
+import XDS
+
+/// Traffic policy groups of a DestinationRule as cluster settings.
+enum PolicyCompiler {
+    static func applyBalancing(_ settings: LoadBalancerSettings?, to cluster: inout Cluster) {
+        if let hash = settings?.consistentHash {
+            switch hash.algorithm {
+            case .ringHash(let size):
+                cluster.lbPolicy = .ringHash
+                cluster.ringHashLbConfig.minimumRingSize = .init(UInt64(size))
+            case .maglev(let size):
+                cluster.lbPolicy = .maglev
+                cluster.maglevLbConfig.tableSize = .init(UInt64(size))
+            }
+            return
+        }
+        switch settings?.simple ?? .unspecified {
+        case .unspecified, .leastConnections, .leastRequest: cluster.lbPolicy = .leastRequest
+        case .random: cluster.lbPolicy = .random
+        case .roundRobin: cluster.lbPolicy = .roundRobin
+        case .passthrough: cluster.lbPolicy = .clusterProvided
+        }
+        guard let warmup = settings?.warmup else { return }
+        var slowStart = Cluster.SlowStartConfig()
+        slowStart.slowStartWindow = .init(warmup.duration)
+        slowStart.aggression.defaultValue = warmup.aggression ?? 1
+        slowStart.minWeightPercent.value = warmup.minimumPercent ?? 10
+        if cluster.lbPolicy == .leastRequest { cluster.leastRequestLbConfig.slowStartConfig = slowStart }
+        if cluster.lbPolicy == .roundRobin { cluster.roundRobinLbConfig.slowStartConfig = slowStart }
+    }
+
+    static func applyConnectionPool(_ policy: EffectivePolicy, isHTTP2: Bool, to cluster: inout Cluster) {
+        let tcp = policy.connectionPool?.tcp
+        let http = policy.connectionPool?.http
+        var limits = Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds()
+        limits.maxConnections = bound(tcp?.maxConnections)
+        limits.maxPendingRequests = bound(http?.http1MaxPendingRequests)
+        limits.maxRequests = bound(http?.http2MaxRequests)
+        limits.maxRetries = bound(http?.maxRetries)
+        if let budget = policy.retryBudget {
+            limits.retryBudget.budgetPercent.value = budget.percent ?? 20
+            limits.retryBudget.minRetryConcurrency = .init(UInt32(budget.minRetryConcurrency ?? 3))
+        }
+        cluster.circuitBreakers.thresholds = [limits]
+
+        if let keepalive = tcp?.tcpKeepalive {
+            var wire = Envoy_Config_Core_V3_TcpKeepalive()
+            if let probes = keepalive.probes { wire.keepaliveProbes = .init(UInt32(probes)) }
+            if let time = keepalive.time { wire.keepaliveTime = .init(UInt32(time.components.seconds)) }
+            if let interval = keepalive.interval { wire.keepaliveInterval = .init(UInt32(interval.components.seconds)) }
+            cluster.upstreamConnectionOptions.tcpKeepalive = wire
+        }
+
+        var options = Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions()
+        var isNeeded = isHTTP2 || http?.h2UpgradePolicy == .upgrade
+        if isNeeded { options.explicitHTTPConfig.http2ProtocolOptions = .init() } else {
+            options.explicitHTTPConfig.httpProtocolOptions = .init()
+        }
+        if http?.useClientProtocol == true {
+            options.useDownstreamProtocolConfig = .init()
+            isNeeded = true
+        }
+        if let idle = http?.idleTimeout ?? tcp?.idleTimeout {
+            options.commonHTTPProtocolOptions.idleTimeout = .init(idle)
+            isNeeded = true
+        }
+        if let age = tcp?.maxConnectionDuration {
+            options.commonHTTPProtocolOptions.maxConnectionDuration = .init(age)
+            isNeeded = true
+        }
+        if let requests = http?.maxRequestsPerConnection, requests > 0 {
+            options.commonHTTPProtocolOptions.maxRequestsPerConnection = .init(UInt32(requests))
+            isNeeded = true
+        }
+        if isNeeded {
+            cluster.typedExtensionProtocolOptions["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"] =
+                .init(packing: options)
+        }
+    }
+
+    /// Nil and zero are Istio's default: no bound.
+    private static func bound(_ value: Int?) -> Google_Protobuf_UInt32Value {
+        .init(value.flatMap { $0 > 0 ? UInt32($0) : nil } ?? .max)
+    }
+
+    static func applyOutlierDetection(_ settings: OutlierDetection?, to cluster: inout Cluster) {
+        guard let settings else { return }
+        var outlier = Envoy_Config_Cluster_V3_OutlierDetection()
+        outlier.enforcingSuccessRate = .init(0)
+        if let count = settings.consecutive5xxErrors {
+            outlier.consecutive5Xx = .init(UInt32(count))
+            outlier.enforcingConsecutive5Xx = .init(count > 0 ? 100 : 0)
+        }
+        if let count = settings.consecutiveGatewayErrors {
+            outlier.consecutiveGatewayFailure = .init(UInt32(count))
+            outlier.enforcingConsecutiveGatewayFailure = .init(count > 0 ? 100 : 0)
+        }
+        if settings.splitExternalLocalOriginErrors == true {
+            outlier.splitExternalLocalOriginErrors = true
+            if let count = settings.consecutiveLocalOriginFailures {
+                outlier.consecutiveLocalOriginFailure = .init(UInt32(count))
+                outlier.enforcingConsecutiveLocalOriginFailure = .init(count > 0 ? 100 : 0)
+            }
+        }
+        if let interval = settings.interval { outlier.interval = .init(interval) }
+        if let time = settings.baseEjectionTime { outlier.baseEjectionTime = .init(time) }
+        if let percent = settings.maxEjectionPercent { outlier.maxEjectionPercent = .init(UInt32(percent)) }
+        cluster.outlierDetection = outlier
+        // Istio turns Envoy's panic mode off unless asked.
+        cluster.commonLbConfig.healthyPanicThreshold.value = Double(settings.minHealthPercent ?? 0)
+    }
+
+    /// TLS that the proxy begins for the application (`SIMPLE`, `MUTUAL`).
+    static func originatedTLS(_ tls: ClientTLSSettings, isHTTP2: Bool, host: String) -> UpstreamTLS {
+        var context = UpstreamTLS()
+        context.sni = tls.sni ?? host
+        if isHTTP2 { context.commonTlsContext.alpnProtocols = ["h2"] }
+        if let chain = tls.clientCertificate, let key = tls.privateKey {
+            var certificate = Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate()
+            certificate.certificateChain.filename = chain
+            certificate.privateKey.filename = key
+            context.commonTlsContext.tlsCertificates = [certificate]
+        }
+        guard tls.insecureSkipVerify != true else { return context }
+        var validation = Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext()
+        validation.trustedCa.filename = tls.caCertificates ?? "/etc/ssl/certs/ca-certificates.crt"
+        validation.matchTypedSubjectAltNames = tls.subjectAltNames.map { name in
+            var matcher = Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher()
+            matcher.sanType = name.contains("://") ? .uri : .dns
+            matcher.matcher.exact = name
+            return matcher
+        }
+        context.commonTlsContext.validationContext = validation
+        return context
+    }
+}

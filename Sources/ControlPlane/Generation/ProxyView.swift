@@ -1,0 +1,88 @@
+package import MeshState
+import MeshAPI
+
+/// Which proxy a configuration is for.
+package struct ProxyIdentity: Sendable, Hashable {
+    package enum Role: String, Sendable {
+        case sidecar
+        case gateway = "router"
+    }
+
+    /// The node id as the proxy sent it.
+    package var id: String
+    package var role: Role
+    package var ip: String
+    package var pod: String
+    package var namespace: String
+    package var labels: [String: String]
+    package var serviceAccount: String
+    /// Whether the proxy can read HTTP/2; for one that cannot, such ports are TCP.
+    package var speaksHTTP2: Bool
+
+    package init(
+        id: String, role: Role, ip: String, pod: String, namespace: String, labels: [String: String] = [:],
+        serviceAccount: String = "default", speaksHTTP2: Bool = false
+    ) {
+        self.speaksHTTP2 = speaksHTTP2
+        self.id = id
+        self.role = role
+        self.ip = ip
+        self.pod = pod
+        self.namespace = namespace
+        self.labels = labels
+        self.serviceAccount = serviceAccount
+    }
+}
+
+/// The mesh as one proxy sees it.
+struct ProxyView {
+    let snapshot: MeshSnapshot
+    let proxy: ProxyIdentity
+    /// The proxy's own pod: as `workloads.json` has it, or as the proxy describes itself when it is faster than that file.
+    let workload: MeshWorkload
+    let routing: SidecarRouting
+    let client: RouteClient
+    let accessLog: AccessLogSettings
+
+    init(snapshot: MeshSnapshot, proxy: ProxyIdentity, accessLog: AccessLogSettings) {
+        self.snapshot = snapshot
+        self.proxy = proxy
+        self.accessLog = accessLog
+        workload =
+            snapshot.workload(namespace: proxy.namespace, name: proxy.pod)
+            ?? MeshWorkload(
+                name: proxy.pod, namespace: proxy.namespace, ip: proxy.ip, workload: proxy.pod, labels: proxy.labels,
+                serviceAccount: proxy.serviceAccount, kind: proxy.role == .gateway ? .gateway : .pod
+            )
+        routing = snapshot.sidecarRouting(in: proxy.namespace)
+        client = RouteClient(namespace: proxy.namespace, labels: workload.labels)
+    }
+
+    /// Requests of this protocol are routed one by one; others are carried as bytes.
+    func routesRequests(_ kind: ApplicationProtocol) -> Bool {
+        kind.isHTTP && (proxy.speaksHTTP2 || !kind.isHTTP2)
+    }
+
+    /// What the HTTP inspector may find for the connection manager to take.
+    var clearTextProtocols: [String] {
+        proxy.speaksHTTP2 ? ["http/1.0", "http/1.1", "h2c"] : ["http/1.0", "http/1.1"]
+    }
+
+    /// What the proxy negotiates when it ends TLS for HTTP.
+    var serverALPN: [String] { proxy.speaksHTTP2 ? ["h2", "http/1.1"] : ["http/1.1"] }
+
+    var services: [MeshService] { snapshot.services(visibleIn: proxy.namespace) }
+
+    /// The visible service of a fully qualified host.
+    func service(_ host: String) -> MeshService? {
+        snapshot.service(host: host).flatMap { $0.isVisible(in: proxy.namespace) ? $0 : nil }
+    }
+
+    func destinationRule(_ host: String) -> ResolvedDestinationRule? {
+        snapshot.destinationRule(for: host, clientNamespace: proxy.namespace, clientLabels: workload.labels)
+    }
+
+    func policy(host: String, port: Int, subset: String?) -> EffectivePolicy {
+        destinationRule(host)?.policy(port: port, subset: subset) ?? EffectivePolicy()
+    }
+}

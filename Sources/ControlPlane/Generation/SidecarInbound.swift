@@ -1,0 +1,202 @@
+import MeshAPI
+import MeshState
+import SwiftProtobuf
+import XDS
+
+/// What a sidecar does with calls to its pod: mutual TLS as PeerAuthentication asks, then on to the application.
+struct SidecarInbound {
+    let view: ProxyView
+    private let parts: ListenerParts
+
+    init(view: ProxyView) {
+        self.view = view
+        parts = ListenerParts(accessLog: view.accessLog)
+    }
+
+    /// A port of the pod that some service leads to.
+    private struct Port {
+        var number: Int
+        var kind: ApplicationProtocol
+        var service: MeshService
+    }
+
+    /// In order of number; a port of several services is the first one's.
+    private func ports() -> [Port] {
+        var found: [Int: Port] = [:]
+        for service in view.snapshot.services(of: view.workload) {
+            for port in service.ports where port.applicationProtocol != .udp {
+                guard let number = view.workload.port(for: port.target), found[number] == nil else { continue }
+                found[number] = Port(number: number, kind: port.applicationProtocol, service: service)
+            }
+        }
+        return found.values.sorted { $0.number < $1.number }
+    }
+
+    func clusters() -> [Cluster] {
+        var clusters = ports().map { port in
+            var cluster = Self.originalDestination(Names.inboundCluster(port: port.number))
+            let service = Google_Protobuf_Struct(strings: [
+                "host": port.service.host, "name": port.service.name, "namespace": port.service.namespace,
+            ])
+            cluster.metadata = Metadata(origin: port.service.origin)
+            cluster.metadata.filterMetadata["istio", default: .init()].fields["services"] =
+                .init(listValue: .init(values: [.init(structValue: service)]))
+            return cluster
+        }
+        clusters.append(Self.originalDestination(Names.inboundPassthrough))
+        return clusters
+    }
+
+    /// The application listens on the pod's own address, which is where the connection was going.
+    private static func originalDestination(_ name: String) -> Cluster {
+        var cluster = Cluster()
+        cluster.name = name
+        cluster.type = .originalDst
+        cluster.lbPolicy = .clusterProvided
+        cluster.connectTimeout = .init(.seconds(10))
+        var limits = Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds()
+        limits.maxConnections = .init(.max)
+        limits.maxPendingRequests = .init(.max)
+        limits.maxRequests = .init(.max)
+        limits.maxRetries = .init(.max)
+        cluster.circuitBreakers.thresholds = [limits]
+        return cluster
+    }
+
+    func listener() -> Listener {
+        var listener = Listener()
+        listener.name = Names.virtualInbound
+        listener.address = .init("0.0.0.0", port: Names.inboundCapturePort)
+        listener.trafficDirection = .inbound
+        listener.listenerFilters = [.originalDestination, .tlsInspector, .httpInspector]
+        // A silent client of a server that speaks first is plain TCP after this.
+        listener.listenerFiltersTimeout = .init(.milliseconds(100))
+        listener.continueOnListenerFiltersTimeout = true
+        listener.filterChains = [
+            parts.blackHole("virtualInbound-blackhole", port: Names.inboundCapturePort)
+        ]
+        let ports = ports()
+        for port in ports { listener.filterChains += chains(port) }
+        let declared = Set(ports.map(\.number))
+        for number in view.snapshot.portsWithOwnMode(of: view.workload) where !declared.contains(number) {
+            listener.filterChains += passthroughChains(port: number)
+        }
+        listener.filterChains += passthroughChains(port: nil)
+        return listener
+    }
+
+    private func mode(_ port: Int?) -> EffectiveMutualTLS {
+        // Port 0 is no port: what holds for the workload as a whole.
+        view.snapshot.mutualTLS(of: view.workload, port: port ?? 0)
+    }
+
+    private func chains(_ port: Port) -> [FilterChain] {
+        let cluster = Names.inboundCluster(port: port.number)
+        let mode = mode(port.number)
+        let tcp = parts.tcp(cluster, statPrefix: cluster)
+        let http = view.routesRequests(port.kind) || port.kind == .unknown ? parts.http(manager(port)) : nil
+        // Without an inspector there is no telling HTTP inside mutual TLS: an undeclared protocol is bytes there.
+        let isHTTP = view.routesRequests(port.kind)
+        let plain: [FilterChain]
+        if isHTTP, let http {
+            plain = [chain("\(cluster)-plain", [http], port: port.number, mode: mode)]
+        } else if let http {
+            plain = [
+                chain("\(cluster)-plain-http", [http], port: port.number, mode: mode) {
+                    $0.filterChainMatch.transportProtocol = "raw_buffer"
+                    $0.filterChainMatch.applicationProtocols = view.clearTextProtocols
+                },
+                chain("\(cluster)-plain", [tcp], port: port.number, mode: mode),
+            ]
+        } else {
+            plain = [chain("\(cluster)-plain", [tcp], port: port.number, mode: mode)]
+        }
+        let secure = chain("\(cluster)-mtls", [isHTTP ? (http ?? tcp) : tcp], port: port.number, mode: mode) {
+            self.requireMeshTLS(&$0, alpn: isHTTP ? self.view.serverALPN : [], strict: mode.mode == .strict)
+        }
+        switch mode.mode {
+        case .strict: return [secure]
+        case .disable: return plain
+        case .permissive, .unset:
+            // TLS that is not the mesh's is the application's own: it goes through as bytes.
+            let foreign = chain("\(cluster)-tls", [tcp], port: port.number, mode: mode) {
+                $0.filterChainMatch.transportProtocol = "tls"
+            }
+            let raw = plain.map { chain in
+                var chain = chain
+                chain.filterChainMatch.transportProtocol = "raw_buffer"
+                return chain
+            }
+            return [secure, foreign] + raw
+        }
+    }
+
+    /// Ports that no service declares are carried as bytes, but obey the mode as well.
+    private func passthroughChains(port: Int?) -> [FilterChain] {
+        let suffix = port.map { "-\($0)" } ?? ""
+        let tcp = parts.tcp(Names.inboundPassthrough)
+        let mode = mode(port)
+        let secure = chain("virtualInbound-mtls\(suffix)", [tcp], port: port, mode: mode) {
+            self.requireMeshTLS(&$0, alpn: [], strict: mode.mode == .strict)
+        }
+        let plain = chain("virtualInbound\(suffix)", [tcp], port: port, mode: mode)
+        return switch mode.mode {
+        case .strict: [secure]
+        case .disable: [plain]
+        case .permissive, .unset: [secure, plain]
+        }
+    }
+
+    private func chain(
+        _ name: String, _ filters: [NetworkFilter], port: Int?, mode: EffectiveMutualTLS,
+        change: (inout FilterChain) -> Void = { _ in }
+    ) -> FilterChain {
+        parts.chain(name, filters) { chain in
+            if let port { chain.filterChainMatch.destinationPort = .init(UInt32(port)) }
+            chain.metadata = Metadata(origin: mode.origin)
+            change(&chain)
+        }
+    }
+
+    private func requireMeshTLS(_ chain: inout FilterChain, alpn: [String], strict: Bool) {
+        chain.filterChainMatch.transportProtocol = "tls"
+        // Under STRICT every handshake is ours to judge; otherwise only those that announce the mesh.
+        if !strict { chain.filterChainMatch.applicationProtocols = MeshTLS.meshALPN }
+        let offered = alpn.isEmpty ? ["istio"] : alpn
+        chain.transportSocket = .downstreamTLS(
+            MeshTLS.downstream(alpn: offered, trustDomain: view.snapshot.settings.trustDomain)
+        )
+    }
+
+    private func manager(_ port: Port) -> ConnectionManager {
+        var manager = parts.connectionManager(statPrefix: "inbound_0.0.0.0_\(port.number)")
+        manager.forwardClientCertDetails = .appendForward
+        manager.setCurrentClientCertDetails.subject = .init(true)
+        manager.setCurrentClientCertDetails.dns = true
+        manager.setCurrentClientCertDetails.uri = true
+        var route = Route()
+        route.name = "default"
+        route.match.prefix = "/"
+        route.route.cluster = Names.inboundCluster(port: port.number)
+        route.route.timeout = .init(.zero)
+        var limits = RouteAction.MaxStreamDuration()
+        limits.maxStreamDuration = .init(.zero)
+        limits.grpcTimeoutHeaderMax = .init(.zero)
+        route.route.maxStreamDuration = limits
+        // The application may close a kept-alive connection just as it is used again.
+        route.route.retryPolicy.retryOn = "reset-before-request"
+        route.route.retryPolicy.numRetries = .init(2)
+        route.decorator.operation = "\(port.service.host):\(port.number)/*"
+        route.metadata = Metadata(origin: port.service.origin)
+        var host = VirtualHost()
+        host.name = "inbound|http|\(port.number)"
+        host.domains = ["*"]
+        host.routes = [route]
+        var table = RouteTable()
+        table.name = Names.inboundCluster(port: port.number)
+        table.virtualHosts = [host]
+        table.validateClusters = .init(false)
+        manager.routeConfig = table
+        return manager
+    }
+}
