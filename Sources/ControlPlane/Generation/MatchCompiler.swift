@@ -19,10 +19,10 @@ enum MatchCompiler {
         }
         if request.ignoreURICase { match.caseSensitive = .init(false) }
         match.headers =
-            request.headers.filter { !isReserved($0.name) }.map(header)
+            request.headers.filter { !isReserved($0.name) }.map { header($0.name, $0.match) }
             + request.withoutHeaders.filter { !isReserved($0.name) }.map(withoutHeader)
         for (name, text) in [(":method", request.method), (":authority", request.authority), (":scheme", request.scheme)] {
-            if let text { match.headers.append(header(.init(name: name, match: text))) }
+            if let text { match.headers.append(header(name, text)) }
         }
         match.queryParameters = request.queryParams.map(queryParameter)
         return match
@@ -51,12 +51,12 @@ enum MatchCompiler {
         }
     }
 
-    private static func header(_ named: HTTPMatchRequest.Named) -> WireHeaderMatcher {
+    private static func header(_ name: String, _ match: StringMatch?) -> WireHeaderMatcher {
         var matcher = WireHeaderMatcher()
-        matcher.name = named.name
-        if isPresence(named.match) {
+        matcher.name = name
+        if isPresence(match) {
             matcher.presentMatch = true
-        } else if let match = named.match {
+        } else if let match {
             matcher.stringMatch = string(match)
         }
         return matcher
@@ -64,7 +64,7 @@ enum MatchCompiler {
 
     /// Inverted; a missing header counts as an empty one, so that "without x: a" holds where x is absent.
     private static func withoutHeader(_ named: HTTPMatchRequest.Named) -> WireHeaderMatcher {
-        var matcher = header(named)
+        var matcher = header(named.name, named.match)
         matcher.invertMatch = true
         if !isPresence(named.match) { matcher.treatMissingHeaderAsEmpty = true }
         return matcher

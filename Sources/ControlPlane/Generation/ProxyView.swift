@@ -1,5 +1,5 @@
-package import MeshState
 import MeshAPI
+import MeshState
 
 /// Which proxy a configuration is for.
 package struct ProxyIdentity: Sendable, Hashable {

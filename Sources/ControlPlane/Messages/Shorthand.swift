@@ -1,3 +1,4 @@
+import MeshAPI
 import MeshState
 import SwiftProtobuf
 import XDS
