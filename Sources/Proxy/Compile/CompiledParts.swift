@@ -1,0 +1,40 @@
+import Resilience
+import Routing
+import SwiftProtobuf
+import XDS
+
+/// A route configuration that stands inside a listener.
+struct InlineRoutes {
+    let configuration: Envoy_Config_Route_V3_RouteConfiguration
+    let path: String
+}
+
+/// What listeners and routes compile into beside their own descriptors: the snapshot's shared tables, filled while
+/// compiling. Equal configurations share one entry, so that entries keep their numbers.
+struct CompiledParts {
+    var registry = CompileRegistry()
+    /// The inline route tables and RDS names of the listener that is being compiled.
+    var inlineRoutes: [Int: InlineRoutes] = [:]
+    var subscribedRoutes: Set<String> = []
+    private(set) var retryPolicies: [RetryPolicy] = []
+    private var retryNumbers: [Envoy_Config_Route_V3_RetryPolicy: UInt32] = [:]
+
+    /// Compiles a route configuration; nil when it has issues.
+    mutating func routeTable(
+        _ message: Envoy_Config_Route_V3_RouteConfiguration, path: String, issues: inout [CompileIssue]
+    ) -> RouteTable? {
+        nil
+    }
+
+    mutating func accessLogs(
+        _ messages: [Envoy_Config_Accesslog_V3_AccessLog], path: String, issues: inout [CompileIssue]
+    ) -> [Int] {
+        []
+    }
+}
+
+extension ListenerCompiler {
+    mutating func networkAuthorizer(_ any: Google_Protobuf_Any, path: String) -> NetworkFilter? { nil }
+
+    mutating func httpAuthorizer(_ any: Google_Protobuf_Any, path: String) -> HTTPFilter? { nil }
+}

@@ -1,0 +1,165 @@
+import SwiftProtobuf
+import XDS
+
+private typealias Manager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager
+
+extension ListenerCompiler {
+    /// envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.
+    mutating func httpConnectionManager(
+        _ any: Google_Protobuf_Any, listener: Envoy_Config_Listener_V3_Listener, chain: String,
+        direction: TrafficDirection, path: String
+    ) -> HTTPConnectionManager? {
+        guard let manager = unpack(any, as: Manager.self, path: path, issues: &issues) else { return nil }
+        refuseUnsupported(manager, path: path)
+        let route = routeTable(manager, inline: "\(listener.name)/\(chain)", path: path)
+        return HTTPConnectionManager(
+            statPrefix: manager.statPrefix,
+            codec: manager.codecType == .http1 ? .http1 : .auto,
+            routeTable: route.number,
+            routeTableName: route.name,
+            httpFilters: httpFilters(manager, path: path),
+            accessLogs: parts.accessLogs(manager.accessLog, path: path + ".access_log", issues: &issues),
+            timeouts: timeouts(manager, path: path),
+            serverName: Array((manager.serverName.isEmpty ? "envoy" : manager.serverName).utf8),
+            serverHeader: serverHeader(manager.serverHeaderTransformation),
+            generatesRequestID: manager.hasGenerateRequestID ? manager.generateRequestID.value : true,
+            preservesExternalRequestID: manager.preserveExternalRequestID,
+            setsRequestIDInResponse: manager.alwaysSetRequestIDInResponse,
+            usesRemoteAddress: manager.useRemoteAddress.value,
+            trustedHops: manager.xffNumTrustedHops,
+            skipsForwardedForAppend: manager.skipXffAppend,
+            forwardedClientCertificate: forwardedCertificate(manager.forwardClientCertDetails),
+            certificateDetails: certificateDetails(manager.setCurrentClientCertDetails),
+            normalizesPath: manager.normalizePath.value,
+            mergesSlashes: manager.mergeSlashes,
+            acceptsHTTP10: manager.httpProtocolOptions.acceptHTTP10,
+            defaultHostForHTTP10: Array(manager.httpProtocolOptions.defaultHostForHTTP10.utf8),
+            maxRequestHeadBytes: manager.hasMaxRequestHeadersKb ? Int(manager.maxRequestHeadersKb.value) * 1024 : 60 * 1024,
+            upgrades: manager.upgradeConfigs.filter { !$0.hasEnabled || $0.enabled.value }.map {
+                $0.upgradeType.lowercased()
+            },
+            direction: direction,
+            exchangesPeerMetadata: direction != .unspecified,
+            origin: parts.registry.provenance.intern(listener.metadata.origin)
+        )
+    }
+
+    private mutating func refuseUnsupported(_ manager: Manager, path: String) {
+        func refuse(_ isSet: Bool, _ field: String, _ message: String = "not supported yet") {
+            if isSet { issues.append(CompileIssue(path: "\(path).\(field)", message: message)) }
+        }
+        refuse(manager.codecType == .http2 || manager.codecType == .http3, "codec_type", "only HTTP/1.1 is spoken yet")
+        refuse(!manager.via.isEmpty, "via")
+        refuse(
+            manager.pathWithEscapedSlashesAction.rawValue > 1, "path_with_escaped_slashes_action")
+        refuse(manager.commonHTTPProtocolOptions.hasMaxStreamDuration, "common_http_protocol_options.max_stream_duration")
+        refuse(
+            manager.commonHTTPProtocolOptions.headersWithUnderscoresAction != .allow,
+            "common_http_protocol_options.headers_with_underscores_action")
+    }
+
+    private mutating func routeTable(_ manager: Manager, inline name: String, path: String) -> (number: Int?, name: String) {
+        switch manager.routeSpecifier {
+        case .rds(let rds):
+            if rds.routeConfigName.isEmpty {
+                issues.append(CompileIssue(path: path + ".rds.route_config_name", message: "must not be empty"))
+            }
+            parts.subscribedRoutes.insert(rds.routeConfigName)
+            return (parts.registry.routeTable(rds.routeConfigName), rds.routeConfigName)
+        case .routeConfig(let configuration):
+            let label = configuration.name.isEmpty ? name : configuration.name
+            // An inline table is nobody else's: its number is made from the place it stands in.
+            let number = parts.registry.routeTable("inline:\(name)")
+            parts.inlineRoutes[number] = InlineRoutes(configuration: configuration, path: path + ".route_config")
+            return (number, label)
+        case nil:
+            issues.append(CompileIssue(path: path, message: "needs rds or route_config"))
+            return (nil, "")
+        }
+    }
+
+    private mutating func timeouts(_ manager: Manager, path: String) -> HTTPConnectionManager.Timeouts {
+        var result = HTTPConnectionManager.Timeouts()
+        func read(_ isSet: Bool, _ value: Google_Protobuf_Duration, _ field: String, _ target: inout UInt32) {
+            if isSet { target = milliseconds(value, path: "\(path).\(field)", fallback: target, issues: &issues) }
+        }
+        let common = manager.commonHTTPProtocolOptions
+        read(common.hasIdleTimeout, common.idleTimeout, "common_http_protocol_options.idle_timeout", &result.idleMilliseconds)
+        read(
+            common.hasMaxConnectionDuration, common.maxConnectionDuration,
+            "common_http_protocol_options.max_connection_duration", &result.maxConnectionMilliseconds)
+        read(manager.hasRequestTimeout, manager.requestTimeout, "request_timeout", &result.requestMilliseconds)
+        read(
+            manager.hasRequestHeadersTimeout, manager.requestHeadersTimeout, "request_headers_timeout",
+            &result.requestHeadMilliseconds)
+        read(manager.hasStreamIdleTimeout, manager.streamIdleTimeout, "stream_idle_timeout", &result.streamIdleMilliseconds)
+        read(manager.hasDrainTimeout, manager.drainTimeout, "drain_timeout", &result.drainMilliseconds)
+        return result
+    }
+
+    private func serverHeader(_ value: Manager.ServerHeaderTransformation) -> HTTPConnectionManager.ServerHeader {
+        switch value {
+        case .appendIfAbsent: .appendIfAbsent
+        case .passThrough: .passThrough
+        default: .overwrite
+        }
+    }
+
+    private func forwardedCertificate(
+        _ value: Manager.ForwardClientCertDetails
+    ) -> HTTPConnectionManager.ForwardedClientCertificate {
+        switch value {
+        case .forwardOnly: .forwardOnly
+        case .appendForward: .appendForward
+        case .sanitizeSet: .sanitizeSet
+        case .alwaysForwardOnly: .alwaysForwardOnly
+        default: .sanitize
+        }
+    }
+
+    private func certificateDetails(
+        _ details: Manager.SetCurrentClientCertDetails
+    ) -> HTTPConnectionManager.CertificateDetails {
+        var result: HTTPConnectionManager.CertificateDetails = []
+        if details.subject.value { result.insert(.subject) }
+        if details.uri { result.insert(.uri) }
+        if details.dns { result.insert(.dns) }
+        return result
+    }
+
+    /// The filters in front of the router, in order; the router must be the last.
+    private mutating func httpFilters(_ manager: Manager, path: String) -> [HTTPFilter] {
+        var result: [HTTPFilter] = []
+        var endsWithRouter = false
+        for (index, filter) in manager.httpFilters.enumerated() where !filter.disabled {
+            let place = "\(path).http_filters[\(index)]"
+            let any = filter.typedConfig
+            endsWithRouter = false
+            if any.isA(Envoy_Extensions_Filters_Http_Router_V3_Router.self) {
+                endsWithRouter = true
+            } else if any.isA(Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.self) {
+                if let rbac = httpAuthorizer(any, path: place + ".typed_config") { result.append(rbac) }
+            } else if any.isA(Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig.self) {
+                // Counts gRPC messages of gRPC streams, which need HTTP/2: nothing to do on HTTP/1.1.
+                continue
+            } else if any.isA(Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault.self) {
+                requireEmpty(any, as: Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault.self, path: place)
+            } else if any.isA(Envoy_Extensions_Filters_Http_Cors_V3_Cors.self) {
+                // Does nothing until a route carries a policy, and such a route is refused.
+                continue
+            } else if !filter.isOptional {
+                issues.append(CompileIssue(path: place, message: "HTTP filter \(filter.name) is not supported"))
+            }
+        }
+        if !endsWithRouter {
+            issues.append(CompileIssue(path: path + ".http_filters", message: "must end with envoy.filters.http.router"))
+        }
+        return result
+    }
+
+    /// Accepts a filter that injects nothing; anything else is refused.
+    private mutating func requireEmpty<M: Message & Equatable>(_ any: Google_Protobuf_Any, as type: M.Type, path: String) {
+        guard let message = unpack(any, as: type, path: path + ".typed_config", issues: &issues) else { return }
+        if message != M() { issues.append(CompileIssue(path: path + ".typed_config", message: "fault injection is not supported yet")) }
+    }
+}

@@ -1,0 +1,241 @@
+import EventLoop
+import Routing
+import SwiftProtobuf
+import TLS
+package import XDS
+
+/// Compiles accepted xDS resources into snapshots, reusing whatever did not change.
+///
+/// A value with one owner (the agent). Resources are checked one by one before they are accepted (`issues(…)`: the reasons
+/// of a NACK); `snapshot(from:)` then never fails: what cannot be served yet, for want of a secret or a route table, is
+/// left out of service and named in `pending`.
+package struct RuntimeCompiler {
+    private struct CachedCluster {
+        let message: Envoy_Config_Cluster_V3_Cluster
+        let assignment: Envoy_Config_Endpoint_V3_ClusterLoadAssignment?
+        let descriptor: ClusterDescriptor
+    }
+
+    private struct CachedListener {
+        let message: Envoy_Config_Listener_V3_Listener
+        let descriptor: ListenerDescriptor
+        let inlineRoutes: [Int: InlineRoutes]
+        let subscribedRoutes: Set<String>
+    }
+
+    private struct CachedContext {
+        let secrets: [Envoy_Extensions_TransportSockets_Tls_V3_Secret?]
+        let context: TLSContext?
+    }
+
+    private struct CachedRoutes {
+        let message: Envoy_Config_Route_V3_RouteConfiguration
+        let table: RouteTable?
+    }
+
+    private let local: WorkloadLabels
+    private var parts = CompiledParts()
+    private var clusters: [String: CachedCluster] = [:]
+    private var listeners: [String: CachedListener] = [:]
+    private var contexts: [Int: CachedContext] = [:]
+    private var routes: [String: CachedRoutes] = [:]
+    private var generation: UInt64 = 0
+
+    /// - Parameter local: what this proxy says about its own workload in metrics.
+    package init(local: WorkloadLabels = WorkloadLabels()) { self.local = local }
+
+    // MARK: checking
+
+    /// Why a listener cannot be honoured; empty when it can.
+    package func issues(in listener: Envoy_Config_Listener_V3_Listener) -> [CompileIssue] {
+        var compiler = ListenerCompiler(parts: parts)
+        _ = compiler.compile(listener)
+        var issues = compiler.issues
+        for inline in compiler.parts.inlineRoutes.values {
+            var routes = compiler.parts
+            _ = routes.routeTable(inline.configuration, path: inline.path, issues: &issues)
+        }
+        return issues
+    }
+
+    package func issues(in cluster: Envoy_Config_Cluster_V3_Cluster) -> [CompileIssue] {
+        var compiler = ClusterCompiler(registry: parts.registry)
+        _ = compiler.compile(cluster, assignment: nil)
+        return compiler.issues
+    }
+
+    package func issues(in assignment: Envoy_Config_Endpoint_V3_ClusterLoadAssignment) -> [CompileIssue] {
+        var cluster = Envoy_Config_Cluster_V3_Cluster()
+        cluster.name = assignment.clusterName.isEmpty ? "unnamed" : assignment.clusterName
+        cluster.type = .eds
+        var compiler = ClusterCompiler(registry: parts.registry)
+        _ = compiler.compile(cluster, assignment: assignment)
+        return compiler.issues
+    }
+
+    package func issues(in routes: Envoy_Config_Route_V3_RouteConfiguration) -> [CompileIssue] {
+        var issues: [CompileIssue] = []
+        var parts = parts
+        _ = parts.routeTable(routes, path: "", issues: &issues)
+        return issues
+    }
+
+    /// A certificate must parse and fit its key; a bundle must hold certificates.
+    package func issues(in secret: Envoy_Extensions_TransportSockets_Tls_V3_Secret) -> [CompileIssue] {
+        var spec = TLSSpec(isServer: false)
+        switch secret.type {
+        case .tlsCertificate:
+            spec.chain = .secret(secret.name)
+            spec.acceptsUntrusted = true
+        case .validationContext: spec.trust = .secret(secret.name)
+        case nil: return [CompileIssue(path: "type", message: "must be tls_certificate or validation_context")]
+        }
+        do {
+            _ = try spec.context(secrets: [secret.name: secret])
+            return []
+        } catch {
+            return [CompileIssue(path: "", message: error.reason)]
+        }
+    }
+
+    // MARK: names to ask for
+
+    /// The names that the given clusters and listeners need from RDS, EDS and SDS.
+    package mutating func references(of resources: XDSResources) -> XDSReferences {
+        var result = XDSReferences()
+        for (name, listener) in resources.listeners.sorted(by: { $0.key < $1.key }) {
+            _ = compiledListener(name, listener)
+            result.routes.formUnion(listeners[name]?.subscribedRoutes ?? [])
+        }
+        for cluster in resources.clusters.values {
+            let descriptor = compiledCluster(cluster, resources)
+            if cluster.type == .eds { result.assignments.insert(cluster.assignmentName) }
+            for tls in ([descriptor.tls] + descriptor.endpoints.map(\.tls)).compactMap({ $0?.context }) {
+                result.secrets.formUnion(parts.registry.tlsSpecs[tls].secretNames)
+            }
+            // Endpoints may not be there yet: their transports are named all the same.
+            result.secrets.formUnion(socketMatchSecrets(cluster))
+        }
+        for listener in listeners.values {
+            for chain in listener.descriptor.filterChains + [listener.descriptor.defaultFilterChain].compactMap({ $0 }) {
+                guard let context = chain.tls?.context else { continue }
+                result.secrets.formUnion(parts.registry.tlsSpecs[context].secretNames)
+            }
+        }
+        return result
+    }
+
+    private func socketMatchSecrets(_ cluster: Envoy_Config_Cluster_V3_Cluster) -> [String] {
+        cluster.transportSocketMatches.flatMap { match -> [String] in
+            var issues: [CompileIssue] = []
+            guard
+                match.transportSocket.typedConfig.isA(Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext.self),
+                let message = unpack(
+                    match.transportSocket.typedConfig,
+                    as: Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext.self, path: "", issues: &issues)
+            else { return [] }
+            return TLSSpec(upstream: message, path: "", issues: &issues).secretNames
+        }
+    }
+
+    // MARK: the snapshot
+
+    /// Everything that `resources` say, as workers execute it.
+    package mutating func snapshot(from resources: XDSResources) -> RuntimeSnapshot {
+        generation += 1
+        forget(resources)
+        for (name, listener) in resources.listeners { _ = compiledListener(name, listener) }
+        for cluster in resources.clusters.values { _ = compiledCluster(cluster, resources) }
+        let tables = routeTables(resources)
+        var numbered = [ClusterDescriptor?](repeating: nil, count: parts.registry.clusterNames.count)
+        for (number, name) in parts.registry.clusterNames.enumerated() { numbered[number] = clusters[name]?.descriptor }
+        return RuntimeSnapshot(
+            generation: generation,
+            listeners: listeners.sorted { $0.key < $1.key }.map(\.value.descriptor),
+            clusters: numbered,
+            routeTables: tables,
+            tlsContexts: tlsContexts(resources.secrets),
+            provenance: parts.registry.provenance,
+            local: local,
+            telemetry: TelemetryDescriptor()
+        )
+    }
+
+    private mutating func forget(_ resources: XDSResources) {
+        for name in listeners.keys where resources.listeners[name] == nil { listeners[name] = nil }
+        for name in clusters.keys where resources.clusters[name] == nil { clusters[name] = nil }
+        for name in routes.keys where !name.hasPrefix("inline:") && resources.routes[name] == nil { routes[name] = nil }
+    }
+
+    private mutating func compiledListener(
+        _ name: String, _ message: Envoy_Config_Listener_V3_Listener
+    ) -> ListenerDescriptor? {
+        if let known = listeners[name], known.message == message { return known.descriptor }
+        parts.inlineRoutes = [:]
+        parts.subscribedRoutes = []
+        var compiler = ListenerCompiler(parts: parts)
+        let descriptor = compiler.compile(message)
+        parts = compiler.parts
+        // A listener that has issues was refused before it came here; the last good one stays.
+        guard compiler.issues.isEmpty, let descriptor else { return listeners[name]?.descriptor }
+        listeners[name] = CachedListener(
+            message: message, descriptor: descriptor, inlineRoutes: parts.inlineRoutes,
+            subscribedRoutes: parts.subscribedRoutes)
+        return descriptor
+    }
+
+    private mutating func compiledCluster(
+        _ message: Envoy_Config_Cluster_V3_Cluster, _ resources: XDSResources
+    ) -> ClusterDescriptor {
+        let assignment = message.type == .eds ? resources.assignments[message.assignmentName] : nil
+        if let known = clusters[message.name], known.message == message, known.assignment == assignment {
+            return known.descriptor
+        }
+        var compiler = ClusterCompiler(registry: parts.registry)
+        let descriptor = compiler.compile(message, assignment: assignment)
+        parts.registry = compiler.registry
+        _ = parts.registry.cluster(message.name)
+        clusters[message.name] = CachedCluster(message: message, assignment: assignment, descriptor: descriptor)
+        return descriptor
+    }
+
+    private mutating func routeTables(_ resources: XDSResources) -> [RouteTable?] {
+        for (name, message) in resources.routes { compileRoutes(key: name, message, path: "") }
+        for listener in listeners.values {
+            for (number, inline) in listener.inlineRoutes {
+                let key = parts.registry.routeTableNames[number]
+                compileRoutes(key: key, inline.configuration, path: inline.path)
+            }
+        }
+        return parts.registry.routeTableNames.map { routes[$0]?.table }
+    }
+
+    private mutating func compileRoutes(
+        key: String, _ message: Envoy_Config_Route_V3_RouteConfiguration, path: String
+    ) {
+        if let known = routes[key], known.message == message { return }
+        var issues: [CompileIssue] = []
+        let table = parts.routeTable(message, path: path, issues: &issues)
+        // Refused before it came here, were it not good: the last good table stays.
+        guard issues.isEmpty, let table else { return }
+        routes[key] = CachedRoutes(message: message, table: table)
+    }
+
+    private mutating func tlsContexts(
+        _ secrets: [String: Envoy_Extensions_TransportSockets_Tls_V3_Secret]
+    ) -> [TLSContext?] {
+        parts.registry.tlsSpecs.enumerated().map { number, spec in
+            let used = spec.secretNames.map { secrets[$0] }
+            if let known = contexts[number], known.secrets == used { return known.context }
+            // A rotated secret that does not fit leaves the context that works.
+            let context = (try? spec.context(secrets: secrets)) ?? contexts[number]?.context
+            contexts[number] = CachedContext(secrets: used, context: context)
+            return context
+        }
+    }
+}
+
+extension Envoy_Config_Cluster_V3_Cluster {
+    /// The name under which EDS is asked for this cluster's endpoints.
+    var assignmentName: String { edsClusterConfig.serviceName.isEmpty ? name : edsClusterConfig.serviceName }
+}
