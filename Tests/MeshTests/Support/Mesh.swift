@@ -46,7 +46,7 @@ final class Mesh: Sendable {
             [Self.program, "up", manifests.path, "--detach", "--no-ui", "--state-dir", stateFolder.path]
                 + ["--port", "80=\(gatewayPort)", "--port", "443=\(gatewayTLSPort)", "--port", "8080=\(gatewayPort)"]
                 + flags,
-            deadline: .seconds(120)
+            deadline: .seconds(150)
         )
         guard result.succeeded else { throw CommandFailure(description: "\(result)\n\(logs)") }
     }
