@@ -90,7 +90,7 @@ let package = Package(
         .target(name: "Authorization", dependencies: ["HeaderBlock", "Routing"], swiftSettings: pure),
         .target(name: "LoadBalancing", swiftSettings: pure),
         .target(name: "Resilience", dependencies: ["HeaderBlock"], swiftSettings: pure),
-        .target(name: "Telemetry", dependencies: ["HeaderBlock"], swiftSettings: hot),
+        .target(name: "Telemetry", dependencies: ["HeaderBlock", "Memory"], swiftSettings: hot),
 
         // Floor 4, mesh state.
         .target(name: "MeshState", dependencies: ["MeshAPI"], swiftSettings: house),
