@@ -1,0 +1,115 @@
+internal import HeaderBlock
+package import Routing
+
+/// One compiled RBAC filter. Evaluation allocates nothing, unless a header that a policy tests occurs several times.
+///
+/// The conditions of all policies are one flat list of tests. Each test names the test that follows when it holds and the
+/// one that follows when it does not, so that evaluation is a single loop without a stack: and, or, not and the step from
+/// one policy to the next exist only in these numbers.
+package struct Authorizer: Sendable {
+    let pool: PatternPool
+    let tests: [ConditionTest]
+    let headers: [HeaderTest]
+    let ranges: [AddressRange]
+    private let rules: CompiledRules?
+    private let shadow: CompiledRules?
+    private let policies: [CompiledPolicy]
+    private let deniedWithoutPolicy: PooledBytes
+
+    /// Compiles `spec`; fails for an invalid regular expression, or for more than 65,534 policies.
+    package init(_ spec: AuthorizationSpec) throws(AuthorizationError) {
+        var compiler = AuthorizerCompiler()
+        rules = try spec.rules.map { (rules) throws(AuthorizationError) in try compiler.compile(rules) }
+        shadow = try spec.shadowRules.map { (rules) throws(AuthorizationError) in try compiler.compile(rules) }
+        deniedWithoutPolicy = compiler.pool.add(AuthorizerCompiler.details("none"))
+        pool = compiler.pool.finish()
+        tests = compiler.tests
+        headers = compiler.headers
+        ranges = compiler.ranges
+        policies = compiler.policies
+    }
+
+    /// Decides about one request or connection.
+    package func decide(_ input: borrowing AuthorizationInput) -> AuthorizationVerdict {
+        var verdict = AuthorizationVerdict(
+            isAllowed: true, policy: .none, shadow: .none, shadowPolicy: .none, isLogged: false)
+        if let rules {
+            verdict.policy = firstMatch(from: rules.entry, input)
+            verdict.isAllowed = rules.allows(matched: verdict.policy != .none)
+            verdict.isLogged = rules.action == .log && verdict.policy != .none
+        }
+        if let shadow {
+            verdict.shadowPolicy = firstMatch(from: shadow.entry, input)
+            verdict.shadow = shadow.allows(matched: verdict.shadowPolicy != .none) ? .allowed : .denied
+        }
+        return verdict
+    }
+
+    /// Envoy's response code details of a denial: `rbac_access_denied_matched_policy[NAME]`, without white space.
+    @_lifetime(borrow self)
+    package func details(_ policy: PolicyID) -> Span<UInt8> {
+        let run = policy == .none ? deniedWithoutPolicy : policies[Int(policy.index)].details
+        return pool.span(run)
+    }
+
+    /// The name of a policy, empty for none; for messages and the admin interface.
+    package func name(_ policy: PolicyID) -> String {
+        policy == .none ? "" : pool.string(policies[Int(policy.index)].name)
+    }
+
+    /// The resource that made a policy.
+    package func origin(_ policy: PolicyID) -> Origin {
+        policy == .none ? .none : policies[Int(policy.index)].origin
+    }
+
+    private func firstMatch(from entry: Int32, _ input: borrowing AuthorizationInput) -> PolicyID {
+        let tests = tests.span
+        var next = entry
+        while next >= 0 {
+            let test = tests[Int(next)]
+            next = holds(test, input) ? test.whenHolds : test.whenNot
+        }
+        return next == Exit.noMatch ? .none : PolicyID(index: Exit.policy(next))
+    }
+}
+
+/// Why a specification cannot be compiled.
+package enum AuthorizationError: Error, Sendable, CustomStringConvertible {
+    case invalidPattern(policy: String, RegexProgram.Invalid)
+    case tooManyPolicies
+
+    package var description: String {
+        switch self {
+        case .invalidPattern(let policy, let reason): "policy \(policy): \(reason)"
+        case .tooManyPolicies: "more than \(UInt16.max - 1) policies in one filter"
+        }
+    }
+}
+
+/// Where evaluation begins, and what a match means.
+struct CompiledRules: Sendable {
+    let action: RuleSetSpec.Action
+    /// A test, or an `Exit`.
+    let entry: Int32
+
+    func allows(matched: Bool) -> Bool {
+        switch action {
+        case .allow: matched
+        case .deny: !matched
+        case .log: true
+        }
+    }
+}
+
+struct CompiledPolicy: Sendable {
+    let name: PooledBytes
+    let details: PooledBytes
+    let origin: Origin
+}
+
+/// Negative test numbers: the end of evaluation.
+enum Exit {
+    static var noMatch: Int32 { -1 }
+    static func matched(_ policy: UInt16) -> Int32 { -2 - Int32(policy) }
+    static func policy(_ exit: Int32) -> UInt16 { UInt16(truncatingIfNeeded: -2 - exit) }
+}

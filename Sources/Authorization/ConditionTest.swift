@@ -1,0 +1,42 @@
+internal import HeaderBlock
+internal import Routing
+
+/// One compiled condition with the numbers of what follows. Plain bits.
+struct ConditionTest: Sendable {
+    enum Kind: UInt8, Sendable {
+        case header, path, destinationAddress, destinationPort, sourceAddress, remoteAddress
+        case authenticated, principal, serverName
+    }
+
+    var kind: Kind
+    /// Into `headers` or `ranges` of the authorizer.
+    var index: UInt32 = 0
+    var pattern = PooledPattern.any
+    var lowPort: UInt16 = 0
+    var highPort: UInt16 = 0
+    var whenHolds: Int32
+    var whenNot: Int32
+}
+
+extension Authorizer {
+    @inline(__always)
+    func holds(_ test: ConditionTest, _ input: borrowing AuthorizationInput) -> Bool {
+        switch test.kind {
+        case .header:
+            guard let head = input.head else { return false }
+            return headers.span[Int(test.index)].matches(head, pool: pool)
+        case .path:
+            guard let head = input.head else { return false }
+            let path = head.pathWithoutQuery
+            return pool.matches(test.pattern, head.bytes.extracting(path.lowerBound..<path.upperBound))
+        case .destinationAddress: return ranges.span[Int(test.index)].contains(input.destination)
+        case .sourceAddress: return ranges.span[Int(test.index)].contains(input.source)
+        case .remoteAddress: return ranges.span[Int(test.index)].contains(input.remote)
+        case .destinationPort:
+            return input.destinationPort >= test.lowPort && input.destinationPort <= test.highPort
+        case .authenticated: return input.isAuthenticated
+        case .principal: return input.isAuthenticated && pool.matches(test.pattern, input.principal)
+        case .serverName: return pool.matches(test.pattern, input.serverName)
+        }
+    }
+}
