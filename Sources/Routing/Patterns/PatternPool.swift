@@ -3,6 +3,11 @@ package struct PooledBytes: Sendable {
     package var offset: UInt32 = 0
     package var count: UInt32 = 0
 
+    package init(offset: UInt32 = 0, count: UInt32 = 0) {
+        self.offset = offset
+        self.count = count
+    }
+
     package var isEmpty: Bool { count == 0 }
 }
 
