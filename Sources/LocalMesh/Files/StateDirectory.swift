@@ -26,6 +26,9 @@ package struct StateDirectory: Equatable, Sendable, Codable {
     package var lock: String { "\(path)/lock" }
     package var controlPlaneLog: String { "\(path)/control-plane.log" }
     package var supervisorLog: String { "\(path)/supervisor.log" }
+    /// Why the mesh could not start, in words.
+    package var failure: String { "\(path)/failure" }
+    package var upLog: String { "\(path)/up.log" }
     package var pods: String { "\(path)/pods" }
 
     /// Services that `martlet run` brings along, as manifests.
@@ -46,7 +49,7 @@ package struct StateDirectory: Equatable, Sendable, Codable {
     /// Removes what an earlier mesh left: its sockets, its pods' files and its list of workloads. The authority's keys stay, so
     /// that a new mesh has the same root of trust.
     package func clean() {
-        for file in [workloads, status, controlSocket, configurationSocket, controlPlaneLog, supervisorLog] { unlink(file) }
+        for file in [workloads, status, controlSocket, configurationSocket, controlPlaneLog, supervisorLog, failure] { unlink(file) }
         Files.removeTree(pods)
         Files.removeTree(guests)
     }

@@ -38,7 +38,7 @@ package actor Mesh {
     private var addresses = AddressPool()
     private var order = 0
     private var written: WorkloadsFile?
-    private(set) var events: [MeshSnapshot.Event] = []
+    private(set) var events: [MeshView.Event] = []
     private var eventNumber = 0
     private(set) var rates = RequestRates()
     private(set) var isStopping = false
@@ -276,7 +276,7 @@ package actor Mesh {
 
     func note(_ text: String, isError: Bool = false) {
         eventNumber += 1
-        events.append(MeshSnapshot.Event(number: eventNumber, text: text, isError: isError))
+        events.append(MeshView.Event(number: eventNumber, text: text, isError: isError))
         if events.count > 200 { events.removeFirst(events.count - 200) }
     }
 

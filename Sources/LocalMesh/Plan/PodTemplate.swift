@@ -96,6 +96,8 @@ package struct PodTemplate: Equatable, Sendable {
     package var gatewayPorts: [UInt16] = []
     /// A run that ends is not started again.
     package var once = false
+    /// Its process is brought by `martlet run`; the pod starts none itself.
+    package var isGuest = false
 
     package init(namespace: String, workload: String, labels: [String: String]) {
         self.namespace = namespace

@@ -62,6 +62,8 @@ package actor Pod {
             try await runInitContainers()
             guard !isStopping else { return }
             await set { $0.phase = .starting }
+            // A guest's process comes from elsewhere and tells when it is there.
+            guard !template.isGuest else { return }
             for container in template.containers {
                 lives.append(Task { await self.keep(container) })
             }
@@ -359,6 +361,14 @@ package actor Pod {
         )
     }
 
+    /// A guest's process has been started: from now on its port tells whether it is ready.
+    package func applicationStarted(port: UInt16?) async {
+        await set { $0.phase = .running }
+        guard !template.containers.isEmpty else { return await set { $0.applicationReady = true } }
+        for container in template.containers { running[container.name] = 0 }
+        lives.append(Task { await self.watchReadiness() })
+    }
+
     /// Loads the present services into a pod that has no sidecar.
     package func refreshServices() async {
         guard !template.sidecar, template.kind == .pod, let namespaces else { return }
@@ -394,7 +404,7 @@ package actor Pod {
         try? await Task.sleep(for: drain)
         isStopping = true
         let proxy = running["proxy"]
-        let containers = running.filter { $0.key != "proxy" }.map(\.value)
+        let containers = running.filter { $0.key != "proxy" && $0.value > 0 }.map(\.value)
         await end(containers, within: grace)
         if let proxy { await end([proxy], within: min(grace, .seconds(10))) }
         for life in lives { life.cancel() }

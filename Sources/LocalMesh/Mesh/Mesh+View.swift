@@ -3,14 +3,14 @@ import Glibc
 
 extension Mesh {
     /// The mesh now, with what the control plane last said.
-    package func snapshot() -> MeshSnapshot {
+    package func view() -> MeshView {
         let said = Files.data(options.state.status).flatMap { try? JSONText.decode(ControlPlaneStatus.self, from: $0) }
         let pods = entries.values.sorted { $0.order < $1.order }.map(\.status)
         let proxies = Self.proxies(pods, said)
         var problems = plan.problems
         // Both sides read the same files; the same finding is said once.
         for problem in said?.errors ?? [] where !problems.contains(where: { $0.text == problem.text }) { problems.append(problem) }
-        return MeshSnapshot(
+        return MeshView(
             mesh: options.mesh,
             process: getpid(),
             generation: said?.generation ?? 0,
@@ -20,7 +20,7 @@ extension Mesh {
             pods: pods,
             services: plan.services.map { summary(of: $0, pods, said) }.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) },
             gateways: door.open.map {
-                MeshSnapshot.Gateway(
+                MeshView.Gateway(
                     workload: gatewayName(for: $0.port),
                     port: $0.port,
                     hostPort: $0.hostPort,
@@ -53,11 +53,11 @@ extension Mesh {
         of service: MeshPlan.Service,
         _ pods: [PodStatus],
         _ said: ControlPlaneStatus?
-    ) -> MeshSnapshot.Service {
+    ) -> MeshView.Service {
         let own = pods.filter { service.selects($0.namespace, $0.labels) && $0.phase != .terminating }
         let versions = Set(own.map { WorkloadLabels.canonicalRevision($0.labels) }).sorted()
         let measured = own.compactMap { rates.perSecond["\($0.namespace)/\($0.name)"] }
-        return MeshSnapshot.Service(
+        return MeshView.Service(
             namespace: service.namespace,
             name: service.name,
             versions: versions,
@@ -69,11 +69,11 @@ extension Mesh {
         )
     }
 
-    private static func proxies(_ pods: [PodStatus], _ said: ControlPlaneStatus?) -> [MeshSnapshot.Proxy] {
+    private static func proxies(_ pods: [PodStatus], _ said: ControlPlaneStatus?) -> [MeshView.Proxy] {
         pods.filter { $0.sidecar || $0.kind == .gateway }.map { pod in
             let name = "\(pod.name).\(pod.namespace)"
             guard let proxy = said?.proxies?.first(where: { $0.id.split(separator: "~").dropFirst(2).first.map(String.init) == name })
-            else { return MeshSnapshot.Proxy(pod: "\(pod.namespace)/\(pod.name)", state: "not connected", nacks: []) }
+            else { return MeshView.Proxy(pod: "\(pod.namespace)/\(pod.name)", state: "not connected", nacks: []) }
             let nacks = proxy.nacks ?? []
             let state: String
             if !nacks.isEmpty {
@@ -83,7 +83,7 @@ extension Mesh {
             } else {
                 state = "stale"
             }
-            return MeshSnapshot.Proxy(pod: "\(pod.namespace)/\(pod.name)", state: state, nacks: nacks)
+            return MeshView.Proxy(pod: "\(pod.namespace)/\(pod.name)", state: state, nacks: nacks)
         }
     }
 }

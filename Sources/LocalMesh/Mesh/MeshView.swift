@@ -1,5 +1,5 @@
 /// The mesh at one moment, for people: what `martlet status` prints and `martlet up` draws.
-package struct MeshSnapshot: Codable, Equatable, Sendable {
+package struct MeshView: Codable, Equatable, Sendable {
     package struct Service: Codable, Equatable, Sendable {
         package var namespace: String
         package var name: String
