@@ -8,6 +8,13 @@ struct Martlet: AsyncParsableCommand {
         abstract: "A service mesh in one executable.",
         version: "0.1.0",
         subcommands: [
+            UpCommand.self,
+            DownCommand.self,
+            StatusCommand.self,
+            LogsCommand.self,
+            ExecCommand.self,
+            RunCommand.self,
+            MeshInitCommand.self,
             ExampleServiceCommand.self,
             ProxyCommand.self,
         ]

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import LocalMesh
+import MeshAPI
 
 /// `martlet up`: a mesh on this machine.
 struct UpCommand: AsyncParsableCommand {

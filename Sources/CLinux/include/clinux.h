@@ -1,1 +1,4 @@
 #pragma once
+
+#include "namespaces.h"
+#include "sockets.h"
