@@ -80,3 +80,18 @@ package final class TLSCertificate: Sendable {
         return Array(UnsafeBufferPointer(start: contents, count: count))
     }
 }
+
+extension TLSCertificate {
+    /// The certificates in the material that can be read, in order; for showing them.
+    package static func read(_ material: TLSMaterial) -> [TLSCertificate] {
+        let all = (try? Material.certificates([material], what: "certificates")) ?? []
+        return all.compactMap { der in
+            guard let x509 = Material.parse(der) else {
+                LibraryError.clear()
+                return nil
+            }
+            defer { X509_free(x509) }
+            return TLSCertificate(x509: x509, sha256: Material.sha256(der))
+        }
+    }
+}

@@ -1,0 +1,237 @@
+package import Proxy
+package import XDS
+package import XDSTransport
+
+/// Compiles configurations for the data plane. Called by the configuration agent only, so it may keep what it compiled.
+package protocol ConfigurationCompiler: Sendable {
+    /// Compiles everything anew or what changed. Problems name the resource they are in; a snapshot is there when there
+    /// are none.
+    mutating func compile(_ configuration: ActiveConfiguration) -> Compiled
+}
+
+package struct Compiled: Sendable {
+    package var snapshot: RuntimeSnapshot?
+    package var problems: [ResourceProblem]
+
+    package init(snapshot: RuntimeSnapshot?, problems: [ResourceProblem]) {
+        self.snapshot = snapshot
+        self.problems = problems
+    }
+}
+
+/// What serves the traffic.
+package protocol DataPlane: Sendable {
+    /// Swaps the configuration; connections go on.
+    func apply(_ snapshot: RuntimeSnapshot) async
+}
+
+/// Owns the proxy's configuration: what the bootstrap says, what the control plane sends, the workload's own secrets. It
+/// keeps the discovery stream alive and the data plane on the last good configuration.
+package actor ConfigurationAgent {
+    package struct Statistics: Sendable {
+        package var isConnected = false
+        package var connections = 0
+        package var updatesAccepted = 0
+        package var updatesRejected = 0
+        /// The last rejection of each type, until the type is accepted.
+        package var rejections: [String: String] = [:]
+        package var snapshots = 0
+    }
+
+    private let fixed: ActiveConfiguration
+    private var state: DiscoveryState?
+    private var warming = Warming()
+    private var localSecrets: [String: ResourceStore.Secret] = [:]
+    private let localSecretNames: Set<String>
+    private var compiler: any ConfigurationCompiler
+    private let dataPlane: any DataPlane
+    private let onNameTable: @Sendable (ResourceStore.NameTable) -> Void
+    private var retry: Task<Void, Never>?
+    private var wasReady = false
+    package private(set) var statistics = Statistics()
+
+    /// - Parameters:
+    ///   - fixed: the bootstrap's static resources.
+    ///   - state: nil when there is no control plane.
+    ///   - localSecretNames: secrets that come through `update(secrets:)`, not from the control plane.
+    package init(
+        fixed: ActiveConfiguration,
+        state: DiscoveryState?,
+        localSecretNames: Set<String>,
+        compiler: any ConfigurationCompiler,
+        dataPlane: any DataPlane,
+        onNameTable: @escaping @Sendable (ResourceStore.NameTable) -> Void
+    ) {
+        self.fixed = fixed
+        self.state = state
+        self.localSecretNames = localSecretNames
+        self.compiler = compiler
+        self.dataPlane = dataPlane
+        self.onNameTable = onNameTable
+    }
+
+    /// Applies the static resources; a problem in them is the bootstrap's author's to mend.
+    package func start() async -> [ResourceProblem] {
+        let compiled = compiler.compile(merged(ActiveConfiguration()))
+        guard let snapshot = compiled.snapshot, compiled.problems.isEmpty else { return compiled.problems }
+        await dataPlane.apply(snapshot)
+        statistics.snapshots += 1
+        return []
+    }
+
+    /// Keeps a discovery stream open until the task is cancelled.
+    package func discover(from address: ServerAddress, node: Envoy_Config_Core_V3_Node, token: String?) async {
+        var backoff = Backoff()
+        while !Task.isCancelled {
+            let started = ContinuousClock.now
+            do {
+                try await stream(from: address, node: node, token: token)
+                Log.info("xds", "\(address) closed the stream; keeping the last good configuration")
+            } catch {
+                if !Task.isCancelled {
+                    let hint = statistics.snapshots > 1 ? "; keeping the last good configuration" : ""
+                    Log.warning("xds", "no discovery stream to \(address): \(error)\(hint)")
+                }
+            }
+            statistics.isConnected = false
+            if ContinuousClock.now - started > .seconds(5) { backoff.reset() }
+            try? await Task.sleep(for: backoff.next())
+        }
+    }
+
+    private func stream(from address: ServerAddress, node: Envoy_Config_Core_V3_Node, token: String?) async throws {
+        guard let variant = state?.variant else { return }
+        let client = DiscoveryClient(address: address)
+        let first = state?.open() ?? []
+        switch variant {
+        case .delta:
+            let (requests, sink) = AsyncStream<DiscoveryClient.DeltaRequest>.makeStream()
+            for (index, request) in first.enumerated() { sink.yield(request.delta(node: index == 0 ? node : nil)) }
+            defer { sink.finish() }
+            try await client.delta(token: token, requests: requests) { [self] response in
+                for request in await receive(DiscoveryState.Response(response)) { sink.yield(request.delta(node: nil)) }
+            }
+        case .stateOfTheWorld:
+            let (requests, sink) = AsyncStream<DiscoveryClient.StreamRequest>.makeStream()
+            for (index, request) in first.enumerated() {
+                sink.yield(request.stateOfTheWorld(node: index == 0 ? node : nil))
+            }
+            defer { sink.finish() }
+            try await client.stateOfTheWorld(token: token, requests: requests) { [self] response in
+                for request in await receive(DiscoveryState.Response(response)) {
+                    sink.yield(request.stateOfTheWorld(node: nil))
+                }
+            }
+        }
+    }
+
+    /// Takes a response: checks it, applies what is good of it, returns what to answer.
+    private func receive(_ response: DiscoveryState.Response) async -> [DiscoveryState.Request] {
+        guard var state else { return [] }
+        if !statistics.isConnected {
+            statistics.isConnected = true
+            statistics.connections += 1
+            Log.info("xds", "connected to the control plane")
+        }
+        let kind = response.type.split(separator: ".").last.map(String.init) ?? response.type
+        let tableBefore = state.store.nameTable?.version
+        let outcome = state.receive(response, now: wallClockSeconds()) { candidate in check(candidate) }
+        self.state = state
+        if outcome.problems.isEmpty {
+            statistics.updatesAccepted += 1
+            statistics.rejections[response.type] = nil
+            Log.debug(
+                "xds",
+                "\(kind): \(response.resources.count) received, \(response.removed.count) removed, version \(response.version)"
+            )
+        } else {
+            statistics.updatesRejected += 1
+            let text = outcome.problems.map(\.description).joined(separator: "; ")
+            statistics.rejections[response.type] = text
+            Log.error("xds", "refused \(kind) version \(response.version): \(text)")
+        }
+        if outcome.isChanged {
+            if let table = state.store.nameTable, table.version != tableBefore { onNameTable(table.message) }
+        }
+        await apply()
+        return outcome.requests
+    }
+
+    /// The problems of a configuration that is not served yet.
+    private func check(_ candidate: ResourceStore) -> [ResourceProblem] {
+        var configuration = ActiveConfiguration()
+        configuration.listeners = candidate.listeners.values.map(\.message)
+        configuration.clusters = candidate.clusters.values.map(\.message)
+        configuration.routes = candidate.routes.mapValues(\.message)
+        configuration.endpoints = candidate.endpoints.mapValues(\.message)
+        configuration.secrets = candidate.secrets.mapValues(\.message)
+        return compiler.compile(merged(configuration)).problems
+    }
+
+    /// Puts the workload's own secrets in place; new handshakes use them.
+    package func update(secrets: [ResourceStore.Secret]) async {
+        for secret in secrets { localSecrets[secret.name] = secret }
+        await apply()
+    }
+
+    private func apply() async {
+        retry?.cancel()
+        retry = nil
+        var dynamic = ActiveConfiguration()
+        if let state {
+            let local = localSecrets
+            let again = warming.advance(
+                state.store, now: .now,
+                isSettled: { state.isSettled($0, type: $1) },
+                hasSecret: { name in
+                    local[name] != nil || (state.isSettled(name, type: TypeURL.secret) && !localSecretNames.contains(name))
+                })
+            dynamic = warming.configuration(state.store)
+            if let again {
+                retry = Task { [weak self] in
+                    try? await Task.sleep(until: again)
+                    if !Task.isCancelled { await self?.apply() }
+                }
+            }
+        }
+        let compiled = compiler.compile(merged(dynamic))
+        guard let snapshot = compiled.snapshot, compiled.problems.isEmpty else {
+            Log.error("xds", "not applied: \(compiled.problems.map(\.description).joined(separator: "; "))")
+            return
+        }
+        await dataPlane.apply(snapshot)
+        statistics.snapshots += 1
+        if !wasReady, isReady { Log.info("agent", "ready: \(dynamic.listeners.count) listeners, \(dynamic.clusters.count) clusters") }
+    }
+
+    /// Static resources first; the control plane may not replace them (Envoy refuses that too).
+    private func merged(_ dynamic: ActiveConfiguration) -> ActiveConfiguration {
+        var all = fixed
+        let listeners = Set(fixed.listeners.map(\.name))
+        let clusters = Set(fixed.clusters.map(\.name))
+        all.listeners += dynamic.listeners.filter { !listeners.contains($0.name) }
+        all.clusters += dynamic.clusters.filter { !clusters.contains($0.name) }
+        all.routes.merge(dynamic.routes) { fixed, _ in fixed }
+        all.endpoints.merge(dynamic.endpoints) { fixed, _ in fixed }
+        all.secrets.merge(dynamic.secrets) { fixed, _ in fixed }
+        all.secrets.merge(localSecrets) { _, local in local }
+        return all
+    }
+
+    /// Listeners and clusters have arrived and serve (or nothing is to come); stays true once it was.
+    package var isReady: Bool {
+        if !wasReady { wasReady = statistics.snapshots > 0 && (state.map { $0.isComplete && warming.isSettled } ?? true) }
+        return wasReady
+    }
+
+    /// What readiness waits for, for the probe's answer.
+    package var missing: [String] {
+        guard let state, !isReady else { return [] }
+        if !statistics.isConnected { return ["the control plane is not reached"] }
+        return state.isComplete ? warming.waiting : ["listeners and clusters have not arrived"]
+    }
+
+    package var held: ResourceStore { state?.store ?? ResourceStore() }
+    package var own: ActiveConfiguration { fixed }
+    package var workloadSecrets: [ResourceStore.Secret] { localSecrets.values.sorted { $0.name < $1.name } }
+}

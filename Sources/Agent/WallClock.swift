@@ -1,0 +1,4 @@
+import Glibc
+
+/// Seconds since 1970.
+func wallClockSeconds() -> Int64 { Int64(time(nil)) }
