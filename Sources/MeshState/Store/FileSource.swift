@@ -1,0 +1,107 @@
+internal import FoundationEssentials
+package import MeshAPI
+
+/// Manifests in files and folders. Reads only what changed since the last scan, and keeps the last good version of a resource
+/// while the document that should replace it is broken.
+package struct FileSource: Sendable {
+    package struct Scan: Sendable {
+        /// Every resource in force, in the order of the files and of the documents in them.
+        package var resources: [(key: ResourceKey, resource: Resource)]
+        package var diagnostics: [Diagnostic]
+        /// Folders to watch for changes.
+        package var folders: Set<String>
+        /// A file is being written at this moment: scan again soon.
+        package var isUnsettled: Bool
+    }
+
+    private struct File: Sendable {
+        var signature: FileTree.Signature
+        var resources: [(key: ResourceKey, resource: Resource)]
+        var diagnostics: [Diagnostic]
+    }
+
+    package let paths: [String]
+    private let decoder: ManifestDecoder
+    private var files: [String: File] = [:]
+
+    package init(paths: [String], decoder: ManifestDecoder = ManifestDecoder()) {
+        self.paths = paths
+        self.decoder = decoder
+    }
+
+    package mutating func scan() -> Scan {
+        let found = FileTree.find(paths)
+        var scan = Scan(resources: [], diagnostics: [], folders: found.folders, isUnsettled: false)
+        for (path, problem) in found.unreadable {
+            scan.diagnostics.append(Diagnostic(.error, at: SourceLocation(file: path, line: 1, column: 1), problem))
+        }
+        var current: [String: File] = [:]
+        for (path, signature) in found.files where current[path] == nil {
+            let before = files[path]
+            if let before, before.signature == signature {
+                current[path] = before
+            } else if let before, signature.size == 0, !before.resources.isEmpty, signature.isFresh {
+                // Truncated a moment ago: whoever writes it has not finished.
+                current[path] = before
+                scan.isUnsettled = true
+            } else {
+                current[path] = read(path, signature, before: before)
+            }
+            scan.resources += current[path]?.resources ?? []
+            scan.diagnostics += current[path]?.diagnostics ?? []
+        }
+        files = current
+        return scan
+    }
+
+    private func read(_ path: String, _ signature: FileTree.Signature, before: File?) -> File {
+        let start = SourceLocation(file: path, line: 1, column: 1)
+        guard signature.size <= decoder.limits.fileBytes else {
+            return failed(signature, before, at: start, "larger than \(decoder.limits.fileBytes) bytes")
+        }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            return failed(signature, before, at: start, "the file cannot be read")
+        }
+        guard let text = String(validating: data, as: UTF8.self) else {
+            return failed(signature, before, at: start, "the file is not UTF-8 text")
+        }
+        let documents = decoder.decode(text, file: path)
+        var file = File(signature: signature, resources: [], diagnostics: documents.flatMap(\.diagnostics))
+        let last = Dictionary((before?.resources ?? []).map { ($0.key, $0.resource) }) { $1 }
+        for document in documents {
+            guard let key = document.key else { continue }
+            if let resource = document.resource {
+                file.resources.append((key, resource))
+            } else if document.hasErrors, let resource = last[key] {
+                file.resources.append((key, resource))
+                file.diagnostics.append(stays(key, at: document.location))
+            }
+        }
+        // Of a document that cannot be read nobody knows what it was: whatever is missing from the file now may be it.
+        if let unreadable = documents.first(where: { $0.key == nil && $0.hasErrors }) {
+            let named = Set(documents.compactMap(\.key))
+            for (key, resource) in before?.resources ?? [] where !named.contains(key) {
+                file.resources.append((key, resource))
+                file.diagnostics.append(stays(key, at: unreadable.location))
+            }
+        }
+        return file
+    }
+
+    private func stays(_ key: ResourceKey, at location: SourceLocation) -> Diagnostic {
+        Diagnostic(.warning, at: location, resource: key.description, "the last good version stays in force")
+    }
+
+    private func failed(
+        _ signature: FileTree.Signature,
+        _ before: File?,
+        at location: SourceLocation,
+        _ problem: String
+    ) -> File {
+        File(
+            signature: signature,
+            resources: before?.resources ?? [],
+            diagnostics: [Diagnostic(.error, at: location, problem)]
+        )
+    }
+}
