@@ -28,7 +28,7 @@ package struct ObjectMeta: Sendable, Equatable {
 
     /// Reads `metadata` of a document. `namespace` is the one for resources that name none.
     init(_ document: ObjectReader, kind: ResourceKind, namespace defaultNamespace: String) {
-        let reader = document.child("metadata", required: true)
+        let reader = document.child("metadata", required: kind.needsName)
         location = document.location
         let generateName = reader.string("generateName")
         let given = reader.string("name")
@@ -46,7 +46,7 @@ package struct ObjectMeta: Sendable, Equatable {
         )
         if document.has("metadata") {
             if name.isEmpty {
-                reader.error(nil, "name is required")
+                if kind.needsName, !reader.has("name") || given == "" { reader.error(nil, "name is required") }
             } else if given != nil, kind.group != "rbac.authorization.k8s.io", let fault = NameRules.faultOfResourceName(name) {
                 reader.error("name", fault)
             }

@@ -15,6 +15,9 @@ package struct ResourceKind: Sendable {
     package var support: Support
     package var isClusterScoped = false
 
+    /// An IstioOperator is a file for an installer, not an object: it may go without a name.
+    var needsName: Bool { name != "IstioOperator" }
+
     package static func find(group: String, name: String) -> ResourceKind? {
         index["\(group)/\(name)"]
     }

@@ -17,6 +17,7 @@ struct Martlet: AsyncParsableCommand {
             MeshInitCommand.self,
             ExampleServiceCommand.self,
             ProxyCommand.self,
+            ValidateCommand.self,
         ]
     )
 }

@@ -113,6 +113,8 @@ extension ObjectReader {
             error(key, "a duration must not be negative, found \(scalar.text)")
         } else if value == .zero ? positive : value < .milliseconds(1) {
             error(key, "must be a valid duration of at least 1ms, found \(scalar.text)")
+        } else if value.components.attoseconds % 1_000_000_000_000_000 != 0 {
+            error(key, "only durations of whole milliseconds are supported, found \(scalar.text)")
         }
         return value
     }

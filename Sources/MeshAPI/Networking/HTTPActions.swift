@@ -67,8 +67,8 @@ package struct HTTPDirectResponse: ObjectDecodable {
             if let text = reader.string("string") {
                 bytes = Array(text.utf8)
             } else if let text = reader.string("bytes") {
-                bytes = Base64.decode(text) ?? []
-                if Base64.decode(text) == nil { reader.error("bytes", "not valid base64") }
+                bytes = Base64.decode(text) ?? Array(text.utf8)
+                if Base64.decode(text) == nil { reader.warning("bytes", "not base64: the text itself is the body") }
             } else {
                 bytes = []
             }

@@ -38,7 +38,7 @@ package struct HTTPFaultInjection: ObjectDecodable {
 
         package init(_ reader: ObjectReader) {
             location = reader.location
-            let status = reader.int("httpStatus", in: 200...599)
+            let status = reader.int("httpStatus", in: 200...600)
             let grpcStatus = reader.string("grpcStatus")
             if reader.has("http2Error") {
                 reader.error("http2Error", "http2Error is not supported: use httpStatus or grpcStatus")

@@ -32,6 +32,7 @@ package struct HTTPRoute: ObjectDecodable {
         mirrors = HTTPMirrorPolicy.all(in: reader)
         corsPolicy = reader.object("corsPolicy")
         headers = reader.object("headers")
+        reader.notSupported("websocketUpgrade", "Istio removed the field; upgrades need no setting")
         HTTPRouteRules.check(self, reader)
     }
 }

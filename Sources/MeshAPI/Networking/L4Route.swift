@@ -66,7 +66,7 @@ package struct TLSMatchAttributes: ObjectDecodable {
         sourceNamespace = reader.string("sourceNamespace")
         if sniHosts.isEmpty { reader.error(nil, "sniHosts is required: at least one server name") }
         for host in sniHosts {
-            if let fault = HostRules.faultOfWildcard(host.value) { reader.error("sniHosts", fault) }
+            if let fault = HostRules.faultOfServerName(host.value) { reader.error("sniHosts", fault) }
         }
         AddressRules.checkSubnets(destinationSubnets, key: "destinationSubnets", reader)
     }

@@ -16,6 +16,15 @@ package enum HostRules {
         }
     }
 
+    /// As `faultOfWildcard`, for names in TLS handshakes at gateways: those of passed-through mesh traffic, such as
+    /// `outbound_.80_._.reviews.default.svc.cluster.local`, have underscores.
+    package static func faultOfServerName(_ name: String) -> String? {
+        guard name.hasPrefix("outbound_.") else { return faultOfWildcard(name) }
+        return fault(in: name) { label in
+            label == "_" || NameRules.isLabel(label) || (label.hasSuffix("_") && NameRules.isLabel(label.dropLast()))
+        }
+    }
+
     private static func fault(in name: String, isLabel: (Substring) -> Bool) -> String? {
         if name.isEmpty { return "a host name must not be empty" }
         if name.utf8.count > 255 { return "\"\(name.prefix(40))…\" is longer than 255 characters" }

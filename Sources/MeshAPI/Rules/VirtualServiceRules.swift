@@ -77,7 +77,12 @@ enum VirtualServiceRules {
                         "the wildcard host * is not allowed for the mesh gateway: name hosts, or list other gateways only"
                     )
                 }
-            } else if !AddressRules.isAddress(host.value), let fault = HostRules.faultOfWildcard(host.value) {
+                continue
+            }
+            let fault =
+                service.appliesToSidecars
+                ? HostRules.faultOfWildcard(host.value) : HostRules.faultOfServerName(host.value)
+            if let fault, !AddressRules.isAddress(host.value) {
                 spec.context.report(.error, at: host.location, path: path, fault)
             }
         }
