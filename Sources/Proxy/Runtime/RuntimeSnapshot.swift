@@ -1,3 +1,5 @@
+package import Authorization
+package import Resilience
 package import Routing
 package import TLS
 
@@ -16,6 +18,12 @@ package final class RuntimeSnapshot: Sendable {
     package let clusters: [ClusterDescriptor?]
     /// By `HTTPConnectionManager.routeTable`; nil until RDS has sent it.
     package let routeTables: [RouteTable?]
+    /// By `retryPolicy` of a route.
+    package let retryPolicies: [RetryPolicy]
+    /// By the number in `HTTPFilter.rbac` and `NetworkFilter.rbac`.
+    package let authorizers: [Authorizer]
+    /// By the numbers in `accessLogs` of connection managers and TCP proxies.
+    package let accessLogs: [AccessLogDescriptor]
     /// By the `context` of the TLS descriptors; nil until SDS has sent its secrets.
     package let tlsContexts: [TLSContext?]
     package let provenance: ProvenanceTable
@@ -28,6 +36,9 @@ package final class RuntimeSnapshot: Sendable {
         listeners: [ListenerDescriptor],
         clusters: [ClusterDescriptor?],
         routeTables: [RouteTable?] = [],
+        retryPolicies: [RetryPolicy] = [],
+        authorizers: [Authorizer] = [],
+        accessLogs: [AccessLogDescriptor] = [],
         tlsContexts: [TLSContext?] = [],
         provenance: ProvenanceTable,
         local: WorkloadLabels,
@@ -37,6 +48,9 @@ package final class RuntimeSnapshot: Sendable {
         self.listeners = listeners
         self.clusters = clusters
         self.routeTables = routeTables
+        self.retryPolicies = retryPolicies
+        self.authorizers = authorizers
+        self.accessLogs = accessLogs
         self.tlsContexts = tlsContexts
         self.provenance = provenance
         self.local = local
