@@ -45,14 +45,17 @@ struct ClusterCompiler {
             endpoints = assignment(cluster.name, service: service, port: port, subset: subset)
         }
         if cluster.lbPolicy != .clusterProvided { PolicyCompiler.applyBalancing(policy.loadBalancer, to: &cluster) }
-        PolicyCompiler.applyConnectionPool(policy, isHTTP2: isHTTP2(port), to: &cluster)
-        PolicyCompiler.applyOutlierDetection(policy.outlierDetection, to: &cluster)
+        PolicyCompiler.applyConnectionPool(
+            policy, isHTTP2: isHTTP2(port), mayUpgrade: view.proxy.features.contains(.http2), to: &cluster)
+        if view.proxy.features.contains(.outlierDetection) {
+            PolicyCompiler.applyOutlierDetection(policy.outlierDetection, to: &cluster)
+        }
         applyTransport(policy, service: service, port: port, subset: subset, to: &cluster)
         return Output(cluster: cluster, endpoints: endpoints)
     }
 
     private func isHTTP2(_ port: MeshService.Port) -> Bool {
-        port.applicationProtocol.isHTTP2 && view.proxy.speaksHTTP2
+        port.applicationProtocol.isHTTP2 && view.proxy.features.contains(.http2)
     }
 
     private func externalName(_ service: MeshService) -> String? {

@@ -32,7 +32,9 @@ enum PolicyCompiler {
         if cluster.lbPolicy == .roundRobin { cluster.roundRobinLbConfig.slowStartConfig = slowStart }
     }
 
-    static func applyConnectionPool(_ policy: EffectivePolicy, isHTTP2: Bool, to cluster: inout Cluster) {
+    static func applyConnectionPool(
+        _ policy: EffectivePolicy, isHTTP2: Bool, mayUpgrade: Bool, to cluster: inout Cluster
+    ) {
         let tcp = policy.connectionPool?.tcp
         let http = policy.connectionPool?.http
         var limits = Envoy_Config_Cluster_V3_CircuitBreakers.Thresholds()
@@ -55,7 +57,7 @@ enum PolicyCompiler {
         }
 
         var options = Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions()
-        var isNeeded = isHTTP2 || http?.h2UpgradePolicy == .upgrade
+        var isNeeded = isHTTP2 || (mayUpgrade && http?.h2UpgradePolicy == .upgrade)
         if isNeeded { options.explicitHTTPConfig.http2ProtocolOptions = .init() } else {
             options.explicitHTTPConfig.httpProtocolOptions = .init()
         }

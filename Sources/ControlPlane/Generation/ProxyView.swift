@@ -16,14 +16,13 @@ package struct ProxyIdentity: Sendable, Hashable {
     package var namespace: String
     package var labels: [String: String]
     package var serviceAccount: String
-    /// Whether the proxy can read HTTP/2; for one that cannot, such ports are TCP.
-    package var speaksHTTP2: Bool
+    package var features: ProxyFeatures
 
     package init(
         id: String, role: Role, ip: String, pod: String, namespace: String, labels: [String: String] = [:],
-        serviceAccount: String = "default", speaksHTTP2: Bool = false
+        serviceAccount: String = "default", features: ProxyFeatures = .martlet
     ) {
-        self.speaksHTTP2 = speaksHTTP2
+        self.features = features
         self.id = id
         self.role = role
         self.ip = ip
@@ -32,6 +31,23 @@ package struct ProxyIdentity: Sendable, Hashable {
         self.labels = labels
         self.serviceAccount = serviceAccount
     }
+}
+
+/// What a kind of proxy can carry out beyond the common ground. It is not sent what it would refuse, and the user is told
+/// (`CapabilityReport`).
+package struct ProxyFeatures: OptionSet, Sendable, Hashable {
+    package let rawValue: Int
+
+    package init(rawValue: Int) { self.rawValue = rawValue }
+
+    /// HTTP/2 is read; for a proxy that cannot, such ports are TCP.
+    package static let http2 = ProxyFeatures(rawValue: 1)
+    package static let faults = ProxyFeatures(rawValue: 2)
+    package static let cors = ProxyFeatures(rawValue: 4)
+    package static let outlierDetection = ProxyFeatures(rawValue: 8)
+
+    package static let envoy: ProxyFeatures = [.http2, .faults, .cors, .outlierDetection]
+    package static let martlet: ProxyFeatures = []
 }
 
 /// The mesh as one proxy sees it.
@@ -60,16 +76,16 @@ struct ProxyView {
 
     /// Requests of this protocol are routed one by one; others are carried as bytes.
     func routesRequests(_ kind: ApplicationProtocol) -> Bool {
-        kind.isHTTP && (proxy.speaksHTTP2 || !kind.isHTTP2)
+        kind.isHTTP && (proxy.features.contains(.http2) || !kind.isHTTP2)
     }
 
     /// What the HTTP inspector may find for the connection manager to take.
     var clearTextProtocols: [String] {
-        proxy.speaksHTTP2 ? ["http/1.0", "http/1.1", "h2c"] : ["http/1.0", "http/1.1"]
+        proxy.features.contains(.http2) ? ["http/1.0", "http/1.1", "h2c"] : ["http/1.0", "http/1.1"]
     }
 
     /// What the proxy negotiates when it ends TLS for HTTP.
-    var serverALPN: [String] { proxy.speaksHTTP2 ? ["h2", "http/1.1"] : ["http/1.1"] }
+    var serverALPN: [String] { proxy.features.contains(.http2) ? ["h2", "http/1.1"] : ["http/1.1"] }
 
     var services: [MeshService] { snapshot.services(visibleIn: proxy.namespace) }
 

@@ -163,11 +163,11 @@ enum FilterOverrides {
     static let faultFilter = "envoy.filters.http.fault"
     static let corsFilter = "envoy.filters.http.cors"
 
-    static func apply(_ rule: HTTPRoute, to route: inout Route) {
-        if let fault = rule.fault {
+    static func apply(_ rule: HTTPRoute, features: ProxyFeatures, to route: inout Route) {
+        if let fault = rule.fault, features.contains(.faults) {
             route.typedPerFilterConfig[faultFilter] = .init(packing: FaultCompiler.fault(fault))
         }
-        if let policy = rule.corsPolicy {
+        if let policy = rule.corsPolicy, features.contains(.cors) {
             route.typedPerFilterConfig[corsFilter] = .init(packing: cors(policy))
         }
     }

@@ -55,7 +55,7 @@ struct RouteCompiler {
             }
             if rule.route.count == 1 { HeaderCompiler.apply(rule.route.first?.headers, to: &route) }
         }
-        FilterOverrides.apply(rule, to: &route)
+        FilterOverrides.apply(rule, features: view.proxy.features, to: &route)
         return route
     }
 

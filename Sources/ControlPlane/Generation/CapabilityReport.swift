@@ -1,0 +1,44 @@
+package import MeshAPI
+package import MeshState
+
+/// Says which fields of accepted resources Martlet's proxies do not carry out yet: they are left out of what proxies get,
+/// and never silently.
+package enum CapabilityReport {
+    package static func diagnostics(_ snapshot: MeshSnapshot) -> [Diagnostic] {
+        let features = ProxyFeatures.martlet
+        var found: [Diagnostic] = []
+        for service in snapshot.virtualServices {
+            for rule in service.http {
+                let resource = service.origin(of: rule.location).resource.description
+                if let fault = rule.fault, !features.contains(.faults) {
+                    found.append(warning(fault.location, resource, "fault", "no fault is injected"))
+                }
+                if let policy = rule.corsPolicy, !features.contains(.cors) {
+                    found.append(warning(policy.location, resource, "corsPolicy", "preflights go to the application"))
+                }
+            }
+        }
+        for rule in snapshot.destinationRules {
+            for policy in [rule.trafficPolicy] + rule.subsets.map(\.trafficPolicy) {
+                let settings = [policy?.outlierDetection] + (policy?.portLevelSettings.map(\.outlierDetection) ?? [])
+                for outlier in settings.compactMap(\.self) where !features.contains(.outlierDetection) {
+                    found.append(
+                        warning(
+                            outlier.location, rule.origin.resource.description, "outlierDetection",
+                            "failing endpoints are not ejected"
+                        )
+                    )
+                }
+            }
+        }
+        return found
+    }
+
+    private static func warning(
+        _ location: SourceLocation, _ resource: String, _ field: String, _ consequence: String
+    ) -> Diagnostic {
+        Diagnostic(
+            .warning, at: location, resource: resource, "\(field) is not carried out yet by Martlet's proxy: \(consequence)"
+        )
+    }
+}

@@ -1,0 +1,221 @@
+package import FoundationEssentials
+package import Identity
+package import MeshAPI
+package import MeshState
+package import XDS
+package import XDSTransport
+
+/// The control plane: takes snapshots of the mesh, gives each connected proxy what is its, signs certificates, and keeps
+/// account of both.
+package actor ControlPlaneServer {
+    package struct Options: Sendable {
+        package var trustDomain = "cluster.local"
+        /// Seconds.
+        package var certificateLifetime: TimeInterval = 86400
+        package var accessLog = AccessLogSettings()
+        /// Without a key every proxy is believed: for tests and for a peer that cannot present a token.
+        package var tokenKey: TokenKey?
+        /// Where `status.json` is written; nil writes none.
+        package var statusPath: String?
+
+        package init() {}
+    }
+
+    private struct Connection {
+        var proxy: ProxyIdentity
+        var sink: AsyncStream<XDSTransport.ResourceSet>.Continuation
+        var acknowledged = 0
+        var rejections: [DiscoverySession.Rejection] = []
+    }
+
+    private let options: Options
+    private let authority: CertificateAuthority?
+    private let builder: ConfigurationBuilder
+    private let log: @Sendable (String) -> Void
+    private let now: @Sendable () -> Date
+    private var nonces = NonceLedger()
+    private var connections: [Int: Connection] = [:]
+    private var nextConnection = 1
+    private var snapshot: MeshSnapshot?
+    private var diagnostics: [Diagnostic] = []
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private var statusIsDue = false
+
+    package init(
+        options: Options,
+        authority: CertificateAuthority?,
+        log: @escaping @Sendable (String) -> Void = { _ in },
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) {
+        self.options = options
+        self.authority = authority
+        self.log = log
+        self.now = now
+        builder = ConfigurationBuilder(accessLog: options.accessLog)
+    }
+
+    /// Puts a snapshot in force: each proxy whose configuration it changes gets the difference.
+    package func apply(_ snapshot: MeshSnapshot, diagnostics: [Diagnostic]) {
+        self.snapshot = snapshot
+        self.diagnostics = diagnostics + CapabilityReport.diagnostics(snapshot)
+        for connection in connections.values {
+            connection.sink.yield(builder.build(snapshot, for: connection.proxy))
+        }
+        for waiter in waiting { waiter.resume() }
+        waiting = []
+        writeStatus()
+    }
+
+    /// What there is to say now.
+    package func status() -> ControlPlaneStatus {
+        ControlPlaneStatus(
+            snapshot: snapshot,
+            diagnostics: diagnostics,
+            proxies: connections.values.sorted { $0.proxy.id < $1.proxy.id }.map { connection in
+                ControlPlaneStatus.Proxy(
+                    id: connection.proxy.id,
+                    ackedGeneration: connection.acknowledged,
+                    nacks: connection.rejections.map { "\($0.type.split(separator: ".").last ?? ""): \($0.message)" }
+                )
+            }
+        )
+    }
+
+    /// Ends every stream, so that proxies know at once; they keep what they have and come back.
+    package func stop() {
+        for connection in connections.values { connection.sink.finish() }
+        writeStatus()
+    }
+
+    private func writeStatus() {
+        guard let path = options.statusPath else { return }
+        do {
+            try PrivateFile.write(status().json(), to: path)
+        } catch {
+            log("status is not written: \(error)")
+        }
+    }
+
+    /// Reports of proxies come in bursts; one write stands for those of 50 milliseconds.
+    private func writeStatusSoon() {
+        guard !statusIsDue else { return }
+        statusIsDue = true
+        Task {
+            try? await Task.sleep(for: .milliseconds(50))
+            self.statusIsDue = false
+            self.writeStatus()
+        }
+    }
+
+    private func currentSnapshot() async -> MeshSnapshot? {
+        while snapshot == nil {
+            // Proxies that are faster than the first look at the files wait for it.
+            await withCheckedContinuation { waiting.append($0) }
+        }
+        return snapshot
+    }
+
+    /// Who the node is, by its token.
+    private func admit(_ node: Envoy_Config_Core_V3_Node, token: String?) throws(DiscoveryRefusal) -> ProxyIdentity {
+        guard var proxy = ProxyIdentity(node: node) else {
+            throw .invalid("node id \"\(node.id)\" is not of the form ROLE~IP~POD.NAMESPACE~DOMAIN")
+        }
+        guard let key = options.tokenKey else { return proxy }
+        guard let token else { throw .unauthenticated("a workload token (audience xds) is required") }
+        do {
+            let proof = try WorkloadToken.verify(token, audience: .xds, key: key, now: now())
+            guard proof.namespace == proxy.namespace, proof.pod == proxy.pod else {
+                throw DiscoveryRefusal.unauthenticated(
+                    "the token is for pod \(proof.namespace)/\(proof.pod), not for \(proxy.namespace)/\(proxy.pod)"
+                )
+            }
+            proxy.serviceAccount = proof.serviceAccount
+            return proxy
+        } catch let refusal as DiscoveryRefusal {
+            throw refusal
+        } catch {
+            throw .unauthenticated("\(error)")
+        }
+    }
+}
+
+extension ControlPlaneServer: DiscoverySource {
+    package func connect(node: Envoy_Config_Core_V3_Node, token: String?) async throws -> DiscoveryFeed {
+        let proxy: ProxyIdentity
+        do {
+            proxy = try admit(node, token: token)
+        } catch {
+            log("refused \(node.id): \(error)")
+            throw error
+        }
+        guard let snapshot = await currentSnapshot() else { throw DiscoveryRefusal.invalid("no configuration") }
+        let (sets, sink) = AsyncStream<XDSTransport.ResourceSet>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let number = nextConnection
+        nextConnection += 1
+        connections[number] = Connection(proxy: proxy, sink: sink)
+        sink.yield(builder.build(snapshot, for: proxy))
+        log("connected \(proxy.id)")
+        writeStatusSoon()
+        return DiscoveryFeed(connection: number, sets: sets)
+    }
+
+    package func report(
+        connection: Int, acknowledgedGeneration: Int, rejections: [DiscoverySession.Rejection]
+    ) {
+        guard var state = connections[connection] else { return }
+        guard state.acknowledged != acknowledgedGeneration || state.rejections != rejections else { return }
+        for rejection in rejections where !state.rejections.contains(rejection) {
+            log("\(state.proxy.id) rejects \(rejection.type): \(rejection.message)")
+        }
+        state.acknowledged = acknowledgedGeneration
+        state.rejections = rejections
+        connections[connection] = state
+        writeStatusSoon()
+    }
+
+    package func disconnect(connection: Int) {
+        guard let state = connections.removeValue(forKey: connection) else { return }
+        state.sink.finish()
+        log("disconnected \(state.proxy.id)")
+        writeStatusSoon()
+    }
+}
+
+extension ControlPlaneServer: CertificateSource {
+    package func sign(
+        csr: String, lifetimeSeconds: Int64, token: String?
+    ) throws -> (chain: [String], nextToken: String) {
+        guard let authority, let key = options.tokenKey else {
+            throw DiscoveryRefusal.invalid("this control plane signs no certificates")
+        }
+        guard let token else { throw DiscoveryRefusal.unauthenticated("a workload token (audience ca) is required") }
+        let moment = now()
+        let proof: WorkloadToken
+        do {
+            proof = try WorkloadToken.verify(token, audience: .ca, key: key, now: moment)
+            try nonces.spend(proof, now: moment)
+        } catch {
+            log("certificate refused: \(error)")
+            throw DiscoveryRefusal.unauthenticated("\(error)")
+        }
+        do {
+            let identity = try SPIFFEID(
+                trustDomain: options.trustDomain, namespace: proof.namespace, serviceAccount: proof.serviceAccount
+            )
+            let asked = lifetimeSeconds > 0 ? TimeInterval(lifetimeSeconds) : options.certificateLifetime
+            let issued = try authority.sign(
+                requestPEM: csr, identity: identity, lifetime: min(asked, options.certificateLifetime), now: moment
+            )
+            let next = WorkloadToken(
+                audience: .ca, namespace: proof.namespace, serviceAccount: proof.serviceAccount, pod: proof.pod,
+                // Good for the renewal, also when the control plane is away around the time of it.
+                expires: issued.notAfter.addingTimeInterval(options.certificateLifetime)
+            )
+            log("signed \(identity) for \(proof.namespace)/\(proof.pod) until \(issued.notAfter)")
+            return (issued.chain, next.mint(key: key))
+        } catch {
+            log("certificate refused: \(error)")
+            throw DiscoveryRefusal.invalid("\(error)")
+        }
+    }
+}
