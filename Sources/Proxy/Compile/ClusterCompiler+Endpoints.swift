@@ -1,5 +1,6 @@
 import EventLoop
 import SwiftProtobuf
+import Telemetry
 import XDS
 
 /// One entry of `transport_socket_matches`: endpoints with these metadata values get this transport.

@@ -1,5 +1,6 @@
 import EventLoop
 import SwiftProtobuf
+import Telemetry
 import XDS
 
 private typealias Message = Envoy_Config_Cluster_V3_Cluster

@@ -2,6 +2,7 @@ import EventLoop
 import Routing
 import SwiftProtobuf
 import TLS
+package import Telemetry
 package import XDS
 
 /// Compiles accepted xDS resources into snapshots, reusing whatever did not change.

@@ -1,4 +1,5 @@
 package import EventLoop
+package import Telemetry
 
 /// One upstream cluster (envoy.config.cluster.v3.Cluster) with its endpoints.
 package final class ClusterDescriptor: Sendable {

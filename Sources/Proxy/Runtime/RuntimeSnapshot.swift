@@ -2,6 +2,7 @@ package import Authorization
 package import Resilience
 package import Routing
 package import TLS
+package import Telemetry
 
 /// Everything that a worker executes: one immutable configuration, compiled from xDS, swapped by pointer.
 ///

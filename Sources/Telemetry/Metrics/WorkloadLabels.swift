@@ -37,11 +37,3 @@ package struct ServiceLabels: Sendable, Hashable {
         self.namespace = namespace
     }
 }
-
-/// Which metric families are recorded.
-package struct TelemetryDescriptor: Sendable {
-    /// istio_requests_total, istio_request_duration_milliseconds and their like.
-    package var recordsIstioMetrics = true
-
-    package init(recordsIstioMetrics: Bool = true) { self.recordsIstioMetrics = recordsIstioMetrics }
-}

@@ -1,0 +1,29 @@
+/// The groups of one kind by number; numbers are given out by name once and stay.
+package struct ScopedStatistics<Group: StatisticGroup>: Sendable {
+    package private(set) var names: [String] = []
+    private var groups: [Group] = []
+    private var numbers: [String: Int] = [:]
+
+    package init() {}
+
+    package var count: Int { names.count }
+
+    /// The number of the group with this name, made when it is new. For when a snapshot arrives: it may allocate.
+    package mutating func number(of name: String) -> Int {
+        if let known = numbers[name] { return known }
+        names.append(name)
+        groups.append(Group())
+        numbers[name] = names.count - 1
+        return names.count - 1
+    }
+
+    package subscript(number: Int) -> Group {
+        @inline(__always) get { groups[number] }
+        @inline(__always) _modify { yield &groups[number] }
+    }
+
+    /// Adds another worker's share, name by name.
+    package mutating func add(_ other: ScopedStatistics) {
+        for (number, name) in other.names.enumerated() { groups[self.number(of: name)].add(other.groups[number]) }
+    }
+}
