@@ -81,7 +81,7 @@ let package = Package(
         ),
         .target(
             name: "MeshAPI",
-            dependencies: [.product(name: "Yams", package: "Yams")],
+            dependencies: ["CRE2", .product(name: "Yams", package: "Yams")],
             swiftSettings: house
         ),
 

@@ -89,7 +89,9 @@ package struct HTTPRewrite: ObjectDecodable {
             let pattern = reader.requiredLocated("match")
             match = pattern.value
             rewrite = reader.requiredString("rewrite")
-            if !match.isEmpty { RegexRules.check(pattern, key: "match", reader) }
+            guard !match.isEmpty else { return }
+            RegexRules.check(pattern, key: "match", reader)
+            if let fault = RegexSyntax.fault(inRewrite: rewrite, of: match) { reader.error("rewrite", fault) }
         }
     }
 

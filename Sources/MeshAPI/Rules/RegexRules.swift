@@ -1,4 +1,6 @@
-/// Regular expressions of configuration (RE2 dialect).
+internal import CRE2
+
+/// Regular expressions of configuration.
 enum RegexRules {
     static func check(_ pattern: Located<String>, key: String, _ reader: ObjectReader) {
         // A single star is how Istio's users write "any value"; it is taken as such.
@@ -11,60 +13,30 @@ enum RegexRules {
     }
 }
 
-/// A check of RE2 syntax that needs no engine: brackets, groups, repetitions, and what RE2 leaves out.
+/// RE2's own judgement: what it takes here the data plane takes too.
 package enum RegexSyntax {
-    /// What is wrong, or nil. Does not see everything: the data plane's engine has the last word.
+    /// Bytes that a compiled expression may take: the same bound as the data plane's.
+    private static let memory: Int64 = 8 << 20
+
+    /// What is wrong with `pattern`, or nil.
     @Sendable package static func fault(in pattern: String) -> String? {
-        var depth = 0
-        var canRepeat = false
-        var characters = Array(pattern)[...]
-        while let character = characters.popFirst() {
-            switch character {
-            case "\\":
-                guard let next = characters.popFirst() else { return "trailing \\" }
-                if ("1"..."9").contains(next) { return "RE2 has no back references (\\\(next))" }
-                if next.isLetter, !"abBAdDsSwWzfnrtvxpPQECk".contains(next) { return "unknown escape \\\(next)" }
-                canRepeat = true
-            case "[":
-                if let fault = skipClass(&characters) { return fault }
-                canRepeat = true
-            case "(":
-                depth += 1
-                canRepeat = false
-                if characters.starts(with: "?=") || characters.starts(with: "?!") || characters.starts(with: "?<=")
-                    || characters.starts(with: "?<!")
-                {
-                    return "RE2 has no look-ahead and look-behind"
-                }
-                if characters.first == "?" {
-                    while let next = characters.first, next != ")", next != ":", next != ">" { _ = characters.popFirst() }
-                    if characters.first != ")" { _ = characters.popFirst() }
-                }
-            case ")":
-                depth -= 1
-                if depth < 0 { return "unexpected )" }
-                canRepeat = true
-            case "*", "+", "?":
-                guard canRepeat else { return "nothing to repeat before \(character)" }
-                if characters.first == "?" { _ = characters.popFirst() }
-                canRepeat = false
-            case "|", "^": canRepeat = false
-            default: canRepeat = true
-            }
+        var problem = [CChar](repeating: 0, count: 256)
+        let bytes = Array(pattern.utf8)
+        guard let program = cre2_compile(bytes, bytes.count, true, memory, &problem, problem.count) else {
+            return String(decoding: problem.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
         }
-        return depth > 0 ? "missing )" : nil
+        cre2_free(program)
+        return nil
     }
 
-    private static func skipClass(_ characters: inout ArraySlice<Character>) -> String? {
-        if characters.first == "^" { _ = characters.popFirst() }
-        if characters.first == "]" { _ = characters.popFirst() }
-        while let character = characters.popFirst() {
-            if character == "]" { return nil }
-            if character == "\\" { _ = characters.popFirst() }
-            if character == "[", characters.first == ":" {
-                while let next = characters.popFirst(), next != "]" {}
-            }
-        }
-        return "missing ]"
+    /// What is wrong with the substitution `rewrite` (`\1` …) of a valid `pattern`, or nil.
+    @Sendable package static func fault(inRewrite rewrite: String, of pattern: String) -> String? {
+        var problem = [CChar](repeating: 0, count: 256)
+        let bytes = Array(pattern.utf8)
+        guard let program = cre2_compile(bytes, bytes.count, true, memory, &problem, problem.count) else { return nil }
+        defer { cre2_free(program) }
+        let substitution = Array(rewrite.utf8)
+        guard !cre2_check_rewrite(program, substitution, substitution.count, &problem, problem.count) else { return nil }
+        return String(decoding: problem.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 }
