@@ -275,6 +275,8 @@ package actor Mesh {
     }
 
     func note(_ text: String, isError: Bool = false) {
+        // What fails again and again is said once.
+        if isError, events.suffix(20).contains(where: { $0.text == text }) { return }
         eventNumber += 1
         events.append(MeshView.Event(number: eventNumber, text: text, isError: isError))
         if events.count > 200 { events.removeFirst(events.count - 200) }
