@@ -8,6 +8,15 @@ package struct ControlPlaneStatus: Codable, Equatable, Sendable {
         package var message: String
         package var severity: String?
 
+        package init(file: String?, line: Int?, column: Int?, resource: String?, message: String, severity: String?) {
+            self.file = file
+            self.line = line
+            self.column = column
+            self.resource = resource
+            self.message = message
+            self.severity = severity
+        }
+
         /// `file:line:column: severity: resource: message`
         package var text: String {
             var parts: [String] = []
@@ -17,6 +26,11 @@ package struct ControlPlaneStatus: Codable, Equatable, Sendable {
             parts.append(severity ?? "error")
             if let resource, !resource.isEmpty { parts.append(resource) }
             return (parts + [message]).joined(separator: ": ")
+        }
+
+        /// Whether both are about the same spot.
+        package func hasPlace(_ other: Problem) -> Bool {
+            file == other.file && line == other.line && column == other.column && resource == other.resource
         }
     }
 

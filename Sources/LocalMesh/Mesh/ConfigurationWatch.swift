@@ -1,9 +1,7 @@
-import FoundationEssentials
-import Glibc
 import MeshAPI
+import MeshState
 
-/// Follows the manifest files and tells of each state of them. A state with an error keeps the plan of the last good one and
-/// brings the findings.
+/// Follows the manifest files and tells of each state of them. What is broken stays as it was when it was last good.
 package struct ConfigurationWatch: Sendable {
     package var paths: [String]
 
@@ -11,54 +9,28 @@ package struct ConfigurationWatch: Sendable {
         self.paths = paths
     }
 
+    /// Returns when the task is cancelled.
     package func run(_ apply: @Sendable (MeshPlan) async -> Void) async {
-        var seen: [String: String]?
-        var good = MeshPlan()
-        while !Task.isCancelled {
-            let texts = read()
-            if texts != seen {
-                seen = texts
-                var resources: [ResourceKey: Resource] = [:]
-                var order: [ResourceKey] = []
-                var diagnostics: [Diagnostic] = []
-                for (file, text) in texts.sorted(by: { $0.key < $1.key }) {
-                    for document in ManifestDecoder().decode(text, file: file) {
-                        diagnostics += document.diagnostics
-                        guard let key = document.key, let resource = document.resource else { continue }
-                        if resources.updateValue(resource, forKey: key) == nil { order.append(key) }
-                    }
-                }
-                let problems = diagnostics.map(ControlPlaneStatus.Problem.init)
-                if diagnostics.hasErrors {
-                    good.problems = problems
-                } else {
-                    good = MeshPlan(order.compactMap { resources[$0] }, addresses: [:], problems: problems)
-                }
-                await apply(good)
-            }
-            try? await Task.sleep(for: .milliseconds(200))
+        let store = MeshStore(paths: paths)
+        var files = FileSource(paths: paths)
+        await apply(Self.plan(await store.load(), &files))
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await store.run() }
+            for await update in store.updates { await apply(Self.plan(update, &files)) }
         }
     }
 
-    private func read() -> [String: String] {
-        var texts: [String: String] = [:]
-        for path in paths {
-            for file in Self.files(path) { texts[file] = Files.read(file) }
-        }
-        return texts
-    }
-
-    private static func files(_ path: String) -> [String] {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return [] }
-        guard status.st_mode & S_IFMT == S_IFDIR else { return [path] }
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-        return names.sorted().filter { !$0.hasPrefix(".") }.flatMap { name -> [String] in
-            let file = "\(path)/\(name)"
-            var inner = stat()
-            guard stat(file, &inner) == 0 else { return [] }
-            if inner.st_mode & S_IFMT == S_IFDIR { return files(file) }
-            return [".yaml", ".yml", ".json"].contains(where: name.hasSuffix) ? [file] : []
-        }
+    /// The store knows addresses and findings; Deployments and the like are of no interest to it.
+    private static func plan(_ update: MeshUpdate, _ files: inout FileSource) -> MeshPlan {
+        var latest: [ResourceKey: Resource] = [:]
+        var order: [ResourceKey] = []
+        for (key, resource) in files.scan().resources where latest.updateValue(resource, forKey: key) == nil { order.append(key) }
+        var addresses: [String: String] = [:]
+        for service in update.snapshot.services { addresses[service.host] = service.address }
+        return MeshPlan(
+            order.compactMap { latest[$0] },
+            addresses: addresses,
+            problems: update.diagnostics.map(ControlPlaneStatus.Problem.init)
+        )
     }
 }

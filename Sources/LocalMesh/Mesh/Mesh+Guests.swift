@@ -90,4 +90,33 @@ extension Mesh {
             to: serviceFile(guest)
         )
     }
+
+    /// Starts a pod for `martlet run`; it is removed by `removeGuest`.
+    func addGuest(_ plan: WorkloadPlan) async throws -> Pod {
+        let key = plan.key
+        guard wanted(key) == nil else {
+            throw LocalMeshError.invalid(what: "workload \(key)", reason: "runs already")
+        }
+        guests[key] = plan
+        guard let pod = start(plan.template, name: plan.template.workload) else {
+            guests[key] = nil
+            throw LocalMeshError.notReady(what: "\(key)", reason: "no pod address is left")
+        }
+        return pod
+    }
+
+    func removeGuest(_ pod: Pod) async {
+        guests[WorkloadKey(namespace: pod.template.namespace, name: pod.template.workload)] = nil
+        stop(podNamed: pod.title)
+    }
+
+    func freeGuestName(_ service: String, namespace: String) -> String {
+        var number = 0
+        while true {
+            let name = "\(service)-run-\(number)"
+            let key = WorkloadKey(namespace: namespace, name: name)
+            if wanted(key) == nil, entries["\(namespace)/\(name)"] == nil { return name }
+            number += 1
+        }
+    }
 }

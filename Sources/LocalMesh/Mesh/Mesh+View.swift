@@ -9,7 +9,7 @@ extension Mesh {
         let proxies = Self.proxies(pods, said)
         var problems = plan.problems
         // Both sides read the same files; the same finding is said once.
-        for problem in said?.errors ?? [] where !problems.contains(where: { $0.text == problem.text }) { problems.append(problem) }
+        for problem in said?.errors ?? [] where !problems.contains(where: problem.hasPlace) { problems.append(problem) }
         return MeshView(
             mesh: options.mesh,
             process: getpid(),

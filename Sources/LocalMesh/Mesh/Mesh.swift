@@ -33,18 +33,18 @@ package actor Mesh {
 
     private(set) var plan = MeshPlan()
     /// Workloads that were added by `martlet run`, not by a file.
-    private var guests: [WorkloadKey: WorkloadPlan] = [:]
+    var guests: [WorkloadKey: WorkloadPlan] = [:]
     private(set) var entries: [String: Entry] = [:]
     private var addresses = AddressPool()
     private var order = 0
     private var written: WorkloadsFile?
     private(set) var events: [MeshView.Event] = []
     private var eventNumber = 0
-    private(set) var rates = RequestRates()
+    var rates = RequestRates()
     private(set) var isStopping = false
-    private(set) var controlPlane = "starting"
-    private var controlPlaneProcess: Int32?
-    private var watchedUntil = ContinuousClock.now
+    var controlPlane = "starting"
+    var controlPlaneProcess: Int32?
+    var watchedUntil = ContinuousClock.now
     private(set) var isPlanned = false
 
     package init(
@@ -112,7 +112,7 @@ package actor Mesh {
         if servicesChanged { await refreshServices() }
     }
 
-    private func wanted(_ key: WorkloadKey) -> WorkloadPlan? {
+    func wanted(_ key: WorkloadKey) -> WorkloadPlan? {
         guests[key] ?? plan.workloads.first { $0.key == key }
     }
 
@@ -136,7 +136,7 @@ package actor Mesh {
     }
 
     @discardableResult
-    private func start(_ template: PodTemplate, name: String) -> Pod? {
+    func start(_ template: PodTemplate, name: String) -> Pod? {
         guard let address = addresses.take() else {
             note("\(template.namespace)/\(name): no pod address is left", isError: true)
             return nil
@@ -160,7 +160,7 @@ package actor Mesh {
         return pod
     }
 
-    private func stop(podNamed title: String) {
+    func stop(podNamed title: String) {
         guard let entry = entries[title], entry.status.phase != .terminating else { return }
         entries[title]?.status.phase = .terminating
         publish()
@@ -280,98 +280,6 @@ package actor Mesh {
         eventNumber += 1
         events.append(MeshView.Event(number: eventNumber, text: text, isError: isError))
         if events.count > 200 { events.removeFirst(events.count - 200) }
-    }
-
-    // MARK: Control plane
-
-    /// Runs the control plane for as long as the mesh does.
-    package func keepControlPlane() async {
-        var backoff = RestartBackoff.ours
-        while !isStopping {
-            let begin = ContinuousClock.now
-            do {
-                let log = try Files.openLog(options.state.controlPlaneLog)
-                defer { close(log) }
-                var words = [options.executable, "control-plane"]
-                for path in options.configuration + [options.state.guests] { words += ["--config", path] }
-                words += ["--state-dir", options.state.path]
-                let child = try children.start(
-                    ChildProcesses.Request(
-                        path: options.executable,
-                        words: words,
-                        environment: options.environment,
-                        descriptors: [-1, log, log]
-                    )
-                )
-                controlPlaneProcess = child
-                controlPlane = "running"
-                let exit = await children.end(of: child)
-                controlPlaneProcess = nil
-                guard !isStopping else { return }
-                controlPlane = "restarting"
-                note("the control plane \(exit); it starts again, traffic goes on", isError: true)
-            } catch {
-                note("the control plane does not start: \(error)", isError: true)
-            }
-            try? await Task.sleep(for: backoff.delay(afterRunOf: begin.duration(to: .now)))
-        }
-    }
-
-    // MARK: Rates
-
-    /// Reads the proxies' counters while somebody looks.
-    package func keepRates() async {
-        while !isStopping {
-            if watchedUntil > .now {
-                await withTaskGroup(of: (String, Double)?.self) { group in
-                    for entry in entries.values {
-                        let pod = entry.pod
-                        group.addTask {
-                            guard let text = await pod.metrics() else { return nil }
-                            let reporter = pod.template.kind == .gateway ? "source" : "destination"
-                            return (pod.title, RequestRates.total(in: text, reporter: reporter))
-                        }
-                    }
-                    for await case .some(let (title, count)) in group { rates.record(title, count: count, at: .now) }
-                }
-            }
-            try? await Task.sleep(for: .seconds(1))
-        }
-    }
-
-    package func isBeingWatched() {
-        watchedUntil = .now.advanced(by: .seconds(5))
-    }
-
-    // MARK: Guests
-
-    /// Starts a pod for `martlet run`; it is removed by `removeGuest`.
-    func addGuest(_ plan: WorkloadPlan) async throws -> Pod {
-        let key = plan.key
-        guard wanted(key) == nil else {
-            throw LocalMeshError.invalid(what: "workload \(key)", reason: "runs already")
-        }
-        guests[key] = plan
-        guard let pod = start(plan.template, name: plan.template.workload) else {
-            guests[key] = nil
-            throw LocalMeshError.notReady(what: "\(key)", reason: "no pod address is left")
-        }
-        return pod
-    }
-
-    func removeGuest(_ pod: Pod) async {
-        guests[WorkloadKey(namespace: pod.template.namespace, name: pod.template.workload)] = nil
-        stop(podNamed: pod.title)
-    }
-
-    func freeGuestName(_ service: String, namespace: String) -> String {
-        var number = 0
-        while true {
-            let name = "\(service)-run-\(number)"
-            let key = WorkloadKey(namespace: namespace, name: name)
-            if wanted(key) == nil, entries["\(namespace)/\(name)"] == nil { return name }
-            number += 1
-        }
     }
 
     // MARK: End

@@ -6,15 +6,10 @@ package struct AddressPool: Sendable {
     package static let bridge = IPv4Address(value: 10 << 24 | 244 << 16 | 1)
 
     private var next: UInt32 = AddressPool.bridge.value + 1
-    private var last: UInt32 = AddressPool.bridge.value + 0xFFFD
+    private let last: UInt32 = AddressPool.bridge.value + 0xFFFD
     private var returned: [IPv4Address] = []
 
     package init() {}
-
-    /// A pool of `count` addresses.
-    init(count: Int) {
-        last = Self.bridge.value + UInt32(count)
-    }
 
     /// nil: all are in use.
     package mutating func take() -> IPv4Address? {

@@ -15,9 +15,12 @@ package actor Pod {
     private(set) var namespaces: PodNamespaces?
     /// The environment of the first container, for commands that are run beside it.
     private(set) var environment: [EnvironmentVariable] = []
-    private var lives: [Task<Void, Never>] = []
-    private var running: [String: Int32] = [:]
-    private var isStopping = false
+    var lives: [Task<Void, Never>] = []
+    /// Processes by what they are: `proxy` or a container's name.
+    var running: [String: Int32] = [:]
+    /// Containers that have answered their probes.
+    var answering: Set<String> = []
+    private(set) var isStopping = false
 
     package init(
         template: PodTemplate,
@@ -107,69 +110,6 @@ package actor Pod {
         }
     }
 
-    // MARK: Proxy
-
-    private func keepProxy() async {
-        var backoff = RestartBackoff.ours
-        while !isStopping, !Task.isCancelled {
-            let begin = ContinuousClock.now
-            do {
-                let request = try proxyRequest()
-                let child = try launch("proxy", request)
-                let watch = Task { await self.watchProxy() }
-                let exit = await context.children.end(of: child)
-                watch.cancel()
-                running["proxy"] = nil
-                guard !isStopping else { return }
-                await set {
-                    $0.proxyReady = false
-                    $0.proxyRestarts += 1
-                    $0.message = "its proxy \(exit)"
-                }
-            } catch {
-                await set { $0.message = "\(error)" }
-            }
-            let delay = backoff.delay(afterRunOf: begin.duration(to: .now))
-            try? await Task.sleep(for: delay)
-        }
-    }
-
-    private func proxyRequest() throws -> ChildProcesses.Request {
-        let tokens = try context.tokens.mint(
-            namespace: template.namespace, serviceAccount: template.serviceAccount, pod: name)
-        let files = PodFiles(pod: self)
-        try Files.write(try JSONText.encode(tokens), to: files.tokens, mode: 0o600)
-        return try files.proxyRequest(namespaces: namespaces)
-    }
-
-    /// Follows the proxy's own word about itself as long as it runs.
-    private func watchProxy() async {
-        while !Task.isCancelled, !isStopping {
-            let ready = await ask(port: 15021, path: "/healthz/ready", on: "127.0.0.1")
-            guard !Task.isCancelled, !isStopping else { return }
-            if ready != status.proxyReady {
-                await set {
-                    $0.proxyReady = ready
-                    if ready { $0.message = nil }
-                }
-            }
-            try? await Task.sleep(for: ready ? .seconds(1) : .milliseconds(50))
-        }
-    }
-
-    private func waitForProxy() async throws {
-        while !status.proxyReady {
-            if isStopping { throw CancellationError() }
-            try await Task.sleep(for: .milliseconds(20))
-        }
-    }
-
-    private func ask(port: UInt16, path: String, on address: String) async -> Bool {
-        guard let namespaces else { return false }
-        let probe = Probe(namespaces: namespaces, address: address, port: port, timeout: .seconds(1))
-        return await BackgroundThread.run { probe.get(path).map { (200..<400).contains($0.status) } ?? false }
-    }
-
     // MARK: Containers
 
     private func runInitContainers() async throws {
@@ -243,98 +183,12 @@ package actor Pod {
     }
 
     /// Starts a process of this pod and closes the log descriptors that the request brought.
-    private func launch(_ role: String, _ request: ChildProcesses.Request) throws -> Int32 {
+    func launch(_ role: String, _ request: ChildProcesses.Request) throws -> Int32 {
         defer { for log in Set(request.descriptors.prefix(3)) where log >= 0 { close(log) } }
         guard !isStopping else { throw CancellationError() }
         let child = try context.children.start(request)
         running[role] = child
         return child
-    }
-
-    // MARK: Readiness
-
-    private func watchReadiness() async {
-        await withTaskGroup(of: Void.self) { group in
-            for container in template.containers {
-                group.addTask { await self.watch(container) }
-            }
-        }
-    }
-
-    private var answering: Set<String> = []
-
-    private func watch(_ container: PodTemplate.Container) async {
-        let tcp = container.ports.first { $0.protocol == "TCP" }
-        let declared = container.readiness
-        guard let probe = declared ?? tcp.map({ ReadinessProbe(.tcp(port: $0.number)) }) else {
-            return await watchProcess(container)
-        }
-        if declared != nil, probe.initialDelay > .zero { try? await Task.sleep(for: probe.initialDelay) }
-        var failures = 0
-        while !isStopping, !Task.isCancelled {
-            let alive = running[container.name] != nil
-            let answers = alive ? await isAnswered(probe, container) : false
-            guard !isStopping else { return }
-            // The process may have ended while it was being asked.
-            if answers, running[container.name] != nil {
-                failures = 0
-                await setAnswering(container.name, true)
-            } else {
-                failures += 1
-                if !alive || failures >= probe.failureThreshold { await setAnswering(container.name, false) }
-            }
-            // Until it is ready a second matters, later the declared period does.
-            let pause: Duration = answering.contains(container.name) ? (declared == nil ? .seconds(1) : probe.period) : .milliseconds(100)
-            try? await Task.sleep(for: min(pause, .seconds(1)))
-        }
-    }
-
-    private func watchProcess(_ container: PodTemplate.Container) async {
-        while !isStopping, !Task.isCancelled {
-            await setAnswering(container.name, running[container.name] != nil)
-            try? await Task.sleep(for: .milliseconds(100))
-        }
-    }
-
-    private func setAnswering(_ container: String, _ answers: Bool) async {
-        if answers { answering.insert(container) } else { answering.remove(container) }
-        let ready = answering.count == template.containers.count
-        if ready != status.applicationReady {
-            await set {
-                $0.applicationReady = ready
-                if ready { $0.phase = .running }
-            }
-        }
-    }
-
-    private func isAnswered(_ probe: ReadinessProbe, _ container: PodTemplate.Container) async -> Bool {
-        guard let namespaces else { return false }
-        let address = address.description
-        let timeout = probe.timeout
-        switch probe.question {
-        case .tcp(let port):
-            let probe = Probe(namespaces: namespaces, address: address, port: port, timeout: timeout)
-            return await BackgroundThread.run { probe.accepts() }
-        case .http(let port, let path, let headers):
-            let probe = Probe(namespaces: namespaces, address: address, port: port, timeout: timeout)
-            return await BackgroundThread.run {
-                probe.get(path, headers: headers, limit: 1024).map { (200..<400).contains($0.status) } ?? false
-            }
-        case .command(let words):
-            guard let path = try? Files.program(words.first ?? "", martlet: context.executable, environment: environment) else {
-                return false
-            }
-            let request = ChildProcesses.Request(
-                path: path, words: words, environment: environment, descriptors: [-1, -1, -1], namespaces: namespaces,
-                dropCapabilities: true)
-            guard let child = try? context.children.start(request) else { return false }
-            let limit = Task { [context] in
-                try await Task.sleep(for: timeout)
-                context.children.signal(child, SIGKILL)
-            }
-            defer { limit.cancel() }
-            return await context.children.end(of: child).succeeded
-        }
     }
 
     // MARK: Commands
@@ -425,7 +279,7 @@ package actor Pod {
         for child in children { _ = await context.children.end(of: child) }
     }
 
-    private func set(_ change: (inout PodStatus) -> Void) async {
+    func set(_ change: (inout PodStatus) -> Void) async {
         let before = status
         change(&status)
         if before.phase == .terminating { status.phase = .terminating }
