@@ -5,7 +5,9 @@ package struct ResourceKind: Sendable {
         case decoded
         /// Known and harmless to leave out on this machine: no warning.
         case irrelevant
-        /// Known and meaningful, but not done yet; the text says what that means for the user.
+        /// Read and judged, but not carried out yet; the text says what that means for the user.
+        case checked(String)
+        /// Known and meaningful, but not read yet; the text says what that means for the user.
         case pending(String)
     }
 
@@ -38,34 +40,34 @@ package struct ResourceKind: Sendable {
     private static let istio = ["v1", "v1beta1", "v1alpha3", "v1alpha1", "v1alpha2"]
 
     private static let pendingKinds: [ResourceKind] =
-        kinds("networking.istio.io", istio, .pending("its hosts are not added to the mesh"), "ServiceEntry")
-        + kinds("networking.istio.io", istio, .pending("every sidecar sees every service"), "Sidecar")
+        kinds("networking.istio.io", istio, .checked("its hosts are not added to the mesh"), "ServiceEntry")
+        + kinds("networking.istio.io", istio, .checked("every sidecar sees every service"), "Sidecar")
         + kinds(
             "networking.istio.io",
             istio,
-            .pending("it adds no endpoints"),
+            .checked("it adds no endpoints"),
             "WorkloadEntry",
             "WorkloadGroup"
         )
-        + kinds("networking.istio.io", istio, .pending("proxies run with the options of the command line"), "ProxyConfig")
-        + kinds("networking.istio.io", istio, .pending("Martlet has no Envoy to patch"), "EnvoyFilter")
+        + kinds("networking.istio.io", istio, .checked("proxies run with the options of the command line"), "ProxyConfig")
+        + kinds("networking.istio.io", istio, .checked("Martlet has no Envoy to patch"), "EnvoyFilter")
         + kinds(
             "security.istio.io",
             istio,
-            .pending("it is NOT enforced: requests that it denies are let through"),
+            .checked("it is NOT enforced: requests that it denies are let through"),
             "AuthorizationPolicy"
         )
         + kinds(
             "security.istio.io",
             istio,
-            .pending("it is NOT enforced: tokens are not checked and invalid tokens are let through"),
+            .checked("it is NOT enforced: tokens are not checked and invalid tokens are let through"),
             "RequestAuthentication"
         )
-        + kinds("telemetry.istio.io", istio, .pending("telemetry keeps its defaults"), "Telemetry")
+        + kinds("telemetry.istio.io", istio, .checked("telemetry keeps its defaults"), "Telemetry")
         + kinds(
             "extensions.istio.io",
             istio,
-            .pending("the extension is not run, and what it enforces is NOT enforced"),
+            .checked("the extension is not run, and what it enforces is NOT enforced"),
             "WasmPlugin",
             "TrafficExtension"
         )

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ControlPlane
 import FoundationEssentials
 import MeshAPI
 import MeshState
@@ -39,7 +40,8 @@ struct ValidateCommand: AsyncParsableCommand {
                 return (key, resource)
             }
         }
-        findings += SnapshotBuilder().build(ResourceSet(resources)).diagnostics
+        let mesh = SnapshotBuilder().build(ResourceSet(resources))
+        findings += mesh.diagnostics + CapabilityReport.diagnostics(mesh.snapshot)
         if quiet { findings.removeAll { $0.severity != .error } }
         findings.sort { $0.location < $1.location }
         print(json ? try Self.json(findings) : text(findings, count: resources.count))

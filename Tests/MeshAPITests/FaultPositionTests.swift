@@ -108,6 +108,15 @@ import Testing
                 + " it is NOT enforced: requests that it denies are let through"
         ),
         Case(
+            "a policy that is not enforced is judged all the same",
+            "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: p}\n"
+                + "spec:\n  rules:\n  - when: [{key: 'request.header[x]', values: [a]}]\n",
+            "f.yaml:2:1: warning: AuthorizationPolicy p/a: kind: AuthorizationPolicy is not supported yet, ignored:"
+                + " it is NOT enforced: requests that it denies are let through",
+            "f.yaml:6:13: error: AuthorizationPolicy p/a: spec.rules[0].when[0].key:"
+                + " unknown attribute \"request.header[x]\"; did you mean \"request.headers[x]\"?"
+        ),
+        Case(
             "unknown field of a Kubernetes kind is a notice",
             "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  ports: [{port: 80}]\n  selectr: {app: a}\n",
             "f.yaml:6:3: warning: Service default/a: spec.selectr: unknown field, ignored; did you mean \"selector\"?"

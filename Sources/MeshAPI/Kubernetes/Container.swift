@@ -191,13 +191,16 @@ package struct Probe: ObjectDecodable {
                 headers: Dictionary(headers.map { ($0.name, $0.value) }) { first, _ in first }
             )
             http.accept("host")
+            if !http.has("port") { http.error(nil, "port is required") }
         } else if reader.has("tcpSocket") {
             let tcp = reader.child("tcpSocket")
             action = .tcp(port: tcp.portTarget("port") ?? .number(80))
             tcp.accept("host")
+            if !tcp.has("port") { tcp.error(nil, "port is required") }
         } else if reader.has("grpc") {
             let grpc = reader.child("grpc")
             action = .grpc(port: grpc.int("port", in: 1...65535) ?? 0, service: grpc.string("service") ?? "")
+            if !grpc.has("port") { grpc.error(nil, "port is required") }
         } else if reader.has("exec") {
             action = .command(reader.child("exec").strings("command"))
         }
