@@ -1,6 +1,10 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "sockets.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <linux/netfilter_ipv4.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -177,3 +181,5 @@ int martlet_reset(int fd) {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
     return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0 ? -errno : 0;
 }
+
+void martlet_thread_name(const char *name) { pthread_setname_np(pthread_self(), name); }

@@ -64,10 +64,10 @@ package struct EpollTransport: Transport, ~Copyable {
         return martlet_epoll_add(epoll, socket, isListener ? EPOLLIN.rawValue : edges, token) == 0
     }
 
+    package mutating func unwatch(_ socket: Int32) { martlet_epoll_remove(epoll, socket) }
+
     package mutating func listen(_ address: SocketAddress, backlog: Int32) -> Int32 {
-        if case .path(let path) = address { return martlet_listen_path(path, backlog) }
-        guard var form = address.kernelForm else { return -EINVAL }
-        return martlet_listen(&form, backlog, 1, 0)
+        ListeningSocket.open(address, backlog: backlog)
     }
 
     package mutating func accept(_ listener: Int32) -> AcceptedSocket {
@@ -135,5 +135,15 @@ package struct EventLoopError: Error, CustomStringConvertible {
     /// - Parameter code: a negative errno.
     package init(_ what: String, code: Int32) {
         description = "\(what): \(String(cString: strerror(-code)))"
+    }
+}
+
+/// Listening sockets that are made outside a worker.
+package enum ListeningSocket {
+    /// A non-blocking listening socket that may share its port with others of this process, or a negative errno.
+    package static func open(_ address: SocketAddress, backlog: Int32) -> Int32 {
+        if case .path(let path) = address { return martlet_listen_path(path, backlog) }
+        guard var form = address.kernelForm else { return -EINVAL }
+        return martlet_listen(&form, backlog, 1, 0)
     }
 }

@@ -21,6 +21,9 @@ package protocol Transport: ~Copyable {
     /// Watches a connected or connecting socket, or a listener; events carry `token`. False when the kernel refuses.
     mutating func watch(_ socket: Int32, token: UInt64, isListener: Bool) -> Bool
 
+    /// Stops watching a socket that stays open.
+    mutating func unwatch(_ socket: Int32)
+
     mutating func listen(_ address: SocketAddress, backlog: Int32) -> Int32
     /// A connection that waits at `listener`, or a negative errno.
     mutating func accept(_ listener: Int32) -> AcceptedSocket

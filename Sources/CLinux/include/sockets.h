@@ -35,6 +35,7 @@ int martlet_original_destination(int fd, int family, martlet_address *address);
 int martlet_local_address(int fd, martlet_address *address);
 int martlet_peer_address(int fd, martlet_address *address);
 int martlet_reset(int fd);
+void martlet_thread_name(const char *name);
 
 static inline void martlet_eventfd_signal(int fd) {
     uint64_t one = 1;
@@ -54,6 +55,8 @@ static inline int martlet_epoll_add(int epoll, int fd, uint32_t events, uint64_t
     event.data.u64 = token;
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
+
+static inline void martlet_epoll_remove(int epoll, int fd) { epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL); }
 
 static inline int martlet_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout_ms) {
     int n = epoll_wait(epoll, events, count, timeout_ms);

@@ -1,4 +1,6 @@
 package import EventLoop
+package import LoadBalancing
+package import Resilience
 package import Telemetry
 
 /// One upstream cluster (envoy.config.cluster.v3.Cluster) with its endpoints.
@@ -14,11 +16,16 @@ package final class ClusterDescriptor: Sendable {
     package let discovery: Discovery
     package let endpoints: [EndpointDescriptor]
     package let balancing: Balancing
+    /// Prepared for balancing; its hosts are `endpoints`, in the same order.
+    package let balancer: BalancerTable
+    package let limits: CircuitBreakerLimits
+    /// What is in progress over all workers.
+    package let breaker: CircuitBreaker
+    package let outliers: OutlierPolicy?
     package let upstream: Upstream
     package let connectTimeoutMilliseconds: UInt32
     /// Used when no transport socket match of an endpoint selects another.
     package let tls: UpstreamTLSDescriptor?
-    package let limits: CircuitBreakerLimits
     /// An idle pooled connection is closed after this time; 0 is never. Envoy's default is one hour.
     package let idleTimeoutMilliseconds: UInt32
     /// Requests on one connection; 0 is no limit.
@@ -34,10 +41,12 @@ package final class ClusterDescriptor: Sendable {
         discovery: Discovery = .fixed,
         endpoints: [EndpointDescriptor] = [],
         balancing: Balancing = .roundRobin,
+        balancer: BalancerTable? = nil,
         upstream: Upstream = .http1,
         connectTimeoutMilliseconds: UInt32 = 5_000,
         tls: UpstreamTLSDescriptor? = nil,
         limits: CircuitBreakerLimits = CircuitBreakerLimits(),
+        outliers: OutlierPolicy? = nil,
         idleTimeoutMilliseconds: UInt32 = 3_600_000,
         maxRequestsPerConnection: UInt32 = 0,
         direction: TrafficDirection = .unspecified,
@@ -49,15 +58,39 @@ package final class ClusterDescriptor: Sendable {
         self.discovery = discovery
         self.endpoints = endpoints
         self.balancing = balancing
+        self.balancer = balancer ?? Self.table(balancing, endpoints)
+        self.limits = limits
+        breaker = CircuitBreaker(limits.circuitLimits)
+        self.outliers = outliers
         self.upstream = upstream
         self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
         self.tls = tls
-        self.limits = limits
         self.idleTimeoutMilliseconds = idleTimeoutMilliseconds
         self.maxRequestsPerConnection = maxRequestsPerConnection
         self.direction = direction
         self.service = service
         self.origin = origin
+    }
+
+    /// Balancing by weight and priority, without locality weights and without panic, as Istio configures it.
+    private static func table(_ balancing: Balancing, _ endpoints: [EndpointDescriptor]) -> BalancerTable {
+        let policy: BalancerSpec.Policy =
+            switch balancing {
+            case .roundRobin, .clusterProvided: .roundRobin
+            case .leastRequest: .leastRequest(choices: 2)
+            case .random: .random
+            case .ringHash: .ringHash(minimumSize: 1024, maximumSize: 8 << 20)
+            case .maglev: .maglev(tableSize: 65_537)
+            }
+        var spec = BalancerSpec(policy: policy)
+        spec.panicThresholdPercent = 0
+        return BalancerTable(
+            spec: spec,
+            hosts: endpoints.map {
+                BalancerHost(
+                    weight: $0.weight, priority: $0.priority, hashKey: $0.address.description,
+                    isHealthy: $0.health == .healthy || $0.health == .degraded)
+            })
     }
 }
 
@@ -126,5 +159,14 @@ package struct CircuitBreakerLimits: Sendable, Hashable {
         self.maxPendingRequests = maxPendingRequests
         self.maxRequests = maxRequests
         self.maxRetries = maxRetries
+    }
+
+    var circuitLimits: CircuitLimits {
+        var limits = CircuitLimits()
+        limits.connections = maxConnections
+        limits.pendingRequests = maxPendingRequests
+        limits.requests = maxRequests
+        limits.retries = maxRetries
+        return limits
     }
 }

@@ -1,0 +1,124 @@
+internal import EventLoop
+internal import LoadBalancing
+internal import Memory
+internal import TLS
+
+/// One socket of a worker: a client's connection or one to an endpoint. Whose turn it is stands in `phase`.
+///
+/// Downstream: inspecting -> handshaking -> http | tcp -> lingering. Upstream: connecting -> handshaking -> http | tcp | idle.
+struct Connection: SlabElement, ~Copyable {
+    enum Role: UInt8 { case downstream, upstream }
+    enum Phase: UInt8 { case inspecting, connecting, handshaking, http, tcp, idle, lingering }
+
+    var socket: Int32 = -1
+    var role = Role.downstream
+    var phase = Phase.http
+    /// The kernel may have bytes for us.
+    var canRead = false
+    /// The kernel takes bytes, as far as we know.
+    var canWrite = false
+    /// The peer has announced its end: read on to the end, whatever short reads say.
+    var peerClosed = false
+    /// The end of the peer's bytes was read.
+    var sawEnd = false
+    /// Our end was sent.
+    var wroteEnd = false
+    /// Closed as soon as the output is gone.
+    var closesAfterFlush = false
+    /// A keep-alive connection that has carried a request before.
+    var isReused = false
+    var isTLS = false
+    var isDraining = false
+
+    /// Plaintext that was received and not yet used.
+    var input = ByteBuffer()
+    /// Plaintext to be sent (plain connections) or sealed (TLS).
+    var output = ByteBuffer()
+    var session: TLSSession?
+    var cipherInput = ByteBuffer()
+    var cipherOutput = ByteBuffer()
+    /// Length of the input when a head in it was last found incomplete.
+    var scannedHead = 0
+
+    /// The exchange that uses this connection; none when there is none.
+    var exchange = Handle.none
+    /// The other connection of a TCP proxy pair.
+    var peer = Handle.none
+
+    var timer = TimerWheel.none
+    /// When the timer fires; it is not moved when `deadline` is put off.
+    var timerAt = UInt64.max
+    var deadline = UInt64.max
+
+    /// Downstream: the snapshot and the chain in it that serve this connection.
+    var generation = -1
+    var listener = -1
+    var chain = -1
+    /// Downstream: the client. Upstream: the endpoint.
+    var remote = SocketAddress.ip(.anyIPv4, port: 0)
+    /// Downstream: where the client wanted to go. Upstream: our own address.
+    var local = SocketAddress.ip(.anyIPv4, port: 0)
+    /// The identity that the peer proved (first URI name of its certificate).
+    var peerCertificate: TLSCertificate?
+    /// What the ClientHello asked for.
+    var serverName: [UInt8] = []
+    /// Number of the peer's labels in metrics.
+    var peerLabels: Int32 = 0
+
+    /// Upstream: index of the pool, and neighbours in its idle list.
+    var pool = -1
+    var nextIdle = Handle.none
+    var previousIdle = Handle.none
+    var requests: UInt32 = 0
+    var acceptedAt: UInt64 = 0
+    /// TCP: bytes taken from this side and passed on.
+    var forwarded = 0
+    /// Microseconds, monotonic.
+    var opened: UInt64 = 0
+    /// TCP proxy, downstream side: what the log says about the other side.
+    var tunnelCluster = -1
+    var tunnelReceived = 0
+    var tunnelPeerAddress: SocketAddress?
+    var tunnelPeerLocal: SocketAddress?
+    var tried = TriedHosts()
+    var attempts: UInt32 = 0
+
+    init() {}
+
+    mutating func recycle() {
+        socket = -1
+        canRead = false
+        canWrite = false
+        peerClosed = false
+        sawEnd = false
+        wroteEnd = false
+        closesAfterFlush = false
+        isReused = false
+        isTLS = false
+        isDraining = false
+        session = nil
+        scannedHead = 0
+        exchange = .none
+        peer = .none
+        timer = TimerWheel.none
+        timerAt = .max
+        deadline = .max
+        generation = -1
+        listener = -1
+        chain = -1
+        peerCertificate = nil
+        if !serverName.isEmpty { serverName = [] }
+        peerLabels = 0
+        pool = -1
+        nextIdle = .none
+        previousIdle = .none
+        requests = 0
+        forwarded = 0
+        tunnelCluster = -1
+        tunnelReceived = 0
+        tunnelPeerAddress = nil
+        tunnelPeerLocal = nil
+        tried = TriedHosts()
+        attempts = 0
+    }
+}

@@ -1,0 +1,266 @@
+internal import HTTP1
+internal import HeaderBlock
+internal import Memory
+internal import Routing
+
+/// Reading and changing the two heads of an exchange. Both tables index the arena's storage; added fields are written
+/// behind the heads, as they will go out.
+extension Exchange {
+    /// Hands the request's head to `body`, for decisions.
+    func decide(_ table: RouteTable, random: UInt64) -> RouteDecision {
+        table.decide(HeadView(request, bytes: arena.storage), random: random)
+    }
+
+    mutating func removeRequestHopByHop() {
+        Self.removeHopByHop(&request, &arena, nominated: requestHead.nominatesFields, isRequest: true)
+    }
+
+    mutating func removeResponseHopByHop() {
+        Self.removeHopByHop(&response, &arena, nominated: responseHead.nominatesFields, isRequest: false)
+    }
+
+    private static func removeHopByHop(
+        _ table: inout HeaderTable, _ arena: inout ByteBuffer, nominated: Bool, isRequest: Bool
+    ) {
+        HopByHop.remove(from: &table, arena.storage, nominated: nominated, isRequest: isRequest)
+    }
+
+    func requestPathEquals(_ path: [UInt8]) -> Bool { arena.storage.equals(request.path, path) }
+
+    /// The text at `range` of the arena.
+    func text(_ range: ByteRange) -> String { arena.storage.string(range) }
+
+    func bytes(_ range: ByteRange) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for index in range.lowerBound..<range.upperBound { bytes.append(arena.storage[index]) }
+        return bytes
+    }
+
+    func decimal(_ range: ByteRange) -> Int? { arena.storage.decimal(range) }
+
+    /// The value of the request header with this name; nil when it has none.
+    func requestHeader(_ name: HeaderName) -> [UInt8]? {
+        guard let value = HeadView(request, bytes: arena.storage).first(name) else { return nil }
+        return bytes(value)
+    }
+
+    mutating func writePath(_ table: RouteTable, _ decision: RouteDecision, into output: inout [UInt8]) -> Bool {
+        table.writePath(for: decision, HeadView(request, bytes: arena.storage), into: &output)
+    }
+
+    mutating func writeRedirect(_ table: RouteTable, _ decision: RouteDecision, into output: inout [UInt8]) {
+        table.writeRedirect(for: decision, HeadView(request, bytes: arena.storage), into: &output)
+    }
+
+    /// Appends bytes that no field refers to yet, and answers where they are.
+    mutating func append(_ bytes: inout [UInt8]) -> ByteRange {
+        let start = arena.end
+        arena.append(bytes.span)
+        return ByteRange(start: start, length: bytes.count)
+    }
+
+    // MARK: Request fields
+
+    /// Adds `name: value` to the request.
+    mutating func addField(_ id: KnownHeader, _ value: [UInt8]) {
+        let mark = beginField(id)
+        arena.append(value.span)
+        endField(id, mark)
+    }
+
+    mutating func addField(_ id: KnownHeader, _ value: StaticString) {
+        let mark = beginField(id)
+        arena.append(value)
+        endField(id, mark)
+    }
+
+    mutating func addField(_ id: KnownHeader, decimal: Int) {
+        let mark = beginField(id)
+        arena.append(decimal: decimal)
+        endField(id, mark)
+    }
+
+    /// Adds a field with a copy of other bytes of the arena.
+    mutating func addField(_ id: KnownHeader, copying range: ByteRange) {
+        let mark = beginField(id)
+        arena.appendOwn(offset: range.lowerBound, count: range.count)
+        endField(id, mark)
+    }
+
+    @inline(__always)
+    private mutating func beginField(_ id: KnownHeader) -> Int {
+        let mark = arena.end
+        arena.append(id.name)
+        arena.append(": ")
+        return mark
+    }
+
+    @inline(__always)
+    private mutating func endField(_ id: KnownHeader, _ mark: Int) {
+        let end = arena.end
+        arena.append("\r\n")
+        let length = id.name.utf8CodeUnitCount
+        let value = ByteRange(start: mark &+ length &+ 2, length: end &- mark &- length &- 2)
+        _ = request.append(HeaderField(name: ByteRange(start: mark, length: length), value: value, id: id))
+    }
+
+    /// Adds x-request-id, a random UUID (RFC 9562 version 4) from 128 random bits.
+    @inline(__always)
+    mutating func addRequestID(_ first: UInt64, _ second: UInt64, _ digits: borrowing InlineArray<256, UInt16>) {
+        let mark = beginField(.xRequestID)
+        let start = arena.end
+        arena.reserve(40)
+        Self.hex(first & ~0xf000 | 0x4000, dashes: 0b1_0101_0000, &arena, digits)
+        Self.hex(second & ~(3 << 62) | 2 << 62, dashes: 0b0000_0100, &arena, digits)
+        requestID = ByteRange(start: start, length: 36)
+        endField(.xRequestID, mark)
+    }
+
+    /// Writes sixteen digits; bit n of `dashes` puts a dash behind byte n.
+    @inline(__always)
+    private static func hex(
+        _ value: UInt64, dashes: Int, _ output: inout ByteBuffer, _ digits: borrowing InlineArray<256, UInt16>
+    ) {
+        var byte = 1
+        while byte <= 8 {
+            let pair = digits[Int(truncatingIfNeeded: value >> UInt64(64 &- 8 &* byte) & 255)]
+            output.append(UInt8(truncatingIfNeeded: pair))
+            output.append(UInt8(truncatingIfNeeded: pair >> 8))
+            if dashes >> byte & 1 == 1 { output.append(0x2d) }
+            byte &+= 1
+        }
+    }
+
+    // MARK: Mutations
+
+    mutating func mutateRequest(_ table: RouteTable, _ mutation: HeaderMutation) {
+        Self.mutate(&request, &arena, table, mutation)
+    }
+
+    mutating func mutateResponse(_ table: RouteTable, _ mutation: HeaderMutation) {
+        Self.mutate(&response, &arena, table, mutation)
+    }
+
+    /// Applies one header mutation to a head whose bytes are in `arena`.
+    private static func mutate(
+        _ head: inout HeaderTable, _ arena: inout ByteBuffer, _ table: RouteTable, _ mutation: HeaderMutation
+    ) {
+        let name = table.bytes(mutation.name)
+        var exists = false
+        for index in 0..<head.count where !head[index].isRemoved {
+            guard isEqual(head[index].name, name, arena) else { continue }
+            exists = true
+            switch mutation.kind {
+            case .overwriteOrAdd, .overwriteIfPresent, .remove: head.remove(at: index)
+            case .append, .addIfAbsent: break
+            }
+        }
+        switch mutation.kind {
+        case .remove: return
+        case .addIfAbsent: if exists { return }
+        case .overwriteIfPresent: if !exists { return }
+        case .append, .overwriteOrAdd: break
+        }
+        let start = arena.end
+        arena.append(name)
+        arena.append(": ")
+        let value = arena.end
+        arena.append(table.bytes(mutation.value))
+        let end = arena.end
+        arena.append("\r\n")
+        let range = ByteRange(start: start, length: name.count)
+        let id = KnownHeader.classify(arena.storage, range)
+        _ = head.append(HeaderField(name: range, value: ByteRange(start: value, length: end - value), id: id))
+    }
+
+    private static func isEqual(_ range: ByteRange, _ name: borrowing Span<UInt8>, _ arena: borrowing ByteBuffer) -> Bool {
+        guard range.count == name.count else { return false }
+        for offset in 0..<name.count where asciiLowercased(arena.storage[range.lowerBound + offset]) != name[offset] {
+            return false
+        }
+        return true
+    }
+
+    // MARK: Writing
+
+    /// Writes the request's head for HTTP/1.1.
+    @inline(__always)
+    mutating func writeRequestHead(to output: inout ByteBuffer, attempts: UInt32) {
+        output.append(from: arena, offset: request.method.lowerBound, count: request.method.count)
+        output.append(0x20)
+        output.append(from: arena, offset: request.path.lowerBound, count: request.path.count)
+        output.append(" HTTP/1.1\r\n")
+        let replacesHost = requestHead.isAbsoluteForm
+        if replacesHost || request.version == .http10 && request.first(.host) == nil {
+            output.append("host: ")
+            output.append(from: arena, offset: request.authority.lowerBound, count: request.authority.count)
+            output.append("\r\n")
+        }
+        Self.writeFields(request, arena, to: &output, skipping: replacesHost ? .host : .other)
+        if attempts > 0 {
+            output.append("x-envoy-attempt-count: ")
+            output.append(decimal: Int(attempts))
+            output.append("\r\n")
+        }
+        output.append("\r\n")
+    }
+
+    /// Writes the status line and the fields of the response, without its empty line.
+    @inline(__always)
+    mutating func writeResponseHead(to output: inout ByteBuffer, skipping: KnownHeader) {
+        output.append("HTTP/1.1 ")
+        output.append(decimal: Int(response.status))
+        output.append(0x20)
+        output.append(from: arena, offset: response.method.lowerBound, count: response.method.count)
+        output.append("\r\n")
+        Self.writeFields(response, arena, to: &output, skipping: skipping)
+    }
+
+    /// Writes the fields that are left, in runs where they stand side by side in the original.
+    @inline(__always)
+    private static func writeFields(
+        _ table: borrowing HeaderTable, _ arena: borrowing ByteBuffer, to output: inout ByteBuffer, skipping: KnownHeader
+    ) {
+        var runStart = 0
+        var runEnd = 0
+        var previous = -2
+        var index = 0
+        let count = table.count
+        while index < count {
+            let field = table[index]
+            if !field.isRemoved, field.id == .other || field.id != skipping {
+                let nameStart = Int(field.nameStart)
+                if previous &+ 1 == index, nameStart == runEnd &+ 2 {
+                    runEnd = field.value.upperBound
+                } else {
+                    if runEnd > runStart {
+                        output.append(from: arena, offset: runStart, count: runEnd &- runStart)
+                        output.append("\r\n")
+                    }
+                    runStart = nameStart
+                    runEnd = field.value.upperBound
+                }
+                previous = index
+            }
+            index &+= 1
+        }
+        if runEnd > runStart {
+            output.append(from: arena, offset: runStart, count: runEnd &- runStart)
+            output.append("\r\n")
+        }
+    }
+
+    /// Writes the request's id for the response.
+    mutating func writeRequestID(to output: inout ByteBuffer) {
+        output.append(from: arena, offset: requestID.lowerBound, count: requestID.count)
+    }
+
+    /// Normalises the path; false when it must be refused.
+    mutating func normalizePath(merging: Bool, scratch: inout [UInt8]) -> Bool {
+        guard PathNormalizer.needsWork(arena.storage, request.path, merging: merging) else { return true }
+        scratch.removeAll(keepingCapacity: true)
+        guard PathNormalizer.normalize(arena.storage, request.path, merging: merging, into: &scratch) else { return false }
+        request.path = append(&scratch)
+        return true
+    }
+}

@@ -1,0 +1,193 @@
+internal import EventLoop
+internal import HTTP1
+internal import HeaderBlock
+internal import LoadBalancing
+internal import Memory
+internal import Resilience
+internal import Routing
+internal import Telemetry
+
+/// One request and its response on their way through the proxy. It lives from the request's first byte to the last byte of
+/// the response, whatever happens to the connections meanwhile.
+struct Exchange: SlabElement, ~Copyable {
+    enum RequestState: UInt8 {
+        /// The head is not complete.
+        case head
+        /// The head is decided upon; no upstream connection is ready.
+        case waiting
+        /// The head went out; the body follows.
+        case body
+        /// All of it was handed to the upstream connection.
+        case sent
+    }
+
+    enum ResponseState: UInt8 {
+        case none
+        /// The head went out to the client.
+        case body
+        /// All of it is in the downstream connection's output.
+        case complete
+    }
+
+    var downstream = Handle.none
+    var upstream = Handle.none
+    var requestState = RequestState.head
+    var responseState = ResponseState.none
+
+    /// Bytes of both heads and of what was added to them; the tables' offsets index its storage.
+    var arena = ByteBuffer()
+    var request = HeaderTable()
+    var response = HeaderTable()
+    var requestHead = MessageHead()
+    var responseHead = MessageHead()
+    var requestBody = BodyDecoder(.none)
+    var responseBody = BodyDecoder(.none)
+    /// How the response body goes to the client.
+    var relay = BodyRelay.asIs
+    /// Request body bytes as they went upstream, for another attempt; given up when they exceed the bound.
+    var replay = ByteBuffer()
+    var replayOverflowed = false
+    /// Bytes of `replay` that the current attempt has sent.
+    var replaySent = 0
+
+    var generation = -1
+    var chain = -1
+    var routeTable = -1
+    var decision: RouteDecision?
+    var cluster = -1
+    /// Index into the generation's endpoints.
+    var endpoint = -1
+    /// Index of the worker's pool that the current attempt counts in.
+    var pool = -1
+    var tried = TriedHosts()
+    var avoidsTried = false
+    /// For consistent-hash balancing.
+    var hash: UInt64?
+
+    var attempts: UInt32 = 0
+    var retry: RetryState?
+    /// Holds one of the cluster's retry permits.
+    var countsAsRetry = false
+    /// Counts in the cluster's requests.
+    var isAdmitted = false
+    /// The attempt that failed was on a connection used before.
+    var onReusedConnection = false
+    /// Attempts on connections that turned out to be dead; not counted as retries.
+    var staleAttempts: UInt8 = 0
+    var tryTimeoutMilliseconds: UInt64 = 0
+    /// Milliseconds of the worker's clock; `.max` is none.
+    var routeDeadline = UInt64.max
+    var tryDeadline = UInt64.max
+    var idleDeadline = UInt64.max
+    var idleTimeoutMilliseconds: UInt64 = 0
+    /// When a retry that backs off is due.
+    var retryAt = UInt64.max
+    /// Waits in the pool's queue for a connection.
+    var isQueued = false
+    var nextQueued = Handle.none
+
+    var flags = ResponseFlags()
+    var details: StaticString = ""
+    /// Details that name something; they replace `details` when not empty.
+    var longDetails: [UInt8] = []
+    /// The policy's resource, when a policy answered.
+    var policyOrigin = Origin.none
+    /// The client as x-forwarded-for tells, where that is trusted.
+    var remoteAddress: SocketAddress?
+    /// Status that went to the client; 0 when none did.
+    var status: UInt16 = 0
+    var keepsAlive = true
+    var isHead = false
+    var isLocalReply = false
+    var rewritesHostToEndpoint = false
+    var sentContinue = false
+
+    /// Microseconds, monotonic.
+    var startedAt: UInt64 = 0
+    var upstreamSentAt: UInt64 = 0
+    var upstreamFirstByteAt: UInt64 = 0
+    /// Microseconds since 1970.
+    var startedWall: UInt64 = 0
+    var bytesReceived = 0
+    var bytesSent = 0
+    var requestID = ByteRange.empty
+    var upstreamServiceMilliseconds = -1
+    var upstreamAddress: SocketAddress?
+    var upstreamLocalAddress: SocketAddress?
+    /// errno of a failed connect.
+    var connectError: Int32 = 0
+    /// Why the transport to the endpoint failed, for the log.
+    var transportFailure: String?
+
+    init() {}
+
+    mutating func recycle() {
+        downstream = .none
+        upstream = .none
+        requestState = .head
+        responseState = .none
+        requestHead = MessageHead()
+        responseHead = MessageHead()
+        requestBody = BodyDecoder(.none)
+        responseBody = BodyDecoder(.none)
+        response.reset()
+        relay = .asIs
+        replayOverflowed = false
+        replaySent = 0
+        generation = -1
+        chain = -1
+        routeTable = -1
+        decision = nil
+        cluster = -1
+        endpoint = -1
+        pool = -1
+        tried = TriedHosts()
+        avoidsTried = false
+        hash = nil
+        attempts = 0
+        retry = nil
+        countsAsRetry = false
+        isAdmitted = false
+        onReusedConnection = false
+        staleAttempts = 0
+        tryTimeoutMilliseconds = 0
+        routeDeadline = .max
+        tryDeadline = .max
+        idleDeadline = .max
+        idleTimeoutMilliseconds = 0
+        retryAt = .max
+        isQueued = false
+        nextQueued = .none
+        flags = ResponseFlags()
+        details = ""
+        longDetails.removeAll(keepingCapacity: true)
+        policyOrigin = .none
+        remoteAddress = nil
+        status = 0
+        keepsAlive = true
+        isHead = false
+        isLocalReply = false
+        rewritesHostToEndpoint = false
+        sentContinue = false
+        upstreamSentAt = 0
+        upstreamFirstByteAt = 0
+        bytesReceived = 0
+        bytesSent = 0
+        requestID = .empty
+        upstreamServiceMilliseconds = -1
+        upstreamAddress = nil
+        upstreamLocalAddress = nil
+        connectError = 0
+        transportFailure = nil
+    }
+}
+
+/// What happens to the framing of a response body on its way to the client.
+enum BodyRelay: UInt8 {
+    /// The bytes are forwarded as they are.
+    case asIs
+    /// The payload is put into chunks: the upstream's end is the body's end and the client speaks HTTP/1.1.
+    case chunked
+    /// The payload goes out bare and the connection's end is its end: the client speaks HTTP/1.0.
+    case bare
+}

@@ -1,0 +1,89 @@
+internal import HeaderBlock
+
+/// Path normalisation as Envoy's `normalize_path` (RFC 3986 section 5.2.4, unreserved characters unescaped, backslash as
+/// slash) and `merge_slashes`. The query is left alone.
+enum PathNormalizer {
+    /// Whether the path may change: one look at its bytes.
+    static func needsWork(_ bytes: borrowing Span<UInt8>, _ path: ByteRange, merging: Bool) -> Bool {
+        var index = path.lowerBound
+        var previous: UInt8 = 0
+        while index < path.upperBound {
+            let byte = bytes[index]
+            if byte == 0x3f || byte == 0x23 { return byte == 0x23 }
+            if byte == 0x25 || byte == 0x5c { return true }
+            if byte == 0x2e, previous == 0x2f { return true }
+            if merging, byte == 0x2f, previous == 0x2f { return true }
+            previous = byte
+            index &+= 1
+        }
+        return false
+    }
+
+    /// Appends the normalised path to `output`; false when it climbs above its root.
+    static func normalize(
+        _ bytes: borrowing Span<UInt8>, _ path: ByteRange, merging: Bool, into output: inout [UInt8]
+    ) -> Bool {
+        var end = path.lowerBound
+        while end < path.upperBound, bytes[end] != 0x3f, bytes[end] != 0x23 { end += 1 }
+        var plain: [UInt8] = []
+        var index = path.lowerBound
+        while index < end {
+            var byte = bytes[index]
+            if byte == 0x25, index + 2 < end, let high = hex(bytes[index + 1]), let low = hex(bytes[index + 2]) {
+                let decoded = high << 4 | low
+                if isUnreserved(decoded) {
+                    plain.append(decoded)
+                } else {
+                    plain.append(contentsOf: [0x25, bytes[index + 1], bytes[index + 2]])
+                }
+                index += 3
+                continue
+            }
+            if byte == 0x5c { byte = 0x2f }
+            plain.append(byte)
+            index += 1
+        }
+        guard removeDots(plain, merging: merging, into: &output) else { return false }
+        // A fragment never belongs in a request.
+        while end < path.upperBound, bytes[end] != 0x23 {
+            output.append(bytes[end])
+            end += 1
+        }
+        return true
+    }
+
+    private static func removeDots(_ path: [UInt8], merging: Bool, into output: inout [UInt8]) -> Bool {
+        let segments = path.split(separator: 0x2f, omittingEmptySubsequences: false).dropFirst()
+        var kept: [ArraySlice<UInt8>] = []
+        for (offset, segment) in segments.enumerated() {
+            let isLast = offset == segments.count - 1
+            if segment.elementsEqual([0x2e]) {
+                if isLast { kept.append([]) }
+            } else if segment.elementsEqual([0x2e, 0x2e]) {
+                guard kept.popLast() != nil else { return false }
+                if isLast { kept.append([]) }
+            } else if merging, segment.isEmpty, !isLast {
+                continue
+            } else {
+                kept.append(segment)
+            }
+        }
+        if kept.isEmpty { output.append(0x2f) }
+        for segment in kept {
+            output.append(0x2f)
+            output.append(contentsOf: segment)
+        }
+        return true
+    }
+
+    private static func hex(_ byte: UInt8) -> UInt8? {
+        if byte &- 0x30 < 10 { return byte &- 0x30 }
+        let letter = (byte | 0x20) &- 0x61
+        return letter < 6 ? letter &+ 10 : nil
+    }
+
+    private static func isUnreserved(_ byte: UInt8) -> Bool {
+        let letter = (byte | 0x20) &- 0x61
+        return letter < 26 || byte &- 0x30 < 10 || byte == 0x2d || byte == 0x2e || byte == 0x5f || byte == 0x7e
+    }
+}

@@ -1,0 +1,40 @@
+internal import EventLoop
+internal import Memory
+internal import Resilience
+internal import TLS
+
+/// Connections of one worker to one endpoint of one cluster over one transport. It outlives snapshots that agree on these.
+struct UpstreamPool {
+    /// What makes two endpoints of successive snapshots the same.
+    struct Key: Hashable {
+        var cluster: String
+        var address: SocketAddress
+        var isTLS: Bool
+        /// Identity of the TLS context; nil while it has not arrived.
+        var context: ObjectIdentifier?
+        var serverName: String
+    }
+
+    var key: Key
+    var context: TLSContext?
+    /// What the cluster may have in flight over all workers.
+    var breaker: CircuitBreaker?
+    /// Of the cluster, in the worker's statistics.
+    var statistics = 0
+    var idleTimeoutMilliseconds: UInt64 = 0
+    var maxRequestsPerConnection: UInt32 = 0
+    var idle = Handle.none
+    var idleCount = 0
+    /// Connections, idle or not.
+    var connections = 0
+    /// Generations that refer to it; without any, connections are closed when they become idle.
+    var references = 0
+    /// Requests that wait for a connection.
+    var firstQueued = Handle.none
+    var lastQueued = Handle.none
+    /// Exchanges in flight: what least-request balancing looks at.
+    var active: Int32 = 0
+    var isFree = false
+    /// An original-destination pool: lives as long as it has connections.
+    var isOnDemand = false
+}

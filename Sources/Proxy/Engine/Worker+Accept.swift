@@ -1,0 +1,224 @@
+internal import EventLoop
+internal import HTTP1
+internal import HeaderBlock
+internal import LoadBalancing
+internal import Memory
+internal import Resilience
+internal import Routing
+internal import TLS
+internal import Telemetry
+
+extension Worker where Wire: ~Copyable {
+    mutating func acceptAll(_ slot: Int) {
+        guard slot < listeners.count, listeners[slot].socket >= 0 else { return }
+        var accepted = 0
+        // A bounded batch: established connections get their turn too. The listener is level triggered.
+        while accepted < 64 {
+            let result = transport.accept(listeners[slot].socket)
+            guard result.socket >= 0 else { return }
+            accepted &+= 1
+            admit(result, slot)
+        }
+    }
+
+    private mutating func admit(_ accepted: AcceptedSocket, _ slot: Int) {
+        let handle = connections.insert()
+        connections[handle].socket = accepted.socket
+        connections[handle].role = .downstream
+        connections[handle].remote = accepted.peer
+        connections[handle].canWrite = true
+        connections[handle].generation = current
+        connections[handle].acceptedAt = now
+        connections[handle].opened = transport.microseconds
+        retainGeneration(current)
+        statistics.downstreamConnections &+= 1
+        statistics.downstreamActive &+= 1
+        let listener = destination(handle, of: listeners[slot].descriptor)
+        guard listener >= 0, transport.watch(accepted.socket, token: handle.bits, isListener: false) else {
+            return close(handle)
+        }
+        connections[handle].listener = listener
+        connections[handle].phase = .inspecting
+        let descriptor = generations[current].snapshot.listeners[listener]
+        if descriptor.inspectsTLS || descriptor.inspectsHTTP {
+            let timeout = UInt64(descriptor.inspectionTimeoutMilliseconds)
+            setDeadline(handle, timeout == 0 ? .max : now &+ timeout)
+        } else {
+            choose(handle, Inspection())
+        }
+    }
+
+    /// Where the connection belongs: finds the original destination and the listener that has it.
+    private mutating func destination(_ handle: Handle, of index: Int) -> Int {
+        guard index >= 0 else { return -1 }
+        let socket = connections[handle].socket
+        let snapshot = generations[current].snapshot
+        let descriptor = snapshot.listeners[index]
+        connections[handle].local = transport.localAddress(socket) ?? descriptor.address
+        guard descriptor.usesOriginalDestination || descriptor.readsOriginalDestination,
+            let original = transport.originalDestination(socket)
+        else { return index }
+        connections[handle].local = original
+        guard descriptor.usesOriginalDestination else { return index }
+        var wildcard = -1
+        for (candidate, other) in snapshot.listeners.enumerated() where candidate != index && !other.bindsToPort {
+            if other.address == original { return candidate }
+            if let ip = other.address.ip, ip.isUnspecified, other.address.port == original.port {
+                if ip.isIPv6 == original.ip?.isIPv6 || wildcard < 0 { wildcard = candidate }
+            }
+        }
+        return wildcard >= 0 ? wildcard : index
+    }
+
+    // MARK: Inspection
+
+    /// Looks at the first bytes until they say what the connection is.
+    mutating func inspect(_ handle: Handle) {
+        let descriptor = generations[connections[handle].generation].snapshot.listeners[connections[handle].listener]
+        while true {
+            switch fill(handle) {
+            case .bytes, .full: break
+            case .blocked:
+                buffers.reclaimIfEmpty(&connections[handle].input)
+                return
+            case .end, .failed: return close(handle)
+            }
+            var found = Inspection()
+            if descriptor.inspectsTLS {
+                let hello = connections[handle].peekClientHello()
+                switch hello {
+                case .needsMore: if connections[handle].input.count < ClientHello.maximumLength { continue }
+                case .notTLS: break
+                case .hello(let hello):
+                    found.isTLS = true
+                    found.serverName = hello.serverName ?? ""
+                    found.protocols = hello.applicationProtocols
+                }
+            }
+            if descriptor.inspectsHTTP, !found.isTLS {
+                let verdict = connections[handle].inspectHTTP()
+                switch verdict {
+                case .needsMore: if connections[handle].input.count < 8 * 1024 { continue }
+                case .http10: found.protocols = ["http/1.0"]
+                case .http11: found.protocols = ["http/1.1"]
+                case .http2: found.protocols = ["h2c"]
+                case .other: break
+                }
+            }
+            return choose(handle, found)
+        }
+    }
+
+    /// The client is silent: protocols in which the server speaks first get the chain for unknown bytes.
+    mutating func inspectionExpired(_ handle: Handle) {
+        statistics.inspectionTimeouts &+= 1
+        choose(handle, Inspection())
+    }
+
+    /// Chooses the filter chain and begins what it says.
+    private mutating func choose(_ handle: Handle, _ found: Inspection) {
+        let generation = connections[handle].generation
+        let listener = connections[handle].listener
+        let chain = FilterChainChooser.choose(
+            generations[generation], listener: listener, destination: connections[handle].local,
+            source: connections[handle].remote, found)
+        guard chain >= 0 else {
+            statistics.noFilterChain &+= 1
+            return close(handle)
+        }
+        connections[handle].chain = chain
+        connections[handle].serverName = Array(found.serverName.utf8)
+        connections[handle].deadline = .max
+        let descriptor = generations[generation].chains[chain].descriptor
+        guard descriptor.tls != nil else { return startChain(handle) }
+        guard let context = generations[generation].chains[chain].context else {
+            statistics.handshakeFailures &+= 1
+            return close(handle)
+        }
+        do {
+            connections[handle].session = try TLSSession(context)
+        } catch {
+            return close(handle)
+        }
+        connections[handle].inspectedIsCipher()
+        connections[handle].isTLS = true
+        connections[handle].phase = .handshaking
+        let timeout = UInt64(descriptor.transportConnectTimeoutMilliseconds)
+        if timeout > 0 { setDeadline(handle, now &+ timeout) }
+        handshakeDownstream(handle)
+    }
+
+    mutating func handshakeDownstream(_ handle: Handle) {
+        while true {
+            if connections[handle].cipherInput.isEmpty {
+                switch fillCipher(handle) {
+                case .bytes: break
+                case .blocked:
+                    buffers.reclaimIfEmpty(&connections[handle].cipherInput)
+                    if flushCipher(handle) == .failed { close(handle) }
+                    return
+                case .full, .end, .failed:
+                    statistics.handshakeFailures &+= 1
+                    return close(handle)
+                }
+            }
+            buffers.lend(&connections[handle].cipherOutput)
+            let status = connections[handle].continueHandshake()
+            if flushCipher(handle) == .failed {
+                statistics.handshakeFailures &+= 1
+                return close(handle)
+            }
+            switch status {
+            case .done:
+                buffers.reclaimIfEmpty(&connections[handle].cipherInput)
+                statistics.handshakes &+= 1
+                connections[handle].peerCertificate = connections[handle].session?.peer
+                connections[handle].deadline = .max
+                return startChain(handle)
+            case .wantsInput:
+                connections[handle].cipherInput.compact()
+                if connections[handle].cipherInput.isEmpty { continue }
+                switch fillCipher(handle) {
+                case .bytes: continue
+                case .blocked: return
+                case .full, .end, .failed:
+                    statistics.handshakeFailures &+= 1
+                    return close(handle)
+                }
+            case .wantsOutput: continue
+            case .closed, .failed:
+                statistics.handshakeFailures &+= 1
+                return close(handle)
+            }
+        }
+    }
+
+    /// The transport is ready: network filters, then the terminal filter.
+    private mutating func startChain(_ handle: Handle) {
+        let chain = generations[connections[handle].generation].chains[connections[handle].chain]
+        connections[handle].peerLabels = statistics.labels(ofPeer: connections[handle].peerCertificate)
+        for filter in chain.descriptor.networkFilters {
+            switch filter {
+            case .rbac(let authorizer):
+                guard authorizeConnection(handle, authorizer) else {
+                    statistics.deniedConnections &+= 1
+                    return close(handle)
+                }
+            }
+        }
+        if let manager = chain.http {
+            connections[handle].phase = .http
+            let idle = UInt64(manager.timeouts.idleMilliseconds)
+            setDeadline(handle, idle == 0 ? .max : now &+ idle)
+            return advanceDownstream(handle, wrote: false)
+        }
+        startTunnel(handle)
+    }
+}
+
+/// What the first bytes of a connection showed.
+struct Inspection {
+    var isTLS = false
+    var serverName = ""
+    var protocols: [String] = []
+}

@@ -1,0 +1,271 @@
+internal import EventLoop
+internal import HTTP1
+internal import HeaderBlock
+internal import LoadBalancing
+internal import Memory
+internal import Resilience
+internal import Routing
+internal import TLS
+internal import Telemetry
+
+/// Configuration changes and the end of a worker's life.
+extension Worker where Wire: ~Copyable {
+    mutating func readMail() {
+        for message in mailbox.takeAll() {
+            switch message {
+            case .apply(let snapshot, let sockets, let done):
+                apply(snapshot, sockets: sockets)
+                done()
+            case .drain(let milliseconds): drain(milliseconds)
+            case .stop: isStopped = true
+            case .collect(let receive): receive(statistics)
+            }
+        }
+    }
+
+    /// Swaps the configuration. Unchanged listeners keep their sockets, connections find their chain in the new snapshot at
+    /// their next request, pools go on for endpoints that are still there.
+    mutating func apply(_ snapshot: RuntimeSnapshot, sockets: [SocketAddress: Int32]) {
+        let previous = current
+        let next = generations.firstIndex { $0.isFree } ?? generations.count
+        if next == generations.count { generations.append(Generation(snapshot: .empty)) }
+        generations[next] = build(snapshot, after: previous)
+        generations[next].users = 1
+        current = next
+        moveListeners(snapshot, sockets)
+        releaseGeneration(previous)
+        sweepConnections()
+    }
+
+    private mutating func moveListeners(_ snapshot: RuntimeSnapshot, _ sockets: [SocketAddress: Int32]) {
+        for slot in listeners.indices where listeners[slot].socket >= 0 {
+            let address = listeners[slot].address
+            if let index = snapshot.listeners.firstIndex(where: { $0.bindsToPort && $0.address == address }) {
+                listeners[slot].descriptor = index
+            } else {
+                closeListener(slot)
+            }
+        }
+        guard !isDraining else { return }
+        for (index, listener) in snapshot.listeners.enumerated() where listener.bindsToPort {
+            if listeners.contains(where: { $0.socket >= 0 && $0.address == listener.address }) { continue }
+            let inherited = settings.inheritedListeners[listener.address]
+            let socket =
+                inherited ?? sockets[listener.address] ?? transport.listen(listener.address, backlog: listener.backlog)
+            guard socket >= 0 else { continue }
+            let slot = listeners.firstIndex { $0.socket < 0 } ?? listeners.count
+            let entry = ListenerSlot(
+                address: listener.address, socket: socket, descriptor: index, isInherited: inherited != nil)
+            if slot == listeners.count { listeners.append(entry) } else { listeners[slot] = entry }
+            _ = transport.watch(socket, token: EventToken.forListener(slot), isListener: true)
+        }
+    }
+
+    private mutating func closeListener(_ slot: Int) {
+        if listeners[slot].isInherited {
+            transport.unwatch(listeners[slot].socket)
+        } else {
+            transport.close(listeners[slot].socket, abort: false)
+        }
+        listeners[slot].socket = -1
+        listeners[slot].descriptor = -1
+    }
+
+    /// Flattens a snapshot for this worker.
+    private mutating func build(_ snapshot: RuntimeSnapshot, after previous: Int) -> Generation {
+        var generation = Generation(snapshot: snapshot)
+        for (index, listener) in snapshot.listeners.enumerated() {
+            for chain in listener.filterChains {
+                generation.chains.append(flat(chain, listener: index, isDefault: false, snapshot))
+            }
+            if let chain = listener.defaultFilterChain {
+                generation.chains.append(flat(chain, listener: index, isDefault: true, snapshot))
+            }
+        }
+        var known: [String: Int] = [:]
+        for (index, cluster) in generations[previous].snapshot.clusters.enumerated() {
+            if let cluster { known[cluster.name] = index }
+        }
+        for descriptor in snapshot.clusters {
+            var cluster = Generation.Cluster()
+            if let descriptor { fill(&cluster, descriptor, &generation, snapshot) }
+            if let descriptor, let old = known[descriptor.name] { adopt(&cluster, descriptor, old, of: previous) }
+            generation.clusters.append(cluster)
+        }
+        statistics.local = statistics.intern(snapshot.local)
+        return generation
+    }
+
+    private func flat(
+        _ chain: FilterChainDescriptor, listener: Int, isDefault: Bool, _ snapshot: RuntimeSnapshot
+    ) -> Generation.Chain {
+        var flat = Generation.Chain(listener: listener, isDefault: isDefault, descriptor: chain)
+        switch chain.terminal {
+        case .http(let manager): flat.http = manager
+        case .tcp(let proxy): flat.tcp = proxy
+        }
+        if let index = chain.tls?.context, index < snapshot.tlsContexts.count { flat.context = snapshot.tlsContexts[index] }
+        return flat
+    }
+
+    private mutating func fill(
+        _ cluster: inout Generation.Cluster, _ descriptor: ClusterDescriptor, _ generation: inout Generation,
+        _ snapshot: RuntimeSnapshot
+    ) {
+        cluster.exists = true
+        cluster.firstEndpoint = generation.endpoints.count
+        cluster.discovery = descriptor.discovery
+        cluster.connectTimeoutMilliseconds = UInt64(descriptor.connectTimeoutMilliseconds)
+        cluster.statistics = statistics.cluster(descriptor)
+        cluster.balancer = Balancer(descriptor.balancer, seed: transport.random())
+        cluster.active = Array(repeating: 0, count: descriptor.endpoints.count)
+        cluster.breaker = descriptor.breaker
+        if let policy = descriptor.outliers {
+            cluster.outliers = OutlierDetector(policy, hostCount: descriptor.endpoints.count)
+            cluster.outlierInterval = policy.interval / 1_000_000
+        }
+        for endpoint in descriptor.endpoints {
+            let pool = pool(for: endpoint.address, endpoint.tls, descriptor, cluster.statistics, snapshot)
+            pools[pool].references += 1
+            generation.endpoints.append(
+                Generation.Endpoint(pool: pool, labels: statistics.intern(endpoint.workload)))
+        }
+    }
+
+    /// Ejections outlive a new list of endpoints.
+    private func adopt(
+        _ cluster: inout Generation.Cluster, _ descriptor: ClusterDescriptor, _ old: Int, of previous: Int
+    ) {
+        guard cluster.outliers != nil, let before = generations[previous].clusters[old].outliers,
+            let endpoints = generations[previous].snapshot.clusters[old]?.endpoints
+        else { return }
+        for (host, endpoint) in descriptor.endpoints.enumerated() {
+            guard let oldHost = endpoints.firstIndex(where: { $0.address == endpoint.address }) else { continue }
+            cluster.outliers?.adopt(host, from: before, oldHost)
+            if cluster.outliers?.isEjected(host) == true { cluster.balancer?.setHealth(host, isHealthy: false) }
+        }
+    }
+
+    // MARK: Pools
+
+    private mutating func pool(
+        for address: SocketAddress, _ tls: UpstreamTLSDescriptor?, _ cluster: ClusterDescriptor, _ statistic: Int,
+        _ snapshot: RuntimeSnapshot
+    ) -> Int {
+        var context: TLSContext?
+        if let index = tls?.context, index < snapshot.tlsContexts.count { context = snapshot.tlsContexts[index] }
+        let key = UpstreamPool.Key(
+            cluster: cluster.name, address: address, isTLS: tls != nil, context: context.map(ObjectIdentifier.init),
+            serverName: tls?.serverName ?? "")
+        if let known = poolIndices[key] { return known }
+        var pool = UpstreamPool(key: key)
+        pool.context = context
+        pool.breaker = cluster.breaker
+        pool.statistics = statistic
+        pool.idleTimeoutMilliseconds = UInt64(cluster.idleTimeoutMilliseconds)
+        pool.maxRequestsPerConnection = cluster.maxRequestsPerConnection
+        let index = pools.firstIndex { $0.isFree } ?? pools.count
+        if index == pools.count { pools.append(pool) } else { pools[index] = pool }
+        poolIndices[key] = index
+        return index
+    }
+
+    /// The pool of an original destination, made when first asked for.
+    mutating func onDemandPool(_ generation: Int, _ cluster: Int, _ address: SocketAddress) -> Int? {
+        guard let descriptor = generations[generation].snapshot.clusters[cluster], address.port != 0 else { return nil }
+        let statistic = generations[generation].clusters[cluster].statistics
+        let index = pool(for: address, descriptor.tls, descriptor, statistic, generations[generation].snapshot)
+        pools[index].isOnDemand = true
+        return index
+    }
+
+    mutating func freePoolIfUnused(_ pool: Int) {
+        guard pools[pool].references == 0, pools[pool].connections == 0, pools[pool].active == 0, !pools[pool].isFree
+        else { return }
+        poolIndices[pools[pool].key] = nil
+        pools[pool].isFree = true
+        pools[pool].context = nil
+        pools[pool].breaker = nil
+    }
+
+    // MARK: Generations
+
+    @inline(__always)
+    mutating func retainGeneration(_ index: Int) { generations[index].users &+= 1 }
+
+    @inline(__always)
+    mutating func releaseGeneration(_ index: Int) {
+        guard index >= 0 else { return }
+        generations[index].users &-= 1
+        if generations[index].users == 0 { freeGeneration(index) }
+    }
+
+    private mutating func freeGeneration(_ index: Int) {
+        let endpoints = generations[index].endpoints
+        generations[index] = Generation(snapshot: .empty)
+        generations[index].isFree = true
+        for endpoint in endpoints {
+            pools[endpoint.pool].references -= 1
+            guard pools[endpoint.pool].references == 0 else { continue }
+            while let handle = takeIdle(endpoint.pool) { close(handle) }
+            freePoolIfUnused(endpoint.pool)
+        }
+    }
+
+    /// The chain of the current snapshot that continues chain `index` of an older one; nil when there is none.
+    func findChain(like index: Int, of old: Int) -> Int? {
+        guard index >= 0, index < generations[old].chains.count else { return nil }
+        let chain = generations[old].chains[index]
+        let listener = generations[old].snapshot.listeners[chain.listener]
+        for (candidate, other) in generations[current].chains.enumerated() {
+            if other.descriptor.name == chain.descriptor.name, other.isDefault == chain.isDefault,
+                (other.descriptor.tls == nil) == (chain.descriptor.tls == nil),
+                (other.http == nil) == (chain.http == nil),
+                generations[current].snapshot.listeners[other.listener].name == listener.name
+            {
+                return candidate
+            }
+        }
+        return nil
+    }
+
+    /// Connections whose chain is gone: idle ones are closed now, the others after their request.
+    private mutating func sweepConnections() {
+        for slot in 0..<connections.capacity {
+            guard let handle = connections.occupant(at: slot), connections[handle].role == .downstream,
+                connections[handle].phase == .http, connections[handle].generation != current
+            else { continue }
+            guard findChain(like: connections[handle].chain, of: connections[handle].generation) == nil else { continue }
+            connections[handle].isDraining = true
+            if !exchanges.contains(connections[handle].exchange), connections[handle].input.isEmpty { close(handle) }
+        }
+    }
+
+    // MARK: End
+
+    private mutating func drain(_ milliseconds: UInt64) {
+        isDraining = true
+        drainDeadline = now &+ milliseconds
+        _ = timers.schedule(TimerWheel.Payload(kind: Self.drainTimer, bits: 0), at: drainDeadline)
+        for slot in listeners.indices where listeners[slot].socket >= 0 { closeListener(slot) }
+        for slot in 0..<connections.capacity {
+            guard let handle = connections.occupant(at: slot), connections[handle].role == .downstream,
+                connections[handle].phase == .http, !exchanges.contains(connections[handle].exchange),
+                connections[handle].input.isEmpty, connections[handle].output.isEmpty
+            else { continue }
+            // A request that is on its way in is still answered; only then the connection goes.
+            if connections[handle].canRead { resumable.append(handle) } else { close(handle) }
+        }
+    }
+
+    mutating func closeEverything() {
+        for slot in listeners.indices where listeners[slot].socket >= 0 { closeListener(slot) }
+        for slot in 0..<exchanges.capacity {
+            if let handle = exchanges.occupant(at: slot) { freeExchange(handle) }
+        }
+        for slot in 0..<connections.capacity {
+            if let handle = connections.occupant(at: slot) { close(handle) }
+        }
+        accessLog.flush()
+    }
+}

@@ -1,0 +1,246 @@
+internal import EventLoop
+internal import HTTP1
+internal import HeaderBlock
+internal import LoadBalancing
+internal import Memory
+internal import Resilience
+internal import Routing
+internal import TLS
+internal import Telemetry
+
+/// Why an attempt at an endpoint ended without a response.
+enum AttemptFailure {
+    case connectFailure, connectTimeout
+    /// The TLS handshake failed, or our own certificate is not there yet.
+    case transportFailure
+    case connectionReset
+    /// The endpoint ended the connection.
+    case connectionTermination
+    case protocolError
+    case perTryTimeout
+}
+
+extension Worker where Wire: ~Copyable {
+    /// Reads the retry policy that the route names into the exchange.
+    @inline(__always)
+    mutating func setRetries(_ exchange: Handle, _ route: RouteEntry) {
+        let policies = generations[exchanges[exchange].generation].snapshot.retryPolicies
+        let index = Int(route.retryPolicy)
+        guard index < policies.count else { return }
+        exchanges[exchange].retry = RetryState(policies[index])
+        exchanges[exchange].avoidsTried = policies[index].avoidsPreviousHosts
+        exchanges[exchange].tryTimeoutMilliseconds = policies[index].perTryTimeout / 1_000_000
+    }
+
+    /// Picks an endpoint and gets a connection to it: an idle one, a new one, or a place in the queue.
+    mutating func startAttempt(_ exchange: Handle) {
+        let generation = exchanges[exchange].generation
+        let cluster = exchanges[exchange].cluster
+        exchanges[exchange].attempts &+= 1
+        exchanges[exchange].requestState = .waiting
+        exchanges[exchange].replaySent = 0
+        guard let pool = choosePool(exchange, generation, cluster) else {
+            statistics.clusters[generations[generation].clusters[cluster].statistics].noHealthyUpstream &+= 1
+            exchanges[exchange].details = "no_healthy_upstream"
+            return fail(exchange, 503, "no healthy upstream", .noHealthyUpstream)
+        }
+        exchanges[exchange].pool = pool
+        pools[pool].active &+= 1
+        if exchanges[exchange].tryTimeoutMilliseconds > 0 {
+            exchanges[exchange].tryDeadline = now &+ exchanges[exchange].tryTimeoutMilliseconds
+            armExchange(exchange)
+        }
+        if let connection = takeIdle(pool) {
+            attach(exchange, connection)
+            return sendRequest(exchange, connection)
+        }
+        connect(exchange, pool)
+    }
+
+    /// The pool of the endpoint that balancing chooses; nil when there is none.
+    @inline(__always)
+    private mutating func choosePool(_ exchange: Handle, _ generation: Int, _ cluster: Int) -> Int? {
+        if generations[generation].clusters[cluster].discovery == .originalDestination {
+            return destinationPool(exchange, generation, cluster)
+        }
+        let random = transport.random()
+        let tried = exchanges[exchange].avoidsTried ? exchanges[exchange].tried : TriedHosts()
+        let pick = generations[generation].clusters[cluster].pick(
+            random: random, hash: exchanges[exchange].hash, tried: tried)
+        guard pick >= 0 else { return nil }
+        if exchanges[exchange].avoidsTried { exchanges[exchange].tried.insert(pick) }
+        let endpoint = generations[generation].clusters[cluster].firstEndpoint &+ pick
+        exchanges[exchange].endpoint = endpoint
+        return generations[generation].endpoints[endpoint].pool
+    }
+
+    private mutating func destinationPool(_ exchange: Handle, _ generation: Int, _ cluster: Int) -> Int? {
+        let downstream = exchanges[exchange].downstream
+        guard connections.contains(downstream) else { return nil }
+        return onDemandPool(generation, cluster, connections[downstream].local)
+    }
+
+    /// Opens a connection for the exchange, or queues it when the cluster may have no more.
+    private mutating func connect(_ exchange: Handle, _ pool: Int) {
+        let statistic = pools[pool].statistics
+        guard pools[pool].breaker?.acquire(.connection) ?? true else {
+            guard pools[pool].connections > 0, pools[pool].breaker?.acquire(.pendingRequest) ?? true else {
+                statistics.clusters[statistic].overflows &+= 1
+                exchanges[exchange].details = "upstream_reset_before_response_started{overflow}"
+                return fail(exchange, 503, Self.overflowText, .upstreamOverflow)
+            }
+            return enqueue(exchange, pool)
+        }
+        let connection = openConnection(pool, connectTimeout: connectTimeout(exchange))
+        guard let connection else {
+            pools[pool].breaker?.release(.connection)
+            return attemptFailed(exchange, .connectFailure)
+        }
+        attach(exchange, connection)
+    }
+
+    private func connectTimeout(_ exchange: Handle) -> UInt64 {
+        generations[exchanges[exchange].generation].clusters[exchanges[exchange].cluster].connectTimeoutMilliseconds
+    }
+
+    /// Joins an exchange and an upstream connection.
+    @inline(__always)
+    mutating func attach(_ exchange: Handle, _ connection: Handle) {
+        exchanges[exchange].upstream = connection
+        connections[connection].exchange = exchange
+    }
+
+    /// The connection is ready: writes the head, and as much of the body as there is.
+    mutating func sendRequest(_ exchange: Handle, _ connection: Handle) {
+        let cluster = exchanges[exchange].cluster
+        let generation = exchanges[exchange].generation
+        connections[connection].phase = .http
+        connections[connection].requests &+= 1
+        buffers.lend(&connections[connection].output)
+        let attempts = generations[generation].clusters[cluster].sendsAttemptCount ? exchanges[exchange].attempts : 0
+        exchanges[exchange].writeRequestHead(to: &connections[connection].output, attempts: attempts)
+        exchanges[exchange].requestState = .body
+        exchanges[exchange].upstreamSentAt = transport.microseconds
+        advanceRequest(exchanges[exchange].downstream, exchange)
+    }
+
+    /// Unties an exchange from its connection and its endpoint's counts; the connection goes on without it.
+    mutating func endAttempt(_ exchange: Handle) {
+        let connection = exchanges[exchange].upstream
+        if connections.contains(connection) { connections[connection].exchange = .none }
+        exchanges[exchange].upstream = .none
+        if exchanges[exchange].isQueued { dequeue(exchange) }
+        let pool = exchanges[exchange].pool
+        guard pool >= 0 else { return }
+        exchanges[exchange].pool = -1
+        pools[pool].active &-= 1
+        let endpoint = exchanges[exchange].endpoint
+        if endpoint >= 0 {
+            generations[exchanges[exchange].generation].finish(exchanges[exchange].cluster, endpoint)
+        }
+    }
+
+    /// Drops the attempt and its connection: the answer is no longer wanted, or is half read.
+    mutating func dropUpstream(_ exchange: Handle) {
+        let connection = exchanges[exchange].upstream
+        endAttempt(exchange)
+        close(connection)
+    }
+
+    /// An upstream connection is of no more use. Its exchange, if any, may try again elsewhere.
+    mutating func upstreamFailed(_ connection: Handle, _ failure: AttemptFailure) {
+        guard connections.contains(connection) else { return }
+        let exchange = connections[connection].exchange
+        let isReused = connections[connection].isReused
+        let reason = connections[connection].session?.failure
+        if connections[connection].phase == .tcp { return closeTunnel(connection) }
+        guard exchanges.contains(exchange) else { return close(connection) }
+        if let reason { exchanges[exchange].transportFailure = reason }
+        exchanges[exchange].onReusedConnection = isReused
+        attemptFailed(exchange, failure)
+    }
+
+    /// An attempt is over without a response: again, or the end.
+    mutating func attemptFailed(_ exchange: Handle, _ failure: AttemptFailure) {
+        let responded = exchanges[exchange].responseState != .none
+        let isStale = exchanges[exchange].onReusedConnection && !responded
+        exchanges[exchange].onReusedConnection = false
+        let requestSent = exchanges[exchange].requestState == .sent || exchanges[exchange].requestState == .body
+        recordFailure(exchange, failure)
+        dropUpstream(exchange)
+        if responded { return abortResponse(exchange, failure) }
+        let canRepeat = !exchanges[exchange].replayOverflowed
+        if isStale, canRepeat, exchanges[exchange].staleAttempts < 3, isRepeatable(exchange),
+            failure == .connectionTermination || failure == .connectionReset
+        {
+            // The endpoint closed an idle connection while the request was on its way: nothing was done about it yet, or
+            // the method may be repeated (RFC 9110 section 9.2.2). This is no retry in the sense of the policy.
+            exchanges[exchange].staleAttempts &+= 1
+            exchanges[exchange].attempts &-= 1
+            exchanges[exchange].requestState = .waiting
+            retryable.append(exchange)
+            return
+        }
+        let kind: AttemptOutcome.Kind =
+            switch failure {
+            case .connectFailure, .connectTimeout, .transportFailure: .connectFailure
+            case .perTryTimeout: .perTryTimeout
+            case .connectionReset, .connectionTermination: requestSent ? .reset : .resetBeforeRequest
+            case .protocolError: .reset
+            }
+        if retry(exchange, AttemptOutcome(kind), canRepeat: canRepeat) { return }
+        replyToFailure(exchange, failure)
+    }
+
+    /// Methods that may be sent twice without the client asking.
+    private func isRepeatable(_ exchange: Handle) -> Bool {
+        switch exchanges[exchange].request.knownMethod {
+        case .get, .head, .options, .put, .delete, .trace: true
+        case .post, .patch, .connect, .other: exchanges[exchange].upstreamSentAt == 0
+        }
+    }
+
+    /// Asks the policy; true when another attempt is on its way.
+    mutating func retry(_ exchange: Handle, _ outcome: AttemptOutcome, canRepeat: Bool) -> Bool {
+        guard var state = exchanges[exchange].retry else { return false }
+        let cluster = exchanges[exchange].cluster
+        let generation = exchanges[exchange].generation
+        let breaker = generations[generation].clusters[cluster].breaker
+        let statistic = generations[generation].clusters[cluster].statistics
+        let isFirst = !exchanges[exchange].countsAsRetry
+        let allowed = !isFirst || (breaker?.acquire(.retry) ?? true)
+        let decision = state.decide(after: outcome, canRepeat: canRepeat, allowed: allowed, random: transport.random())
+        exchanges[exchange].retry = state
+        if case .retry(let delay) = decision {
+            exchanges[exchange].countsAsRetry = true
+            statistics.clusters[statistic].retries &+= 1
+            exchanges[exchange].requestState = .waiting
+            exchanges[exchange].tryDeadline = .max
+            exchanges[exchange].retryAt = now &+ delay / 1_000_000
+            _ = timers.schedule(
+                TimerWheel.Payload(kind: Self.retryTimer, bits: exchange.bits), at: exchanges[exchange].retryAt)
+            return true
+        }
+        if isFirst, allowed { breaker?.release(.retry) }
+        if decision == .exhausted {
+            exchanges[exchange].flags.insert(.upstreamRetryLimitExceeded)
+            statistics.clusters[statistic].retriesExhausted &+= 1
+        }
+        if decision == .overflow { statistics.clusters[statistic].retriesOverflowed &+= 1 }
+        return false
+    }
+
+    /// Outlier detection hears of an attempt that failed on the way.
+    private mutating func recordFailure(_ exchange: Handle, _ failure: AttemptFailure) {
+        let endpoint = exchanges[exchange].endpoint
+        let cluster = exchanges[exchange].cluster
+        guard endpoint >= 0, cluster >= 0 else { return }
+        generations[exchanges[exchange].generation].clusters[cluster].report(
+            endpoint, .localFailure, now: now)
+        let statistic = generations[exchanges[exchange].generation].clusters[cluster].statistics
+        switch failure {
+        case .connectFailure, .connectTimeout, .transportFailure: statistics.clusters[statistic].connectFailures &+= 1
+        default: statistics.clusters[statistic].resets &+= 1
+        }
+    }
+}

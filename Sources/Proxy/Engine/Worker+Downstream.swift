@@ -1,0 +1,206 @@
+internal import EventLoop
+internal import HTTP1
+internal import HeaderBlock
+internal import LoadBalancing
+internal import Memory
+internal import Resilience
+internal import Routing
+internal import TLS
+internal import Telemetry
+
+extension Worker where Wire: ~Copyable {
+    /// Takes a downstream connection as far as its bytes and its room allow.
+    mutating func advanceDownstream(_ handle: Handle, wrote: Bool) {
+        switch connections[handle].phase {
+        case .inspecting: inspect(handle)
+        case .handshaking: handshakeDownstream(handle)
+        case .http: advanceHTTP(handle)
+        case .tcp: advanceTunnel(handle)
+        case .lingering: linger(handle)
+        case .connecting, .idle: break
+        }
+    }
+
+    @inline(__always)
+    private mutating func advanceHTTP(_ handle: Handle) {
+        while connections.contains(handle), connections[handle].phase == .http {
+            if !connections[handle].output.isEmpty || !connections[handle].cipherOutput.isEmpty {
+                switch flush(handle) {
+                case .done: break
+                case .blocked:
+                    // The client is slow: nothing more is read for it until it has taken what there is.
+                    return watchWhileBlocked(handle)
+                case .failed: return abandonDownstream(handle)
+                }
+            }
+            let exchange = connections[handle].exchange
+            guard exchanges.contains(exchange) else {
+                if connections[handle].closesAfterFlush { return startLingering(handle) }
+                guard readHead(handle) else { return }
+                continue
+            }
+            if exchanges[exchange].requestState == .head {
+                guard readHead(handle) else { return }
+                continue
+            }
+            if exchanges[exchange].responseState != .none {
+                let upstream = exchanges[exchange].upstream
+                if connections.contains(upstream) {
+                    advanceResponse(upstream)
+                    guard exchanges.contains(exchange), connections.contains(handle) else { continue }
+                }
+            }
+            return advanceRequest(handle, exchange)
+        }
+    }
+
+    /// The output is stuck; still notice when the client is gone.
+    private mutating func watchWhileBlocked(_ handle: Handle) {
+        if connections[handle].peerClosed, connections[handle].sawEnd { abandonDownstream(handle) }
+    }
+
+    /// Reads until there is a whole request head, and starts it. False: nothing to do until something happens.
+    private mutating func readHead(_ handle: Handle) -> Bool {
+        if connections[handle].input.isEmpty {
+            switch fill(handle) {
+            case .bytes: break
+            case .blocked, .full:
+                buffers.reclaimIfEmpty(&connections[handle].input)
+                if isDraining { close(handle) }
+                return false
+            case .end, .failed:
+                abandonDownstream(handle)
+                return false
+            }
+        }
+        rebind(handle)
+        if !exchanges.contains(connections[handle].exchange) { beginExchange(handle) }
+        let exchange = connections[handle].exchange
+        while true {
+            switch parseHead(handle, exchange) {
+            case .complete(let head):
+                connections[handle].scannedHead = 0
+                startRequest(handle, exchange, head)
+                return true
+            case .invalid(let error):
+                refuse(handle, exchange, error)
+                return true
+            case .incomplete: break
+            }
+            if connections[handle].input.room == 0 {
+                connections[handle].input.compact()
+                connections[handle].input.reserve(BufferPool.bufferSize)
+            }
+            switch fill(handle) {
+            case .bytes, .full: continue
+            case .blocked: return false
+            case .end, .failed:
+                abandonDownstream(handle)
+                return false
+            }
+        }
+    }
+
+    /// Parses, unless so little has come since the last time that it cannot be complete: a client that sends its head byte
+    /// by byte costs linear work.
+    private mutating func parseHead(_ handle: Handle, _ exchange: Handle) -> HeadResult {
+        let count = connections[handle].input.count
+        let scanned = connections[handle].scannedHead
+        if scanned > 0, count < scanned &* 2, count < limits.headBytes,
+            !containsHeadEnd(connections[handle].input.bytes, from: scanned &- 3)
+        {
+            return .incomplete
+        }
+        let result = exchanges[exchange].parseRequest(&connections[handle].input, limits)
+        if result == .incomplete { connections[handle].scannedHead = count }
+        return result
+    }
+
+    private func containsHeadEnd(_ bytes: borrowing Span<UInt8>, from start: Int) -> Bool {
+        var index = max(0, start)
+        while index &+ 3 < bytes.count {
+            if bytes[index] == 0x0d, bytes[index &+ 1] == 0x0a, bytes[index &+ 2] == 0x0d, bytes[index &+ 3] == 0x0a {
+                return true
+            }
+            index &+= 1
+        }
+        return false
+    }
+
+    private mutating func beginExchange(_ handle: Handle) {
+        let exchange = exchanges.insert()
+        connections[handle].exchange = exchange
+        exchanges[exchange].downstream = handle
+        exchanges[exchange].generation = connections[handle].generation
+        exchanges[exchange].chain = connections[handle].chain
+        retainGeneration(connections[handle].generation)
+        exchanges[exchange].startedAt = transport.microseconds
+        let timeout = httpManager(exchange).timeouts.requestHeadMilliseconds
+        setDeadline(handle, timeout == 0 ? .max : now &+ UInt64(timeout))
+    }
+
+    /// The client is gone: what it asked for is dropped.
+    mutating func abandonDownstream(_ handle: Handle) {
+        let exchange = connections[handle].exchange
+        if exchanges.contains(exchange) {
+            if exchanges[exchange].requestState != .head {
+                exchanges[exchange].flags.insert(.downstreamConnectionTermination)
+                if exchanges[exchange].responseState != .complete {
+                    exchanges[exchange].details = "downstream_remote_disconnect"
+                }
+                record(exchange)
+            }
+            dropUpstream(exchange)
+            freeExchange(exchange)
+        }
+        close(handle)
+    }
+
+    /// Moves the connection to the newest snapshot when its chain is still there; otherwise it serves its last request.
+    @inline(__always)
+    private mutating func rebind(_ handle: Handle) {
+        if connections[handle].generation != current { rebindSlow(handle) }
+    }
+
+    private mutating func rebindSlow(_ handle: Handle) {
+        let old = connections[handle].generation
+        guard let chain = findChain(like: connections[handle].chain, of: old) else {
+            connections[handle].isDraining = true
+            return
+        }
+        retainGeneration(current)
+        connections[handle].generation = current
+        connections[handle].chain = chain
+        releaseGeneration(old)
+    }
+
+    // MARK: Lingering
+
+    /// Ends our side and waits a moment for the client to end its own: closing at once while it still sends would reset the
+    /// connection and lose the response.
+    mutating func startLingering(_ handle: Handle) {
+        if connections[handle].sawEnd { return close(handle) }
+        connections[handle].phase = .lingering
+        if connections[handle].isTLS { connections[handle].sealEnd() }
+        _ = flush(handle)
+        transport.shutdownWrite(connections[handle].socket)
+        connections[handle].isTLS = false
+        setDeadline(handle, now &+ 1_000)
+        linger(handle)
+    }
+
+    private mutating func linger(_ handle: Handle) {
+        var rounds = 0
+        while rounds < 64 {
+            connections[handle].input.clear()
+            switch fill(handle) {
+            case .bytes, .full: rounds &+= 1
+            case .blocked:
+                buffers.reclaim(&connections[handle].input)
+                return
+            case .end, .failed: return close(handle)
+            }
+        }
+        close(handle)
+    }
+}

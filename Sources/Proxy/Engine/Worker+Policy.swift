@@ -1,0 +1,77 @@
+internal import Authorization
+internal import EventLoop
+internal import HeaderBlock
+internal import Memory
+internal import Routing
+internal import TLS
+
+/// Decisions about requests and connections that are made by others: here they are asked.
+extension Worker where Wire: ~Copyable {
+    /// Asks an authorizer about a request; false when it was denied and answered.
+    mutating func authorize(_ handle: Handle, _ exchange: Handle, _ authorizer: Int) -> Bool {
+        let snapshot = generations[exchanges[exchange].generation].snapshot
+        guard authorizer < snapshot.authorizers.count else { return true }
+        let verdict = exchanges[exchange].decide(snapshot.authorizers[authorizer], &connections[handle])
+        if verdict.isAllowed { return true }
+        statistics.deniedRequests &+= 1
+        exchanges[exchange].longDetails = Self.details(snapshot.authorizers[authorizer], verdict.policy)
+        exchanges[exchange].policyOrigin = snapshot.authorizers[authorizer].origin(verdict.policy)
+        reply(exchange, 403, "RBAC: access denied", [])
+        return false
+    }
+
+    private static func details(_ authorizer: borrowing Authorizer, _ policy: PolicyID) -> [UInt8] {
+        let span = authorizer.details(policy)
+        var bytes: [UInt8] = []
+        for index in span.indices { bytes.append(span[index]) }
+        return bytes
+    }
+
+    /// Asks an authorizer about a connection.
+    mutating func authorizeConnection(_ handle: Handle, _ authorizer: Int) -> Bool {
+        let snapshot = generations[connections[handle].generation].snapshot
+        guard authorizer < snapshot.authorizers.count else { return true }
+        return connections[handle].decide(snapshot.authorizers[authorizer]).isAllowed
+    }
+}
+
+extension Exchange {
+    /// The verdict on this request, which came over `connection`.
+    mutating func decide(_ authorizer: borrowing Authorizer, _ connection: inout Connection) -> AuthorizationVerdict {
+        let principal = connection.principal
+        return authorizer.decide(
+            AuthorizationInput(
+                head: HeadView(request, bytes: arena.storage), principal: principal.span,
+                isAuthenticated: connection.peerCertificate != nil, serverName: connection.serverName.span,
+                source: AddressBits(connection.remote), remote: AddressBits(remoteAddress ?? connection.remote),
+                destination: AddressBits(connection.local), destinationPort: connection.local.port))
+    }
+}
+
+extension Connection {
+    /// The name that the peer's certificate proves: its first URI name, else its first DNS name, else its subject.
+    var principal: [UInt8] {
+        guard let peerCertificate else { return [] }
+        return peerCertificate.identity ?? peerCertificate.dnsNames.first ?? peerCertificate.subject
+    }
+
+    /// The verdict on this connection.
+    mutating func decide(_ authorizer: borrowing Authorizer) -> AuthorizationVerdict {
+        let principal = principal
+        return authorizer.decide(
+            AuthorizationInput(
+                head: nil, principal: principal.span, isAuthenticated: peerCertificate != nil,
+                serverName: serverName.span, source: AddressBits(remote), remote: AddressBits(remote),
+                destination: AddressBits(local), destinationPort: local.port))
+    }
+}
+
+extension AddressBits {
+    init(_ address: SocketAddress) {
+        guard let ip = address.ip else {
+            self = .none
+            return
+        }
+        self.init(family: ip.isIPv6 ? .ipv6 : .ipv4, high: ip.high, low: ip.low)
+    }
+}

@@ -1,0 +1,287 @@
+internal import EventLoop
+internal import HTTP1
+internal import HeaderBlock
+internal import LoadBalancing
+internal import Memory
+internal import Resilience
+internal import Routing
+internal import TLS
+internal import Telemetry
+
+/// Answers that the proxy gives itself, and the end of exchanges.
+extension Worker where Wire: ~Copyable {
+    /// Answers a request with a plain text.
+    mutating func reply(_ exchange: Handle, _ status: UInt16, _ text: StaticString, _ flags: ResponseFlags) {
+        scratch.removeAll(keepingCapacity: true)
+        // SAFETY: utf8Start of a literal is valid for its utf8CodeUnitCount bytes.
+        scratch.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        writeReply(exchange, status, flags, location: false)
+    }
+
+    mutating func reply(_ exchange: Handle, _ status: UInt16, _ text: [UInt8], _ flags: ResponseFlags) {
+        scratch.removeAll(keepingCapacity: true)
+        scratch.append(contentsOf: text)
+        writeReply(exchange, status, flags, location: false)
+    }
+
+    /// Answers with a redirect to the location in `scratch`.
+    mutating func replyRedirect(_ exchange: Handle, _ status: UInt16) {
+        writeReply(exchange, status, [], location: true)
+    }
+
+    /// As `reply`, for requests that are on their way: the attempt is dropped; a response that has begun is cut off.
+    mutating func fail(_ exchange: Handle, _ status: UInt16, _ text: StaticString, _ flags: ResponseFlags) {
+        dropUpstream(exchange)
+        if exchanges[exchange].responseState != .none {
+            exchanges[exchange].flags.formUnion(flags)
+            return cutOff(exchange)
+        }
+        reply(exchange, status, text, flags)
+    }
+
+    /// The bytes in `scratch` as body, or as location.
+    private mutating func writeReply(_ exchange: Handle, _ status: UInt16, _ flags: ResponseFlags, location: Bool) {
+        let handle = exchanges[exchange].downstream
+        let manager = httpManager(exchange)
+        exchanges[exchange].flags.formUnion(flags)
+        exchanges[exchange].status = status
+        exchanges[exchange].isLocalReply = true
+        exchanges[exchange].response.reset()
+        skipBody(handle, exchange)
+        if isDraining || connections[handle].isDraining { exchanges[exchange].keepsAlive = false }
+        let body = location ? 0 : scratch.count
+        buffers.lend(&connections[handle].output)
+        connections[handle].output.append("HTTP/1.1 ")
+        connections[handle].output.append(decimal: Int(status))
+        connections[handle].output.append(0x20)
+        connections[handle].output.append(Self.reason(status))
+        connections[handle].output.append("\r\n")
+        if location {
+            connections[handle].output.append("location: ")
+            appendScratch(handle)
+            connections[handle].output.append("\r\n")
+        }
+        if exchanges[exchange].flags.contains(.upstreamOverflow) {
+            connections[handle].output.append("x-envoy-overloaded: true\r\n")
+        }
+        if body > 0 { connections[handle].output.append("content-type: text/plain\r\n") }
+        appendDate(handle)
+        connections[handle].output.append("server: ")
+        connections[handle].output.append(manager.serverName)
+        if status != 204, status != 304 {
+            connections[handle].output.append("\r\ncontent-length: ")
+            connections[handle].output.append(decimal: body)
+        }
+        appendConnection(exchange, handle)
+        if body > 0, !exchanges[exchange].isHead { appendScratch(handle) }
+        exchanges[exchange].bytesSent = exchanges[exchange].isHead ? 0 : body
+        finishExchange(exchange)
+    }
+
+    private mutating func appendScratch(_ handle: Handle) {
+        var bytes: [UInt8] = []
+        swap(&bytes, &scratch)
+        connections[handle].output.append(bytes.span)
+        swap(&bytes, &scratch)
+    }
+
+    /// The rest of a body nobody wants: dropped when it is here, otherwise the connection cannot go on.
+    private mutating func skipBody(_ handle: Handle, _ exchange: Handle) {
+        guard !exchanges[exchange].requestBody.isComplete else { return }
+        if exchanges[exchange].requestState == .head {
+            exchanges[exchange].keepsAlive = false
+            return
+        }
+        let step = exchanges[exchange].scanRequestBody(&connections[handle].input, limits)
+        connections[handle].input.consume(step.consumed)
+        exchanges[exchange].bytesReceived = exchanges[exchange].requestBody.payloadBytes
+        if step.error != nil || !exchanges[exchange].requestBody.isComplete || exchanges[exchange].requestHead.expectsContinue {
+            exchanges[exchange].keepsAlive = false
+        }
+    }
+
+    /// Refuses a head that is not HTTP.
+    mutating func refuse(_ handle: Handle, _ exchange: Handle, _ error: MessageError) {
+        statistics.protocolErrors &+= 1
+        exchanges[exchange].request.reset()
+        buffers.lend(&exchanges[exchange].arena)
+        exchanges[exchange].details = error.detail
+        exchanges[exchange].keepsAlive = false
+        connections[handle].input.clear()
+        reply(exchange, error.status, Self.reason(error.status), .downstreamProtocolError)
+    }
+
+    /// Refuses a body whose framing broke.
+    mutating func refuseBody(_ exchange: Handle, _ error: MessageError) {
+        statistics.protocolErrors &+= 1
+        exchanges[exchange].details = error.detail
+        exchanges[exchange].keepsAlive = false
+        let handle = exchanges[exchange].downstream
+        connections[handle].input.clear()
+        fail(exchange, error.status, Self.reason(error.status), .downstreamProtocolError)
+    }
+
+    /// The answer when all attempts failed, as Envoy words it.
+    mutating func replyToFailure(_ exchange: Handle, _ failure: AttemptFailure) {
+        switch failure {
+        case .connectFailure:
+            exchanges[exchange].details = "upstream_reset_before_response_started{remote_connection_failure}"
+            reply(exchange, 503, Self.connectText(exchanges[exchange].connectError), .upstreamConnectionFailure)
+        case .connectTimeout:
+            exchanges[exchange].details = "upstream_reset_before_response_started{connection_timeout}"
+            reply(
+                exchange, 503,
+                "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+                .upstreamConnectionFailure)
+        case .transportFailure:
+            exchanges[exchange].details = "upstream_reset_before_response_started{remote_connection_failure|TLS_error}"
+            let reason = exchanges[exchange].transportFailure ?? "no certificate yet"
+            let text =
+                "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, "
+                + "transport failure reason: TLS_error: \(reason)"
+            exchanges[exchange].transportFailure = "TLS_error: \(reason)"
+            reply(exchange, 503, Array(text.utf8), .upstreamConnectionFailure)
+        case .connectionReset, .connectionTermination:
+            exchanges[exchange].details = "upstream_reset_before_response_started{connection_termination}"
+            reply(
+                exchange, 503,
+                "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+                .upstreamConnectionTermination)
+        case .protocolError:
+            exchanges[exchange].details = "upstream_reset_before_response_started{protocol_error}"
+            reply(
+                exchange, 502,
+                "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+                .upstreamProtocolError)
+        case .perTryTimeout:
+            exchanges[exchange].details = "upstream_per_try_timeout"
+            reply(exchange, 504, "upstream request timeout", .upstreamRequestTimeout)
+        }
+    }
+
+    private static func connectText(_ error: Int32) -> StaticString {
+        switch error {
+        case 111:
+            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused"
+        case 113:
+            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: No route to host"
+        case 101:
+            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: immediate connect error: Network is unreachable"
+        default: "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure"
+        }
+    }
+
+    /// The endpoint failed in the middle of its response.
+    mutating func abortResponse(_ exchange: Handle, _ failure: AttemptFailure) {
+        exchanges[exchange].details = "upstream_reset_after_response_started{connection_termination}"
+        exchanges[exchange].flags.insert(
+            failure == .protocolError ? .upstreamProtocolError : .upstreamConnectionTermination)
+        cutOff(exchange)
+    }
+
+    /// The client must not take half a response for a whole one: its connection is reset.
+    private mutating func cutOff(_ exchange: Handle) {
+        let handle = exchanges[exchange].downstream
+        exchanges[exchange].bytesSent = exchanges[exchange].responseBody.payloadBytes
+        record(exchange)
+        freeExchange(exchange)
+        _ = flush(handle)
+        close(handle, abort: true)
+    }
+
+    // MARK: End
+
+    /// The response is in the client's output: writes log and metrics, and lets the connection go on.
+    mutating func finishExchange(_ exchange: Handle) {
+        let handle = exchanges[exchange].downstream
+        exchanges[exchange].responseState = .complete
+        let goesOn = exchanges[exchange].keepsAlive && exchanges[exchange].requestBody.isComplete
+        let manager = httpManager(exchange)
+        record(exchange)
+        freeExchange(exchange)
+        connections[handle].exchange = .none
+        if goesOn {
+            let idle = UInt64(manager.timeouts.idleMilliseconds)
+            connections[handle].deadline = .max
+            if idle > 0 { setDeadline(handle, now &+ idle) }
+        } else {
+            connections[handle].closesAfterFlush = true
+            setDeadline(handle, now &+ 30_000)
+        }
+        let hasMore = !connections[handle].input.isEmpty || connections[handle].canRead || !goesOn
+        if !hasMore {
+            // The common case: one request at a time. Nothing to take up but the output.
+            if connections[handle].output.isEmpty, connections[handle].cipherOutput.isEmpty { return }
+            if flush(handle) != .failed { return }
+        }
+        resumable.append(handle)
+    }
+
+    /// Frees an exchange and everything it holds.
+    mutating func freeExchange(_ exchange: Handle) {
+        guard exchanges.contains(exchange) else { return }
+        endAttempt(exchange)
+        let generation = exchanges[exchange].generation
+        let cluster = exchanges[exchange].cluster
+        if cluster >= 0 {
+            if exchanges[exchange].isAdmitted {
+                generations[generation].clusters[cluster].breaker?.release(.request)
+                statistics.clusters[generations[generation].clusters[cluster].statistics].activeRequests &-= 1
+            }
+            if exchanges[exchange].countsAsRetry { generations[generation].clusters[cluster].breaker?.release(.retry) }
+        }
+        let downstream = exchanges[exchange].downstream
+        if connections.contains(downstream) { connections[downstream].exchange = .none }
+        buffers.reclaim(&exchanges[exchange].arena)
+        buffers.reclaim(&exchanges[exchange].replay)
+        exchanges.remove(exchange)
+        releaseGeneration(generation)
+    }
+
+    // MARK: Texts
+
+    /// Appends `date: …` (RFC 9110 section 5.6.7), made once a second.
+    mutating func appendDate(_ handle: Handle) {
+        let second = transport.wallMicroseconds / 1_000_000
+        if second != dateSecond {
+            dateSecond = second
+            HTTPDate.write(second, into: &dateText)
+        }
+        connections[handle].output.append("date: ")
+        let text = dateText
+        connections[handle].output.append(text.span)
+        connections[handle].output.append("\r\n")
+    }
+
+    static func reason(_ status: UInt16) -> StaticString {
+        switch status {
+        case 200: "OK"
+        case 201: "Created"
+        case 204: "No Content"
+        case 301: "Moved Permanently"
+        case 302: "Found"
+        case 303: "See Other"
+        case 304: "Not Modified"
+        case 307: "Temporary Redirect"
+        case 308: "Permanent Redirect"
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 408: "Request Timeout"
+        case 413: "Payload Too Large"
+        case 418: "I'm a teapot"
+        case 426: "Upgrade Required"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 502: "Bad Gateway"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        case 505: "HTTP Version Not Supported"
+        default: "Unknown"
+        }
+    }
+}

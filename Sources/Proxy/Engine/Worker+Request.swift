@@ -1,0 +1,162 @@
+internal import Authorization
+internal import EventLoop
+internal import HTTP1
+internal import HeaderBlock
+internal import LoadBalancing
+internal import Memory
+internal import Resilience
+internal import Routing
+internal import TLS
+internal import Telemetry
+
+extension Worker where Wire: ~Copyable {
+    static var overflowText: StaticString {
+        "upstream connect error or disconnect/reset before headers. reset reason: overflow"
+    }
+
+    /// The connection manager of an exchange.
+    @inline(__always)
+    func httpManager(_ exchange: Handle) -> HTTPConnectionManager {
+        generations[exchanges[exchange].generation].chains[exchanges[exchange].chain].http ?? .refusing
+    }
+
+    /// A request head is complete: takes it over, decides about it and sends it on its way.
+    mutating func startRequest(_ handle: Handle, _ exchange: Handle, _ head: MessageHead) {
+        exchanges[exchange].takeRequestHead(&connections[handle].input, &buffers, length: head.length)
+        let manager = httpManager(exchange)
+        exchanges[exchange].startedWall = transport.wallMicroseconds
+        exchanges[exchange].requestHead = head
+        exchanges[exchange].requestBody = BodyDecoder(head.framing)
+        exchanges[exchange].requestState = .waiting
+        exchanges[exchange].isHead = exchanges[exchange].request.knownMethod == .head
+        exchanges[exchange].keepsAlive = head.keepsAlive && !isDraining && !connections[handle].isDraining
+        exchanges[exchange].request.scheme = connections[handle].isTLS ? .https : .http
+        connections[handle].requests &+= 1
+        let idle = UInt64(manager.timeouts.streamIdleMilliseconds)
+        exchanges[exchange].idleTimeoutMilliseconds = idle
+        exchanges[exchange].idleDeadline = idle == 0 ? .max : now &+ idle
+
+        if exchanges[exchange].request.version == .http10, !manager.acceptsHTTP10 {
+            exchanges[exchange].details = "low_version"
+            return reply(exchange, 426, "", [])
+        }
+        if exchanges[exchange].request.knownMethod == .connect {
+            exchanges[exchange].details = "upgrade_failed"
+            return reply(exchange, 403, "", [])
+        }
+        if head.asksForUpgrade {
+            exchanges[exchange].details = "upgrade_failed"
+            return reply(exchange, 403, "", [])
+        }
+        exchanges[exchange].removeRequestHopByHop()
+        if manager.normalizesPath || manager.mergesSlashes {
+            guard exchanges[exchange].normalizePath(merging: manager.mergesSlashes, scratch: &scratch) else {
+                exchanges[exchange].details = "path_normalization_failed"
+                return reply(exchange, 400, "", [])
+            }
+        }
+        prepareHeaders(handle, exchange, manager)
+        if filter(handle, exchange, manager) { route(exchange, manager) }
+    }
+
+    /// Runs the HTTP filters; false when one of them answered.
+    @inline(__always)
+    private mutating func filter(_ handle: Handle, _ exchange: Handle, _ manager: HTTPConnectionManager) -> Bool {
+        var index = 0
+        while index < manager.httpFilters.count {
+            switch manager.httpFilters[index] {
+            case .rbac(let authorizer):
+                if !authorize(handle, exchange, authorizer) { return false }
+            case .answer(let path, let status, let body):
+                if exchanges[exchange].requestPathEquals(path) {
+                    exchanges[exchange].details = "direct_response"
+                    reply(exchange, status, body, [])
+                    return false
+                }
+            }
+            index &+= 1
+        }
+        return true
+    }
+
+    /// Finds the route and does what it says.
+    private mutating func route(_ exchange: Handle, _ manager: HTTPConnectionManager) {
+        let generation = exchanges[exchange].generation
+        guard let index = manager.routeTable, index < generations[generation].snapshot.routeTables.count,
+            let table = generations[generation].snapshot.routeTables[index]
+        else {
+            exchanges[exchange].details = "route_not_found"
+            return reply(exchange, 404, "", .noRouteFound)
+        }
+        exchanges[exchange].routeTable = index
+        let random = transport.random()
+        let decision = exchanges[exchange].decide(table, random: random)
+        exchanges[exchange].decision = decision
+        switch decision.outcome {
+        case .noVirtualHost, .noRoute:
+            exchanges[exchange].details = "route_not_found"
+            reply(exchange, 404, "", .noRouteFound)
+        case .redirect, .requireTLS: redirect(exchange, table, decision)
+        case .directResponse:
+            let route = table.route(decision.route)
+            exchanges[exchange].details = "direct_response"
+            reply(exchange, route.status, Array(table.string(route.body).utf8), [])
+        case .forward: forward(exchange, table, decision, cluster: Int(decision.cluster.index))
+        case .forwardByHeader:
+            let cluster = clusterNamed(exchange, table, decision)
+            forward(exchange, table, decision, cluster: cluster)
+        }
+    }
+
+    private mutating func redirect(_ exchange: Handle, _ table: RouteTable, _ decision: RouteDecision) {
+        scratch.removeAll(keepingCapacity: true)
+        exchanges[exchange].writeRedirect(table, decision, into: &scratch)
+        let status = decision.outcome == .requireTLS ? 301 : table.route(decision.route).status
+        exchanges[exchange].details = "direct_response"
+        replyRedirect(exchange, status)
+    }
+
+    private func clusterNamed(_ exchange: Handle, _ table: RouteTable, _ decision: RouteDecision) -> Int {
+        let name = HeaderName(table.string(table.route(decision.route).clusterHeader.name))
+        guard let value = exchanges[exchange].requestHeader(name) else { return .max }
+        let text = String(decoding: value, as: UTF8.self)
+        let clusters = generations[exchanges[exchange].generation].snapshot.clusters
+        return clusters.firstIndex { $0?.name == text } ?? .max
+    }
+
+    /// The request goes to a cluster: sets its times, changes its headers, and starts the first attempt.
+    private mutating func forward(_ exchange: Handle, _ table: RouteTable, _ decision: RouteDecision, cluster: Int) {
+        let generation = exchanges[exchange].generation
+        let route = table.route(decision.route)
+        guard cluster < generations[generation].clusters.count, generations[generation].clusters[cluster].exists else {
+            exchanges[exchange].details = "cluster_not_found"
+            return reply(exchange, route.status, "", .noClusterFound)
+        }
+        exchanges[exchange].cluster = cluster
+        let statistic = generations[generation].clusters[cluster].statistics
+        guard generations[generation].clusters[cluster].breaker?.acquire(.request) ?? true else {
+            statistics.clusters[statistic].overflows &+= 1
+            exchanges[exchange].details = "upstream_reset_before_response_started{overflow}"
+            return reply(exchange, 503, Self.overflowText, .upstreamOverflow)
+        }
+        exchanges[exchange].isAdmitted = true
+        setTimes(exchange, route)
+        applyRoute(exchange, table, decision, route)
+        statistics.clusters[statistic].activeRequests &+= 1
+        statistics.clusters[statistic].requests &+= 1
+        armExchange(exchange)
+        startAttempt(exchange)
+    }
+
+    @inline(__always)
+    private mutating func setTimes(_ exchange: Handle, _ route: RouteEntry) {
+        let timeout = route.timeoutNanoseconds / 1_000_000
+        exchanges[exchange].routeDeadline = timeout == 0 ? .max : now &+ timeout
+        if route.idleTimeoutNanoseconds != .max {
+            let idle = route.idleTimeoutNanoseconds / 1_000_000
+            exchanges[exchange].idleTimeoutMilliseconds = idle
+            exchanges[exchange].idleDeadline = idle == 0 ? .max : now &+ idle
+        }
+        setRetries(exchange, route)
+    }
+}

@@ -1,0 +1,306 @@
+internal import EventLoop
+internal import HTTP1
+internal import HeaderBlock
+internal import LoadBalancing
+internal import Memory
+internal import Resilience
+internal import Routing
+internal import TLS
+internal import Telemetry
+
+extension Worker where Wire: ~Copyable {
+    /// Moves response bytes from the endpoint to the client, as far as both go along.
+    mutating func advanceResponse(_ handle: Handle) {
+        while connections.contains(handle), connections[handle].phase == .http {
+            let exchange = connections[handle].exchange
+            guard exchanges.contains(exchange) else { return close(handle) }
+            switch exchanges[exchange].responseState {
+            case .complete: return
+            case .none: guard readResponseHead(handle, exchange) else { return }
+            case .body: guard relayBody(handle, exchange) else { return }
+            }
+        }
+    }
+
+    /// False: wait, or the attempt is over.
+    private mutating func readResponseHead(_ handle: Handle, _ exchange: Handle) -> Bool {
+        while true {
+            if !connections[handle].input.isEmpty {
+                let result = exchanges[exchange].parseResponse(&connections[handle].input, limits)
+                switch result {
+                case .complete(let head): return startResponse(handle, exchange, head)
+                case .invalid:
+                    upstreamFailed(handle, .protocolError)
+                    return false
+                case .incomplete:
+                    if connections[handle].input.room == 0 {
+                        connections[handle].input.compact()
+                        connections[handle].input.reserve(4096)
+                    }
+                }
+            }
+            switch fill(handle) {
+            case .bytes, .full: continue
+            case .blocked:
+                buffers.reclaimIfEmpty(&connections[handle].input)
+                return false
+            case .end, .failed:
+                upstreamFailed(handle, connections[handle].sawEnd ? .connectionTermination : .connectionReset)
+                return false
+            }
+        }
+    }
+
+    /// A response head is complete: a retry, or the beginning of the answer. False: wait, or the attempt is over.
+    private mutating func startResponse(_ handle: Handle, _ exchange: Handle, _ head: MessageHead) -> Bool {
+        let status = exchanges[exchange].response.status
+        if status < 200 {
+            // Interim responses are the hop's own business; a switch of protocols was not asked for.
+            guard status != 101 else {
+                upstreamFailed(handle, .protocolError)
+                return false
+            }
+            connections[handle].input.consume(head.length)
+            return true
+        }
+        exchanges[exchange].takeResponseHead(&connections[handle].input, length: head.length)
+        exchanges[exchange].responseHead = head
+        exchanges[exchange].responseBody = BodyDecoder(head.framing)
+        let endpoint = exchanges[exchange].endpoint
+        if endpoint >= 0 {
+            generations[exchanges[exchange].generation].clusters[exchanges[exchange].cluster].report(
+                endpoint, .response(status), now: now)
+        }
+        if exchanges[exchange].retry != nil, retryResponse(handle, exchange, status) { return false }
+        let elapsed = (transport.microseconds &- exchanges[exchange].upstreamSentAt) / 1000
+        exchanges[exchange].upstreamServiceMilliseconds = Int(truncatingIfNeeded: elapsed)
+        exchanges[exchange].tryDeadline = .max
+        exchanges[exchange].status = status
+        exchanges[exchange].responseState = .body
+        exchanges[exchange].details = "via_upstream"
+        exchanges[exchange].upstreamAddress = connections[handle].remote
+        exchanges[exchange].upstreamLocalAddress = connections[handle].local
+        touch(exchange)
+        prepareResponse(exchange)
+        return true
+    }
+
+    /// Whether the policy wants another attempt instead of this response; then it has begun.
+    private mutating func retryResponse(_ handle: Handle, _ exchange: Handle, _ status: UInt16) -> Bool {
+        let field = exchanges[exchange].response.first(.grpcStatus)
+        let grpc = field.flatMap { exchanges[exchange].decimal($0) } ?? -1
+        let outcome = AttemptOutcome(
+            .response, status: status, grpcStatus: Int16(clamping: grpc),
+            isRateLimited: exchanges[exchange].response.first(.xEnvoyRatelimited) != nil)
+        guard retry(exchange, outcome, canRepeat: !exchanges[exchange].replayOverflowed) else { return false }
+        // The rest of the unwanted response is not worth reading unless it is here already.
+        exchanges[exchange].requestState = .waiting
+        discard(handle, exchange)
+        return true
+    }
+
+    /// Lets go of a connection whose response is not wanted.
+    private mutating func discard(_ handle: Handle, _ exchange: Handle) {
+        let step = exchanges[exchange].scanResponseBody(&connections[handle].input, limits)
+        connections[handle].input.consume(step.consumed)
+        let isWhole = exchanges[exchange].responseBody.isComplete && exchanges[exchange].requestBody.isComplete
+        let isClean = isWhole && exchanges[exchange].responseHead.keepsAlive && connections[handle].input.isEmpty
+            && connections[handle].output.isEmpty && !connections[handle].peerClosed
+        endAttempt(exchange)
+        if isClean { makeIdle(handle) } else { close(handle) }
+    }
+
+    /// Changes the head as the route and the connection manager say, and writes it to the client's output.
+    @inline(__always)
+    private mutating func prepareResponse(_ exchange: Handle) {
+        let downstream = exchanges[exchange].downstream
+        let manager = httpManager(exchange)
+        exchanges[exchange].removeResponseHopByHop()
+        exchanges[exchange].response.removeAll(.xEnvoyUpstreamServiceTime)
+        exchanges[exchange].response.removeAll(.xEnvoyDecoratorOperation)
+        if let decision = exchanges[exchange].decision, !decision.responseMutations.isEmpty,
+            let table = generations[exchanges[exchange].generation].snapshot.routeTables[exchanges[exchange].routeTable]
+        {
+            for index in decision.responseMutations.indices {
+                exchanges[exchange].mutateResponse(table, table.mutation(index))
+            }
+        }
+        chooseRelay(exchange)
+        if isDraining || connections[downstream].isDraining { exchanges[exchange].keepsAlive = false }
+        buffers.lend(&connections[downstream].output)
+        writeResponseHead(exchange, downstream, manager)
+    }
+
+    /// How the body's end is made known to the client.
+    @inline(__always)
+    private mutating func chooseRelay(_ exchange: Handle) {
+        let isOld = exchanges[exchange].request.version == .http10
+        switch exchanges[exchange].responseHead.framing {
+        case .none, .length: exchanges[exchange].relay = .asIs
+        case .chunked:
+            exchanges[exchange].relay = isOld ? .bare : .asIs
+            if isOld {
+                exchanges[exchange].response.removeAll(.transferEncoding)
+                exchanges[exchange].keepsAlive = false
+            }
+        case .untilClose:
+            exchanges[exchange].relay = isOld ? .bare : .chunked
+            if isOld { exchanges[exchange].keepsAlive = false }
+        }
+    }
+
+    @inline(__always)
+    private mutating func writeResponseHead(_ exchange: Handle, _ handle: Handle, _ manager: HTTPConnectionManager) {
+        let hasServer = exchanges[exchange].response.first(.server) != nil
+        let replacesServer = manager.serverHeader == .overwrite
+        exchanges[exchange].writeResponseHead(
+            to: &connections[handle].output, skipping: replacesServer ? .server : .other)
+        if replacesServer || !hasServer && manager.serverHeader == .appendIfAbsent {
+            connections[handle].output.append("server: ")
+            connections[handle].output.append(manager.serverName)
+            connections[handle].output.append("\r\n")
+        }
+        if exchanges[exchange].response.first(.date) == nil { appendDate(handle) }
+        if exchanges[exchange].relay == .chunked { connections[handle].output.append("transfer-encoding: chunked\r\n") }
+        if manager.setsRequestIDInResponse, exchanges[exchange].response.first(.xRequestID) == nil {
+            connections[handle].output.append("x-request-id: ")
+            exchanges[exchange].writeRequestID(to: &connections[handle].output)
+            connections[handle].output.append("\r\n")
+        }
+        connections[handle].output.append("x-envoy-upstream-service-time: ")
+        let elapsed = exchanges[exchange].upstreamServiceMilliseconds
+        connections[handle].output.append(decimal: elapsed)
+        appendConnection(exchange, handle)
+    }
+
+    /// The end of a response head: what the client is told about its connection.
+    @inline(__always)
+    mutating func appendConnection(_ exchange: Handle, _ handle: Handle) {
+        if !exchanges[exchange].keepsAlive {
+            connections[handle].output.append("\r\nconnection: close\r\n\r\n")
+        } else if exchanges[exchange].request.version == .http10 {
+            connections[handle].output.append("\r\nconnection: keep-alive\r\n\r\n")
+        } else {
+            connections[handle].output.append("\r\n\r\n")
+        }
+    }
+
+    // MARK: Body
+
+    /// One stretch of body. False: wait, or the exchange is over.
+    @inline(__always)
+    private mutating func relayBody(_ handle: Handle, _ exchange: Handle) -> Bool {
+        let downstream = exchanges[exchange].downstream
+        if exchanges[exchange].responseBody.isComplete {
+            finishResponse(handle, exchange)
+            return false
+        }
+        // Back-pressure: while the client has not taken what there is, nothing more is read.
+        if !connections[downstream].canWrite {
+            if !connections[downstream].output.isEmpty || !connections[downstream].cipherOutput.isEmpty { return false }
+        }
+        if connections[handle].input.isEmpty {
+            switch fill(handle) {
+            case .bytes, .full: touch(exchange)
+            case .blocked:
+                buffers.reclaimIfEmpty(&connections[handle].input)
+                if flush(downstream) == .failed { abandonDownstream(downstream) }
+                return false
+            case .end, .failed: return endOfUpstream(handle, exchange)
+            }
+        }
+        switch forwardStretch(handle, exchange, downstream) {
+        case .done: return true
+        case .blocked:
+            // All that was there is on its way; when that was the end, the exchange is over for its upstream side.
+            if exchanges[exchange].responseBody.isComplete { finishResponse(handle, exchange) }
+            return false
+        case .failed: return false
+        }
+    }
+
+    /// Forwards what is in the input. On failure the exchange is gone.
+    @inline(__always)
+    private mutating func forwardStretch(_ handle: Handle, _ exchange: Handle, _ downstream: Handle) -> FlushResult {
+        if exchanges[exchange].relay != .asIs { return reframe(handle, exchange, downstream) }
+        let step = exchanges[exchange].scanResponseBody(&connections[handle].input, limits)
+        if step.error != nil {
+            upstreamFailed(handle, .protocolError)
+            return .failed
+        }
+        if step.consumed == 0 {
+            // Half a framing line: more is needed behind it.
+            connections[handle].input.compact()
+            switch fill(handle) {
+            case .bytes: return .done
+            case .full, .blocked: return .blocked
+            case .end, .failed:
+                _ = endOfUpstream(handle, exchange)
+                return .failed
+            }
+        }
+        let result = relay(downstream, from: handle, count: step.consumed)
+        if result == .failed { abandonDownstream(downstream) }
+        return result
+    }
+
+    /// Takes the payload out of its framing and puts it into chunks, or sends it bare.
+    private mutating func reframe(_ handle: Handle, _ exchange: Handle, _ downstream: Handle) -> FlushResult {
+        buffers.lend(&connections[downstream].output)
+        let isChunked = exchanges[exchange].relay == .chunked
+        while !connections[handle].input.isEmpty, !exchanges[exchange].responseBody.isComplete {
+            let step = exchanges[exchange].nextResponsePiece(&connections[handle].input, limits)
+            if step.error != nil {
+                upstreamFailed(handle, .protocolError)
+                return .failed
+            }
+            if step.needsMore { break }
+            let count = step.payload.count
+            connections[handle].input.skip(step.consumed &- count)
+            if count > 0 {
+                if isChunked {
+                    connections[downstream].output.append(hex: count)
+                    connections[downstream].output.append("\r\n")
+                }
+                moveInput(of: handle, toOutputOf: downstream, count: count)
+                if isChunked { connections[downstream].output.append("\r\n") }
+            }
+        }
+        if connections[handle].input.isEmpty { connections[handle].input.clear() } else { connections[handle].input.compact() }
+        let result = flush(downstream)
+        if result == .failed { abandonDownstream(downstream) }
+        return result
+    }
+
+    /// The endpoint closed: the body's end, or a broken response. Always false.
+    private mutating func endOfUpstream(_ handle: Handle, _ exchange: Handle) -> Bool {
+        guard connections[handle].sawEnd, exchanges[exchange].responseBody.close() else {
+            upstreamFailed(handle, connections[handle].sawEnd ? .connectionTermination : .connectionReset)
+            return false
+        }
+        finishResponse(handle, exchange)
+        return false
+    }
+
+    /// The response is complete.
+    private mutating func finishResponse(_ handle: Handle, _ exchange: Handle) {
+        let downstream = exchanges[exchange].downstream
+        if exchanges[exchange].relay == .chunked {
+            buffers.lend(&connections[downstream].output)
+            connections[downstream].output.append("0\r\n\r\n")
+        }
+        exchanges[exchange].bytesSent = exchanges[exchange].responseBody.payloadBytes
+        let wasSent = exchanges[exchange].requestState == .sent
+        let isReusable =
+            wasSent && exchanges[exchange].responseHead.keepsAlive && connections[handle].input.isEmpty
+            && !connections[handle].peerClosed && !connections[handle].sawEnd
+        endAttempt(exchange)
+        if isReusable {
+            buffers.reclaim(&connections[handle].output)
+            makeIdle(handle)
+        } else {
+            close(handle)
+        }
+        finishExchange(exchange)
+    }
+}

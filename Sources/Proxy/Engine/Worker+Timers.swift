@@ -1,0 +1,101 @@
+internal import EventLoop
+internal import HTTP1
+internal import HeaderBlock
+internal import LoadBalancing
+internal import Memory
+internal import Resilience
+internal import Routing
+internal import TLS
+internal import Telemetry
+
+extension Worker where Wire: ~Copyable {
+    mutating func fireTimers() {
+        while let payload = timers.popExpired(now: now) {
+            switch payload.kind {
+            case Self.connectionTimer:
+                let handle = Handle(bits: payload.bits)
+                if connections.contains(handle) { connectionTimerFired(handle) }
+            case Self.retryTimer:
+                let handle = Handle(bits: payload.bits)
+                if exchanges.contains(handle), exchanges[handle].retryAt <= now {
+                    exchanges[handle].retryAt = .max
+                    startAttempt(handle)
+                }
+            case Self.logTimer:
+                accessLog.flush()
+                _ = timers.schedule(payload, at: now + settings.logFlushMilliseconds)
+            case Self.drainTimer: if isDraining, drainDeadline <= now { isStopped = true }
+            default: break
+            }
+            runReady()
+        }
+    }
+
+    private mutating func connectionTimerFired(_ handle: Handle) {
+        connections[handle].timer = TimerWheel.none
+        connections[handle].timerAt = .max
+        let deadline = connections[handle].deadline
+        if deadline > now {
+            if deadline != .max { setDeadline(handle, deadline) }
+            return
+        }
+        connections[handle].deadline = .max
+        switch connections[handle].role {
+        case .downstream: downstreamExpired(handle)
+        case .upstream: upstreamExpired(handle)
+        }
+    }
+
+    private mutating func downstreamExpired(_ handle: Handle) {
+        let exchange = connections[handle].exchange
+        switch connections[handle].phase {
+        case .http where exchanges.contains(exchange): exchangeExpired(exchange)
+        case .inspecting: inspectionExpired(handle)
+        case .tcp: closeTunnel(handle)
+        default: close(handle)
+        }
+    }
+
+    private mutating func upstreamExpired(_ handle: Handle) {
+        switch connections[handle].phase {
+        case .connecting, .handshaking:
+            statistics.clusters[clusterStatistics(handle)].connectTimeouts &+= 1
+            upstreamFailed(handle, .connectTimeout)
+        case .tcp: closeTunnel(handle)
+        case .idle: close(handle)
+        default: break
+        }
+    }
+
+    /// Sets the downstream connection's timer to the next thing that may expire in its exchange.
+    @inline(__always)
+    mutating func armExchange(_ handle: Handle) {
+        let next = min(exchanges[handle].routeDeadline, exchanges[handle].tryDeadline, exchanges[handle].idleDeadline)
+        setDeadline(exchanges[handle].downstream, next)
+    }
+
+    private mutating func exchangeExpired(_ handle: Handle) {
+        if exchanges[handle].requestState == .head {
+            exchanges[handle].details = "request_header_timeout"
+            return reply(handle, 408, "request timeout", .durationTimeout)
+        }
+        if exchanges[handle].routeDeadline <= now {
+            exchanges[handle].routeDeadline = .max
+            exchanges[handle].tryDeadline = .max
+            statistics.clusters[exchangeStatistics(handle)].requestTimeouts &+= 1
+            exchanges[handle].details = "response_timeout"
+            return fail(handle, 504, "upstream request timeout", .upstreamRequestTimeout)
+        }
+        if exchanges[handle].tryDeadline <= now {
+            exchanges[handle].tryDeadline = .max
+            statistics.clusters[exchangeStatistics(handle)].perTryTimeouts &+= 1
+            return attemptFailed(handle, .perTryTimeout)
+        }
+        if exchanges[handle].idleDeadline <= now {
+            exchanges[handle].idleDeadline = .max
+            exchanges[handle].details = "stream_idle_timeout"
+            return fail(handle, exchanges[handle].requestState == .sent ? 504 : 408, "stream timeout", .streamIdleTimeout)
+        }
+        armExchange(handle)
+    }
+}

@@ -1,0 +1,230 @@
+internal import EventLoop
+internal import HTTP1
+internal import HeaderBlock
+internal import LoadBalancing
+internal import Memory
+internal import Resilience
+internal import Routing
+internal import TLS
+internal import Telemetry
+
+extension Worker where Wire: ~Copyable {
+    /// Takes an upstream connection as far as its bytes and its room allow.
+    mutating func advanceUpstream(_ handle: Handle, wrote: Bool) {
+        switch connections[handle].phase {
+        case .connecting: finishConnecting(handle)
+        case .handshaking: handshakeUpstream(handle)
+        case .http:
+            let exchange = connections[handle].exchange
+            guard exchanges.contains(exchange) else { return close(handle) }
+            if wrote, exchanges[exchange].requestState == .body {
+                advanceRequest(exchanges[exchange].downstream, exchange)
+                guard connections.contains(handle), connections[handle].exchange == exchange else { return }
+            }
+            advanceResponse(handle)
+        case .tcp: advanceTunnel(handle)
+        case .idle:
+            // Whatever an endpoint says without being asked, the connection cannot be used any more.
+            if connections[handle].canRead { close(handle) }
+        case .inspecting, .lingering: close(handle)
+        }
+    }
+
+    /// Begins a connection to a pool's endpoint; nil when that fails at once.
+    mutating func openConnection(_ pool: Int, connectTimeout: UInt64) -> Handle? {
+        let address = pools[pool].key.address
+        let socket = transport.connect(address, mark: settings.socketMark)
+        guard socket >= 0 else { return nil }
+        let handle = connections.insert()
+        connections[handle].socket = socket
+        connections[handle].role = .upstream
+        connections[handle].phase = .connecting
+        connections[handle].pool = pool
+        connections[handle].remote = address
+        connections[handle].isTLS = pools[pool].key.isTLS
+        pools[pool].connections &+= 1
+        statistics.clusters[pools[pool].statistics].connections &+= 1
+        statistics.clusters[pools[pool].statistics].activeConnections &+= 1
+        guard transport.watch(socket, token: handle.bits, isListener: false) else {
+            // The permit is given back by the caller.
+            pools[pool].connections &-= 1
+            connections[handle].pool = -1
+            close(handle)
+            return nil
+        }
+        setDeadline(handle, connectTimeout == 0 ? .max : now &+ connectTimeout)
+        return handle
+    }
+
+    private mutating func finishConnecting(_ handle: Handle) {
+        guard connections[handle].canWrite else { return }
+        let error = transport.connectError(connections[handle].socket)
+        guard error == 0 else {
+            let exchange = connections[handle].exchange
+            if exchanges.contains(exchange) { exchanges[exchange].connectError = error }
+            let peer = connections[handle].peer
+            if connections.contains(peer) { return tunnelConnectFailed(handle) }
+            return upstreamFailed(handle, .connectFailure)
+        }
+        connections[handle].local = transport.localAddress(connections[handle].socket) ?? connections[handle].local
+        guard connections[handle].isTLS else { return upstreamReady(handle) }
+        let pool = connections[handle].pool
+        guard let context = pools[pool].context else { return transportFailed(handle) }
+        let name = pools[pool].key.serverName
+        do {
+            connections[handle].session = try TLSSession(context, serverName: name.isEmpty ? nil : name)
+        } catch {
+            return transportFailed(handle)
+        }
+        connections[handle].phase = .handshaking
+        handshakeUpstream(handle)
+    }
+
+    private mutating func handshakeUpstream(_ handle: Handle) {
+        while true {
+            buffers.lend(&connections[handle].cipherOutput)
+            let status = connections[handle].continueHandshake()
+            if flushCipher(handle) == .failed { return transportFailed(handle) }
+            switch status {
+            case .done:
+                buffers.reclaimIfEmpty(&connections[handle].cipherInput)
+                statistics.clusters[pools[connections[handle].pool].statistics].handshakes &+= 1
+                connections[handle].peerCertificate = connections[handle].session?.peer
+                return upstreamReady(handle)
+            case .wantsInput:
+                switch fillCipher(handle) {
+                case .bytes: continue
+                case .blocked:
+                    buffers.reclaimIfEmpty(&connections[handle].cipherInput)
+                    return
+                case .full, .end, .failed: return transportFailed(handle)
+                }
+            case .wantsOutput: continue
+            case .closed, .failed: return transportFailed(handle)
+            }
+        }
+    }
+
+    private mutating func transportFailed(_ handle: Handle) {
+        statistics.clusters[pools[connections[handle].pool].statistics].transportFailures &+= 1
+        if connections.contains(connections[handle].peer) { return tunnelConnectFailed(handle) }
+        upstreamFailed(handle, .transportFailure)
+    }
+
+    /// Connected, and secured where it is to be.
+    private mutating func upstreamReady(_ handle: Handle) {
+        connections[handle].deadline = .max
+        if connections.contains(connections[handle].peer) { return tunnelReady(handle) }
+        let exchange = connections[handle].exchange
+        guard exchanges.contains(exchange) else { return makeIdle(handle) }
+        sendRequest(exchange, handle)
+    }
+
+    // MARK: Pool
+
+    /// An idle connection of the pool, the one used last; none when there is none.
+    @inline(__always)
+    mutating func takeIdle(_ pool: Int) -> Handle? {
+        while !pools[pool].idle.isNone {
+            let handle = pools[pool].idle
+            unlinkIdle(handle)
+            connections[handle].deadline = .max
+            // An end that was announced and not yet handled.
+            if connections[handle].canRead {
+                close(handle)
+                continue
+            }
+            connections[handle].isReused = true
+            return handle
+        }
+        return nil
+    }
+
+    /// A connection has done its work: the next waiting request gets it, or it waits itself.
+    mutating func makeIdle(_ handle: Handle) {
+        let pool = connections[handle].pool
+        if let exchange = popQueued(pool) {
+            connections[handle].isReused = true
+            attach(exchange, handle)
+            return sendRequest(exchange, handle)
+        }
+        let spent = pools[pool].maxRequestsPerConnection
+        if pools[pool].references == 0, !pools[pool].isOnDemand { return close(handle) }
+        if spent > 0, connections[handle].requests >= spent { return close(handle) }
+        connections[handle].phase = .idle
+        buffers.reclaimIfEmpty(&connections[handle].input)
+        let head = pools[pool].idle
+        connections[handle].previousIdle = .none
+        connections[handle].nextIdle = head
+        if !head.isNone { connections[head].previousIdle = handle }
+        pools[pool].idle = handle
+        pools[pool].idleCount &+= 1
+        let timeout = pools[pool].idleTimeoutMilliseconds
+        setDeadline(handle, timeout == 0 ? .max : now &+ timeout)
+    }
+
+    @inline(__always)
+    private mutating func unlinkIdle(_ handle: Handle) {
+        let pool = connections[handle].pool
+        let next = connections[handle].nextIdle
+        let previous = connections[handle].previousIdle
+        if next.isNone {} else { connections[next].previousIdle = previous }
+        if previous.isNone { pools[pool].idle = next } else { connections[previous].nextIdle = next }
+        connections[handle].nextIdle = .none
+        connections[handle].previousIdle = .none
+        pools[pool].idleCount &-= 1
+    }
+
+    /// A connection of a pool is being closed: whoever waits for one may open another.
+    mutating func leavePool(_ handle: Handle) {
+        let pool = connections[handle].pool
+        guard pool >= 0 else { return }
+        if connections[handle].phase == .idle { unlinkIdle(handle) }
+        connections[handle].pool = -1
+        pools[pool].connections &-= 1
+        statistics.clusters[pools[pool].statistics].activeConnections &-= 1
+        pools[pool].breaker?.release(.connection)
+        if let exchange = popQueued(pool) {
+            endAttempt(exchange)
+            exchanges[exchange].attempts &-= 1
+            retryable.append(exchange)
+        }
+        freePoolIfUnused(pool)
+    }
+
+    // MARK: Queue
+
+    /// The exchange waits until a connection of the pool is free.
+    mutating func enqueue(_ exchange: Handle, _ pool: Int) {
+        exchanges[exchange].isQueued = true
+        exchanges[exchange].nextQueued = .none
+        let last = pools[pool].lastQueued
+        if last.isNone { pools[pool].firstQueued = exchange } else { exchanges[last].nextQueued = exchange }
+        pools[pool].lastQueued = exchange
+    }
+
+    private mutating func popQueued(_ pool: Int) -> Handle? {
+        let first = pools[pool].firstQueued
+        guard !first.isNone else { return nil }
+        dequeue(first)
+        return first
+    }
+
+    /// Takes an exchange out of its pool's queue.
+    mutating func dequeue(_ exchange: Handle) {
+        let pool = exchanges[exchange].pool
+        var previous = Handle.none
+        var handle = pools[pool].firstQueued
+        while !handle.isNone, handle != exchange {
+            previous = handle
+            handle = exchanges[handle].nextQueued
+        }
+        guard handle == exchange else { return }
+        let next = exchanges[exchange].nextQueued
+        if previous.isNone { pools[pool].firstQueued = next } else { exchanges[previous].nextQueued = next }
+        if next.isNone { pools[pool].lastQueued = previous }
+        exchanges[exchange].isQueued = false
+        exchanges[exchange].nextQueued = .none
+        pools[pool].breaker?.release(.pendingRequest)
+    }
+}

@@ -1,0 +1,157 @@
+internal import EventLoop
+internal import HTTP1
+internal import Memory
+
+/// One thread's proxy: its sockets, connections, exchanges and pools; nothing in it is shared.
+///
+/// Generic over the transport, so that tests drive the very same code over a simulated one. All work happens in `turn`:
+/// wait, handle each event, run what became ready by it, fire timers.
+struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
+    var transport: Wire
+    let settings: WorkerSettings
+    let mailbox: Mailbox<WorkerMessage>
+    var connections = Slab<Connection>()
+    var exchanges = Slab<Exchange>()
+    var buffers = BufferPool()
+    var timers: TimerWheel
+    var generations: [Generation] = []
+    var current = 0
+    var pools: [UpstreamPool] = []
+    var poolIndices: [UpstreamPool.Key: Int] = [:]
+    var listeners: [ListenerSlot] = []
+    /// Downstream connections that may go on: taken up after the event that freed them.
+    var resumable: [Handle] = []
+    /// Exchanges that may be given an upstream connection again.
+    var retryable: [Handle] = []
+    /// Tunnels that had more to move when their turn was over.
+    var tunnelsToResume: [Handle] = []
+    var scratch: [UInt8] = []
+    var limits = Limits()
+    var statistics: WorkerStatistics
+    var accessLog: AccessLogBuffer
+    let hexDigits: InlineArray<256, UInt16>
+    let empty = ByteBuffer()
+    var isDraining = false
+    var drainDeadline = UInt64.max
+    var isStopped = false
+    var dateSecond: UInt64 = 0
+    var dateText: InlineArray<29, UInt8> = InlineArray(repeating: 0x20)
+
+    /// Timers' kinds.
+    static var connectionTimer: UInt8 { 0 }
+    static var retryTimer: UInt8 { 1 }
+    static var logTimer: UInt8 { 2 }
+    static var drainTimer: UInt8 { 3 }
+
+    init(transport: consuming Wire, settings: WorkerSettings, mailbox: Mailbox<WorkerMessage>) {
+        let now = transport.milliseconds
+        self.transport = transport
+        self.settings = settings
+        self.mailbox = mailbox
+        timers = TimerWheel(now: now)
+        statistics = WorkerStatistics()
+        accessLog = AccessLogBuffer()
+        var digits = InlineArray<256, UInt16>(repeating: 0)
+        let text = Array("0123456789abcdef".utf8)
+        for byte in 0..<256 { digits[byte] = UInt16(text[byte >> 4]) | UInt16(text[byte & 15]) << 8 }
+        hexDigits = digits
+        generations.append(Generation(snapshot: .empty))
+        generations[0].users = 1
+        resumable.reserveCapacity(256)
+        retryable.reserveCapacity(256)
+        scratch.reserveCapacity(4096)
+        _ = self.transport.watch(mailbox.descriptor, token: EventToken.mailbox, isListener: true)
+        _ = timers.schedule(TimerWheel.Payload(kind: Self.logTimer, bits: 0), at: now + settings.logFlushMilliseconds)
+    }
+
+    var now: UInt64 { transport.milliseconds }
+
+    /// Runs until it is told to stop.
+    mutating func run() {
+        while !isStopped { turn(maxWait: -1) }
+        closeEverything()
+    }
+
+    /// One round. `maxWait` bounds the wait in milliseconds; negative is no bound.
+    mutating func turn(maxWait: Int32) {
+        var wait = tunnelsToResume.isEmpty ? maxWait : 0
+        if let delay = timers.delay(now: now) {
+            let bounded = Int32(clamping: delay)
+            wait = wait < 0 ? bounded : min(wait, bounded)
+        }
+        let count = transport.wait(timeoutMilliseconds: wait)
+        var index = 0
+        while index < count {
+            handle(transport.event(index))
+            runReady()
+            index &+= 1
+        }
+        resumeTunnels()
+        fireTimers()
+        runReady()
+    }
+
+    @inline(__always)
+    private mutating func handle(_ event: TransportEvent) {
+        guard event.token >> 32 & 1 == 1 else {
+            if event.token == EventToken.mailbox {
+                readMail()
+            } else {
+                acceptAll(EventToken.listener(event.token))
+            }
+            return
+        }
+        let handle = Handle(bits: event.token)
+        guard connections.contains(handle) else { return }
+        if event.isReadable { connections[handle].canRead = true }
+        if event.isClosed || event.hasFailed {
+            connections[handle].canRead = true
+            connections[handle].peerClosed = true
+        }
+        if event.isWritable || event.hasFailed { connections[handle].canWrite = true }
+        switch connections[handle].role {
+        case .downstream: advanceDownstream(handle, wrote: event.isWritable)
+        case .upstream: advanceUpstream(handle, wrote: event.isWritable)
+        }
+    }
+
+    private mutating func resumeTunnels() {
+        guard !tunnelsToResume.isEmpty else { return }
+        var waiting: [Handle] = []
+        swap(&waiting, &tunnelsToResume)
+        for handle in waiting where connections.contains(handle) { advanceTunnel(handle) }
+    }
+
+    /// What earlier steps made ready. Steps put handles here instead of calling each other, so that the stack stays flat and
+    /// no step finds its connection gone under its feet.
+    mutating func runReady() {
+        while true {
+            if let handle = retryable.popLast() {
+                if exchanges.contains(handle) { startAttempt(handle) }
+            } else if let handle = resumable.popLast() {
+                if connections.contains(handle) { advanceDownstream(handle, wrote: false) }
+            } else {
+                return
+            }
+        }
+    }
+}
+
+/// What epoll carries for us: connection handles have odd generations, so even upper halves are free for others.
+enum EventToken {
+    static let mailbox: UInt64 = 2 << 32
+    static func forListener(_ index: Int) -> UInt64 { UInt64(index) }
+    static func listener(_ token: UInt64) -> Int { Int(token & 0xffff_ffff) }
+}
+
+/// What a worker is told once.
+struct WorkerSettings: Sendable {
+    var socketMark: Int32 = 0
+    /// Request bodies up to this size can be sent again by a retry.
+    var replayBytes = 64 * 1024
+    var logFlushMilliseconds: UInt64 = 500
+    /// Connect without a port of their own being bound: simulated transports set it.
+    var reportsMetrics = true
+    /// Inherited listening sockets by address.
+    var inheritedListeners: [SocketAddress: Int32] = [:]
+}

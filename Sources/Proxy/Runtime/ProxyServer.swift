@@ -1,0 +1,179 @@
+package import EventLoop
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+
+/// The data plane of a process: one worker thread per core, all executing the same snapshot.
+///
+/// `apply` may be called from anywhere, any number of times; calls take effect in order.
+package final class ProxyServer: Sendable {
+    package struct Options: Sendable {
+        /// Worker threads; at least 1.
+        package var concurrency = 1
+        /// SO_MARK of upstream sockets; 0 is none.
+        package var socketMark: Int32 = 0
+        /// Listening sockets that were inherited: the listener with this address uses the descriptor instead of binding.
+        package var inheritedListeners: [SocketAddress: Int32] = [:]
+
+        package init() {}
+    }
+
+    private struct State {
+        /// Addresses that are bound, and by which snapshot's generation.
+        var bound: Set<SocketAddress> = []
+        var isStarted = false
+        var isDraining = false
+    }
+
+    private let options: Options
+    private let mailboxes: [Mailbox<WorkerMessage>]
+    private let state = Mutex(State())
+    private let finished = Mutex(0)
+    private let applied = Mutex<UInt64>(0)
+
+    /// - Throws: when the kernel has no descriptors left.
+    package init(_ options: Options) throws {
+        self.options = options
+        var boxes: [Mailbox<WorkerMessage>] = []
+        for _ in 0..<max(1, options.concurrency) { boxes.append(try Mailbox()) }
+        mailboxes = boxes
+    }
+
+    /// Starts the workers. They serve nothing until the first `apply`.
+    package func start() throws {
+        let isFirst = state.withLock { state in
+            defer { state.isStarted = true }
+            return !state.isStarted
+        }
+        guard isFirst else { return }
+        signal(SIGPIPE, SIG_IGN)
+        var settings = WorkerSettings()
+        settings.socketMark = options.socketMark
+        settings.inheritedListeners = options.inheritedListeners
+        for (index, mailbox) in mailboxes.enumerated() {
+            let settings = settings
+            try WorkerThread.start(name: "worker-\(index)") { [self] in
+                guard let transport = try? EpollTransport() else { return }
+                var worker = Worker(transport: transport, settings: settings, mailbox: mailbox)
+                worker.run()
+                finished.withLock { $0 += 1 }
+            }
+        }
+    }
+
+    /// Makes all workers serve by `snapshot`. Listeners whose address is new are bound before any worker hears of it.
+    ///
+    /// - Throws: `ListenError` when an address cannot be bound; then nothing has changed.
+    package func apply(_ snapshot: RuntimeSnapshot) async throws {
+        let sockets = try bind(snapshot)
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let waiting = Countdown(mailboxes.count) { continuation.resume() }
+            for (index, mailbox) in mailboxes.enumerated() {
+                mailbox.post(.apply(snapshot, sockets: sockets[index], done: waiting.done))
+            }
+        }
+        applied.withLock { $0 = snapshot.generation }
+    }
+
+    /// The generation that all workers serve by; 0 before the first `apply`.
+    package var generation: UInt64 { applied.withLock { $0 } }
+
+    /// Whether workers are started and serve by a configuration.
+    package var isReady: Bool {
+        let (isStarted, isDraining) = state.withLock { ($0.isStarted, $0.isDraining) }
+        return isStarted && !isDraining && applied.withLock { $0 > 0 }
+    }
+
+    private func bind(_ snapshot: RuntimeSnapshot) throws(ListenError) -> [[SocketAddress: Int32]] {
+        var sockets: [[SocketAddress: Int32]] = Array(repeating: [:], count: mailboxes.count)
+        let known = state.withLock { $0.bound }
+        let wanted = Set(snapshot.listeners.filter(\.bindsToPort).map(\.address))
+        for listener in snapshot.listeners where listener.bindsToPort && !known.contains(listener.address) {
+            if options.inheritedListeners[listener.address] != nil { continue }
+            for worker in mailboxes.indices where sockets[worker][listener.address] == nil {
+                let socket = ListeningSocket.open(listener.address, backlog: listener.backlog)
+                guard socket >= 0 else {
+                    for open in sockets.flatMap(\.values) { close(open) }
+                    throw ListenError(listener: listener.name, address: listener.address, code: -socket)
+                }
+                sockets[worker][listener.address] = socket
+            }
+        }
+        state.withLock { $0.bound = wanted }
+        return sockets
+    }
+
+    /// Takes no new connections and ends open ones after their current request, all of them at the deadline. Returns when
+    /// all workers are done.
+    package func drain(deadline: Duration) async {
+        state.withLock { $0.isDraining = true }
+        let (seconds, attoseconds) = deadline.components
+        let milliseconds = UInt64(max(0, seconds)) * 1000 + UInt64(attoseconds / 1_000_000_000_000_000)
+        for mailbox in mailboxes { mailbox.post(.drain(milliseconds: milliseconds)) }
+        while finished.withLock({ $0 }) < mailboxes.count, state.withLock({ $0.isStarted }) {
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+    }
+
+    /// Ends everything at once.
+    package func stop() { for mailbox in mailboxes { mailbox.post(.stop) } }
+
+    /// Counters of all workers.
+    package func collectStats() async -> [WorkerStatistics] {
+        await withCheckedContinuation { (continuation: CheckedContinuation<[WorkerStatistics], Never>) in
+            let gathered = Gathering(mailboxes.count) { continuation.resume(returning: $0) }
+            for mailbox in mailboxes { mailbox.post(.collect(gathered.add)) }
+        }
+    }
+}
+
+/// An address that could not be bound.
+package struct ListenError: Error, CustomStringConvertible {
+    package let listener: String
+    package let address: SocketAddress
+    package let code: Int32
+
+    package var description: String {
+        "listener \(listener): cannot bind \(address): \(String(cString: strerror(code)))"
+    }
+}
+
+/// Calls back when all have reported.
+private final class Countdown: Sendable {
+    private let left: Mutex<Int>
+    private let finish: @Sendable () -> Void
+
+    init(_ count: Int, _ finish: @escaping @Sendable () -> Void) {
+        left = Mutex(count)
+        self.finish = finish
+    }
+
+    @Sendable func done() {
+        let isLast = left.withLock { left in
+            left -= 1
+            return left == 0
+        }
+        if isLast { finish() }
+    }
+}
+
+/// Calls back with what all have reported.
+private final class Gathering: Sendable {
+    private let parts: Mutex<[WorkerStatistics]>
+    private let count: Int
+    private let finish: @Sendable ([WorkerStatistics]) -> Void
+
+    init(_ count: Int, _ finish: @escaping @Sendable ([WorkerStatistics]) -> Void) {
+        parts = Mutex([])
+        self.count = count
+        self.finish = finish
+    }
+
+    @Sendable func add(_ part: WorkerStatistics) {
+        let all = parts.withLock { parts -> [WorkerStatistics]? in
+            parts.append(part)
+            return parts.count == count ? parts : nil
+        }
+        if let all { finish(all) }
+    }
+}
