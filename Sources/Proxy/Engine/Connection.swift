@@ -75,6 +75,13 @@ struct Connection: SlabElement, ~Copyable {
     var forwarded = 0
     /// Microseconds, monotonic.
     var opened: UInt64 = 0
+    /// Downstream: whose counters it counts in.
+    var statistics = 0
+    var listenerStatistics = 0
+    var countsAsHTTP = false
+    var countsAsTCP = false
+    var isTunnelCounted = false
+    var tunnelLabels: Int32 = 0
     /// TCP proxy, downstream side: what the log says about the other side.
     var tunnelCluster = -1
     var tunnelReceived = 0
@@ -114,6 +121,10 @@ struct Connection: SlabElement, ~Copyable {
         previousIdle = .none
         requests = 0
         forwarded = 0
+        countsAsHTTP = false
+        countsAsTCP = false
+        isTunnelCounted = false
+        tunnelLabels = 0
         tunnelCluster = -1
         tunnelReceived = 0
         tunnelPeerAddress = nil

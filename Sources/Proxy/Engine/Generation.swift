@@ -13,6 +13,8 @@ struct Generation {
         var discovery = ClusterDescriptor.Discovery.fixed
         var connectTimeoutMilliseconds: UInt64 = 5_000
         var statistics = 0
+        /// Number of the service's labels.
+        var service: Int32 = 0
         var sendsAttemptCount = true
         var balancer: Balancer?
         /// Requests in progress, by host.
@@ -53,12 +55,16 @@ struct Generation {
         var http: HTTPConnectionManager?
         var tcp: TCPProxyDescriptor?
         var context: TLSContext?
+        /// Of the connection manager or the TCP proxy.
+        var statistics = 0
     }
 
     let snapshot: RuntimeSnapshot
     var clusters: [Cluster] = []
     var endpoints: [Endpoint] = []
     var chains: [Chain] = []
+    /// By listener.
+    var listenerStatistics: [Int] = []
     /// Connections and exchanges that hold on to it.
     var users = 0
     var isFree = false

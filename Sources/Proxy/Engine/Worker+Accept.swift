@@ -31,13 +31,15 @@ extension Worker where Wire: ~Copyable {
         connections[handle].acceptedAt = now
         connections[handle].opened = transport.microseconds
         retainGeneration(current)
-        statistics.downstreamConnections &+= 1
-        statistics.downstreamActive &+= 1
+        downstreamCount &+= 1
         let listener = destination(handle, of: listeners[slot].descriptor)
         guard listener >= 0, transport.watch(accepted.socket, token: handle.bits, isListener: false) else {
             return close(handle)
         }
         connections[handle].listener = listener
+        connections[handle].listenerStatistics = generations[current].listenerStatistics[listener]
+        metrics.listeners[generations[current].listenerStatistics[listener]].connections &+= 1
+        metrics.listeners[generations[current].listenerStatistics[listener]].activeConnections &+= 1
         connections[handle].phase = .inspecting
         let descriptor = generations[current].snapshot.listeners[listener]
         if descriptor.inspectsTLS || descriptor.inspectsHTTP {
@@ -111,7 +113,7 @@ extension Worker where Wire: ~Copyable {
 
     /// The client is silent: protocols in which the server speaks first get the chain for unknown bytes.
     mutating func inspectionExpired(_ handle: Handle) {
-        statistics.inspectionTimeouts &+= 1
+        metrics.listeners[listenerStatistics(handle)].inspectionTimeouts &+= 1
         choose(handle, Inspection())
     }
 
@@ -123,7 +125,7 @@ extension Worker where Wire: ~Copyable {
             generations[generation], listener: listener, destination: connections[handle].local,
             source: connections[handle].remote, found)
         guard chain >= 0 else {
-            statistics.noFilterChain &+= 1
+            metrics.listeners[listenerStatistics(handle)].noFilterChain &+= 1
             return close(handle)
         }
         connections[handle].chain = chain
@@ -132,7 +134,7 @@ extension Worker where Wire: ~Copyable {
         let descriptor = generations[generation].chains[chain].descriptor
         guard descriptor.tls != nil else { return startChain(handle) }
         guard let context = generations[generation].chains[chain].context else {
-            statistics.handshakeFailures &+= 1
+            metrics.listeners[listenerStatistics(handle)].handshakeFailures &+= 1
             return close(handle)
         }
         do {
@@ -158,20 +160,20 @@ extension Worker where Wire: ~Copyable {
                     if flushCipher(handle) == .failed { close(handle) }
                     return
                 case .full, .end, .failed:
-                    statistics.handshakeFailures &+= 1
+                    metrics.listeners[listenerStatistics(handle)].handshakeFailures &+= 1
                     return close(handle)
                 }
             }
             buffers.lend(&connections[handle].cipherOutput)
             let status = connections[handle].continueHandshake()
             if flushCipher(handle) == .failed {
-                statistics.handshakeFailures &+= 1
+                metrics.listeners[listenerStatistics(handle)].handshakeFailures &+= 1
                 return close(handle)
             }
             switch status {
             case .done:
                 buffers.reclaimIfEmpty(&connections[handle].cipherInput)
-                statistics.handshakes &+= 1
+                metrics.listeners[listenerStatistics(handle)].handshakes &+= 1
                 connections[handle].peerCertificate = connections[handle].session?.peer
                 connections[handle].deadline = .max
                 return startChain(handle)
@@ -182,12 +184,12 @@ extension Worker where Wire: ~Copyable {
                 case .bytes: continue
                 case .blocked: return
                 case .full, .end, .failed:
-                    statistics.handshakeFailures &+= 1
+                    metrics.listeners[listenerStatistics(handle)].handshakeFailures &+= 1
                     return close(handle)
                 }
             case .wantsOutput: continue
             case .closed, .failed:
-                statistics.handshakeFailures &+= 1
+                metrics.listeners[listenerStatistics(handle)].handshakeFailures &+= 1
                 return close(handle)
             }
         }
@@ -196,12 +198,15 @@ extension Worker where Wire: ~Copyable {
     /// The transport is ready: network filters, then the terminal filter.
     private mutating func startChain(_ handle: Handle) {
         let chain = generations[connections[handle].generation].chains[connections[handle].chain]
-        connections[handle].peerLabels = statistics.labels(ofPeer: connections[handle].peerCertificate)
+        if let identity = connections[handle].peerCertificate?.identity {
+            connections[handle].peerLabels = metrics.mesh.labels.number(ofPeer: identity)
+        }
+        countChain(handle)
         for filter in chain.descriptor.networkFilters {
             switch filter {
             case .rbac(let authorizer):
                 guard authorizeConnection(handle, authorizer) else {
-                    statistics.deniedConnections &+= 1
+                    metrics.listeners[listenerStatistics(handle)].deniedConnections &+= 1
                     return close(handle)
                 }
             }

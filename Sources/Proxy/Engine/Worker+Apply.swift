@@ -18,7 +18,7 @@ extension Worker where Wire: ~Copyable {
                 done()
             case .drain(let milliseconds): drain(milliseconds)
             case .stop: isStopped = true
-            case .collect(let receive): receive(statistics)
+            case .collect(let receive): receive(metrics)
             }
         }
     }
@@ -75,6 +75,7 @@ extension Worker where Wire: ~Copyable {
     private mutating func build(_ snapshot: RuntimeSnapshot, after previous: Int) -> Generation {
         var generation = Generation(snapshot: snapshot)
         for (index, listener) in snapshot.listeners.enumerated() {
+            generation.listenerStatistics.append(metrics.listeners.number(of: listener.name))
             for chain in listener.filterChains {
                 generation.chains.append(flat(chain, listener: index, isDefault: false, snapshot))
             }
@@ -92,17 +93,21 @@ extension Worker where Wire: ~Copyable {
             if let descriptor, let old = known[descriptor.name] { adopt(&cluster, descriptor, old, of: previous) }
             generation.clusters.append(cluster)
         }
-        statistics.local = statistics.intern(snapshot.local)
+        localLabels = metrics.mesh.labels.number(of: snapshot.local)
         return generation
     }
 
-    private func flat(
+    private mutating func flat(
         _ chain: FilterChainDescriptor, listener: Int, isDefault: Bool, _ snapshot: RuntimeSnapshot
     ) -> Generation.Chain {
         var flat = Generation.Chain(listener: listener, isDefault: isDefault, descriptor: chain)
         switch chain.terminal {
-        case .http(let manager): flat.http = manager
-        case .tcp(let proxy): flat.tcp = proxy
+        case .http(let manager):
+            flat.http = manager
+            flat.statistics = metrics.http.number(of: manager.statPrefix)
+        case .tcp(let proxy):
+            flat.tcp = proxy
+            flat.statistics = metrics.tcp.number(of: proxy.statPrefix)
         }
         if let index = chain.tls?.context, index < snapshot.tlsContexts.count { flat.context = snapshot.tlsContexts[index] }
         return flat
@@ -116,7 +121,8 @@ extension Worker where Wire: ~Copyable {
         cluster.firstEndpoint = generation.endpoints.count
         cluster.discovery = descriptor.discovery
         cluster.connectTimeoutMilliseconds = UInt64(descriptor.connectTimeoutMilliseconds)
-        cluster.statistics = statistics.cluster(descriptor)
+        cluster.statistics = metrics.clusters.number(of: descriptor.statName)
+        cluster.service = metrics.mesh.labels.number(of: descriptor.service)
         cluster.balancer = Balancer(descriptor.balancer, seed: transport.random())
         cluster.active = Array(repeating: 0, count: descriptor.endpoints.count)
         cluster.breaker = descriptor.breaker
@@ -128,7 +134,7 @@ extension Worker where Wire: ~Copyable {
             let pool = pool(for: endpoint.address, endpoint.tls, descriptor, cluster.statistics, snapshot)
             pools[pool].references += 1
             generation.endpoints.append(
-                Generation.Endpoint(pool: pool, labels: statistics.intern(endpoint.workload)))
+                Generation.Endpoint(pool: pool, labels: metrics.mesh.labels.number(of: endpoint.workload)))
         }
     }
 

@@ -40,7 +40,7 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].requestState = .waiting
         exchanges[exchange].replaySent = 0
         guard let pool = choosePool(exchange, generation, cluster) else {
-            statistics.clusters[generations[generation].clusters[cluster].statistics].noHealthyUpstream &+= 1
+            metrics.clusters[generations[generation].clusters[cluster].statistics].noHealthyUpstream &+= 1
             exchanges[exchange].details = "no_healthy_upstream"
             return fail(exchange, 503, "no healthy upstream", .noHealthyUpstream)
         }
@@ -85,7 +85,7 @@ extension Worker where Wire: ~Copyable {
         let statistic = pools[pool].statistics
         guard pools[pool].breaker?.acquire(.connection) ?? true else {
             guard pools[pool].connections > 0, pools[pool].breaker?.acquire(.pendingRequest) ?? true else {
-                statistics.clusters[statistic].overflows &+= 1
+                metrics.clusters[statistic].overflows &+= 1
                 exchanges[exchange].details = "upstream_reset_before_response_started{overflow}"
                 return fail(exchange, 503, Self.overflowText, .upstreamOverflow)
             }
@@ -213,7 +213,7 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].retry = state
         if case .retry(let delay) = decision {
             exchanges[exchange].countsAsRetry = true
-            statistics.clusters[statistic].retries &+= 1
+            metrics.clusters[statistic].retries &+= 1
             exchanges[exchange].requestState = .waiting
             exchanges[exchange].tryDeadline = .max
             exchanges[exchange].retryAt = now &+ delay / 1_000_000
@@ -224,9 +224,9 @@ extension Worker where Wire: ~Copyable {
         if isFirst, allowed { breaker?.release(.retry) }
         if decision == .exhausted {
             exchanges[exchange].flags.insert(.upstreamRetryLimitExceeded)
-            statistics.clusters[statistic].retriesExhausted &+= 1
+            metrics.clusters[statistic].retriesExhausted &+= 1
         }
-        if decision == .overflow { statistics.clusters[statistic].retriesOverflowed &+= 1 }
+        if decision == .overflow { metrics.clusters[statistic].retriesOverflowed &+= 1 }
         return false
     }
 
@@ -239,8 +239,8 @@ extension Worker where Wire: ~Copyable {
             endpoint, .localFailure, now: now)
         let statistic = generations[exchanges[exchange].generation].clusters[cluster].statistics
         switch failure {
-        case .connectFailure, .connectTimeout, .transportFailure: statistics.clusters[statistic].connectFailures &+= 1
-        default: statistics.clusters[statistic].resets &+= 1
+        case .connectFailure, .connectTimeout, .transportFailure: metrics.clusters[statistic].connectFailures &+= 1
+        default: metrics.clusters[statistic].resets &+= 1
         }
     }
 }

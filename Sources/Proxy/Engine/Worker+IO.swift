@@ -230,7 +230,7 @@ extension Worker where Wire: ~Copyable {
         buffers.reclaim(&connections[handle].cipherInput)
         buffers.reclaim(&connections[handle].cipherOutput)
         if connections[handle].role == .downstream {
-            statistics.downstreamActive &-= 1
+            countClosed(handle)
             releaseGeneration(connections[handle].generation)
         } else {
             leavePool(handle)

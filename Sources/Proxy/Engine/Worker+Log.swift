@@ -47,8 +47,7 @@ extension Worker where Wire: ~Copyable {
 
     /// Counts a tunnel that is over, and writes its line.
     mutating func recordTunnel(_ handle: Handle, _ flags: ResponseFlags) {
-        statistics.tunnelBytesSent &+= UInt64(connections[handle].tunnelReceived)
-        statistics.tunnelBytesReceived &+= UInt64(connections[handle].forwarded)
+        countTunnelBytes(handle, flags)
         let generation = connections[handle].generation
         guard let proxy = generations[generation].chains[connections[handle].chain].tcp, !proxy.accessLogs.isEmpty else {
             return
@@ -64,8 +63,8 @@ extension Worker where Wire: ~Copyable {
         record.bytesReceived = UInt64(connections[handle].forwarded)
         record.bytesSent = UInt64(connections[handle].tunnelReceived)
         connections[handle].describe(&record)
-        if let address = connections[handle].tunnelPeerAddress { record.upstreamRemote = LoggedAddress(address) }
-        if let address = connections[handle].tunnelPeerLocal { record.upstreamLocal = LoggedAddress(address) }
+        if let address = connections[handle].tunnelPeerAddress { record.upstreamRemote = address.logged }
+        if let address = connections[handle].tunnelPeerLocal { record.upstreamLocal = address.logged }
         var names = LoggedNames()
         let cluster = connections[handle].tunnelCluster
         if cluster >= 0, let descriptor = snapshot.clusters[cluster] {
@@ -108,8 +107,8 @@ extension Exchange {
         if upstreamServiceMilliseconds >= 0 {
             record.firstUpstreamReceived = upstreamSentAt &+ UInt64(upstreamServiceMilliseconds) &* 1000
         }
-        if let upstreamAddress { record.upstreamRemote = LoggedAddress(upstreamAddress) }
-        if let upstreamLocalAddress { record.upstreamLocal = LoggedAddress(upstreamLocalAddress) }
+        if let upstreamAddress { record.upstreamRemote = upstreamAddress.logged }
+        if let upstreamLocalAddress { record.upstreamLocal = upstreamLocalAddress.logged }
         return record
     }
 
@@ -138,10 +137,10 @@ extension Exchange {
 extension Connection {
     /// The facts that the downstream connection knows.
     mutating func describe(_ record: inout RequestRecord) {
-        record.downstreamLocal = LoggedAddress(local)
-        record.downstreamRemote = LoggedAddress(remote)
-        record.downstreamDirectRemote = LoggedAddress(remote)
-        record.downstreamDirectLocal = LoggedAddress(local)
+        record.downstreamLocal = local.logged
+        record.downstreamRemote = remote.logged
+        record.downstreamDirectRemote = remote.logged
+        record.downstreamDirectLocal = local.logged
         if isTLS {
             switch session?.version {
             case .tls13: record.downstreamTLSVersion = 0x0304
@@ -167,16 +166,6 @@ extension Connection {
                     requestedServerName: serverName.span, downstreamPeerURI: principal.span,
                     downstreamPeerSubject: subject.span))
             log.format.write(record, context, to: &line)
-        }
-    }
-}
-
-extension LoggedAddress {
-    init(_ address: SocketAddress) {
-        switch address {
-        case .ip(let ip, let port):
-            self.init(family: ip.isIPv6 ? .ipv6 : .ipv4, high: ip.high, low: ip.low, port: port)
-        case .path: self.init(family: .unix)
         }
     }
 }

@@ -4,6 +4,7 @@ internal import HeaderBlock
 internal import Memory
 internal import Routing
 internal import TLS
+internal import Telemetry
 
 /// Decisions about requests and connections that are made by others: here they are asked.
 extension Worker where Wire: ~Copyable {
@@ -12,8 +13,11 @@ extension Worker where Wire: ~Copyable {
         let snapshot = generations[exchanges[exchange].generation].snapshot
         guard authorizer < snapshot.authorizers.count else { return true }
         let verdict = exchanges[exchange].decide(snapshot.authorizers[authorizer], &connections[handle])
-        if verdict.isAllowed { return true }
-        statistics.deniedRequests &+= 1
+        if verdict.isAllowed {
+            metrics.http[httpStatistics(exchange)].allowed &+= 1
+            return true
+        }
+        metrics.http[httpStatistics(exchange)].denied &+= 1
         exchanges[exchange].longDetails = Self.details(snapshot.authorizers[authorizer], verdict.policy)
         exchanges[exchange].policyOrigin = snapshot.authorizers[authorizer].origin(verdict.policy)
         reply(exchange, 403, "RBAC: access denied", [])
@@ -43,8 +47,8 @@ extension Exchange {
             AuthorizationInput(
                 head: HeadView(request, bytes: arena.storage), principal: principal.span,
                 isAuthenticated: connection.peerCertificate != nil, serverName: connection.serverName.span,
-                source: AddressBits(connection.remote), remote: AddressBits(remoteAddress ?? connection.remote),
-                destination: AddressBits(connection.local), destinationPort: connection.local.port))
+                source: connection.remote.bits, remote: (remoteAddress ?? connection.remote).bits,
+                destination: connection.local.bits, destinationPort: connection.local.port))
     }
 }
 
@@ -61,17 +65,7 @@ extension Connection {
         return authorizer.decide(
             AuthorizationInput(
                 head: nil, principal: principal.span, isAuthenticated: peerCertificate != nil,
-                serverName: serverName.span, source: AddressBits(remote), remote: AddressBits(remote),
-                destination: AddressBits(local), destinationPort: local.port))
-    }
-}
-
-extension AddressBits {
-    init(_ address: SocketAddress) {
-        guard let ip = address.ip else {
-            self = .none
-            return
-        }
-        self.init(family: ip.isIPv6 ? .ipv6 : .ipv4, high: ip.high, low: ip.low)
+                serverName: serverName.span, source: remote.bits, remote: remote.bits,
+                destination: local.bits, destinationPort: local.port))
     }
 }

@@ -1,66 +1,141 @@
 internal import EventLoop
 internal import HTTP1
 internal import HeaderBlock
-internal import LoadBalancing
 internal import Memory
-internal import Resilience
-internal import Routing
-internal import TLS
 internal import Telemetry
 
-/// What is written down about requests and connections when they are over.
+/// What is counted about requests and connections.
 extension Worker where Wire: ~Copyable {
-    /// Number of the counters of an exchange's cluster.
+    /// Number of the counters of an exchange's cluster; -1 when it has none.
     func exchangeStatistics(_ exchange: Handle) -> Int {
         let cluster = exchanges[exchange].cluster
-        return cluster >= 0 ? generations[exchanges[exchange].generation].clusters[cluster].statistics : 0
+        return cluster >= 0 ? generations[exchanges[exchange].generation].clusters[cluster].statistics : -1
     }
 
-    /// Number of the counters of an upstream connection's cluster.
-    func clusterStatistics(_ handle: Handle) -> Int {
-        let pool = connections[handle].pool
-        return pool >= 0 ? pools[pool].statistics : 0
+    /// Number of the counters of an exchange's connection manager.
+    func httpStatistics(_ exchange: Handle) -> Int {
+        generations[exchanges[exchange].generation].chains[exchanges[exchange].chain].statistics
     }
 
-    /// Counts an exchange and writes its line.
+    /// Number of the counters of a downstream connection's listener.
+    func listenerStatistics(_ handle: Handle) -> Int {
+        generations[connections[handle].generation].listenerStatistics[connections[handle].listener]
+    }
+
+    // MARK: Requests
+
+    /// Counts an exchange that is over, and writes its line.
     @inline(__always)
     mutating func record(_ exchange: Handle) {
-        statistics.downstreamRequests &+= 1
-        let ended = transport.microseconds
-        let duration = ended &- exchanges[exchange].startedAt
-        let status = exchanges[exchange].status
-        let statistic = exchangeStatistics(exchange)
-        if statistic > 0, status >= 100, status < 600 { statistics.clusters[statistic].responses[Int(status / 100)] &+= 1 }
-        let manager = httpManager(exchange)
         let generation = exchanges[exchange].generation
+        let duration = transport.microseconds &- exchanges[exchange].startedAt
+        let status = exchanges[exchange].status
+        let http = httpStatistics(exchange)
+        metrics.http[http].requests &+= 1
+        metrics.http[http].outcomes.record(status: status, microseconds: duration)
+        let cluster = exchangeStatistics(exchange)
+        if cluster >= 0 {
+            metrics.clusters[cluster].outcomes.record(status: status, microseconds: duration)
+        } else if exchanges[exchange].flags.contains(.noRouteFound) {
+            metrics.http[http].noRoute &+= 1
+        }
+        let manager = httpManager(exchange)
         if generations[generation].snapshot.telemetry.recordsIstioMetrics {
-            countRequest(exchange, manager, statistic, duration)
+            countRequest(exchange, manager, generation, duration)
         }
         if !manager.accessLogs.isEmpty { writeLog(exchange, manager, duration: duration) }
     }
 
+    @inline(__always)
     private mutating func countRequest(
-        _ exchange: Handle, _ manager: HTTPConnectionManager, _ statistic: Int, _ duration: UInt64
+        _ exchange: Handle, _ manager: HTTPConnectionManager, _ generation: Int, _ duration: UInt64
     ) {
         let downstream = exchanges[exchange].downstream
-        let isInbound = manager.direction == .inbound
+        let cluster = exchanges[exchange].cluster
         let endpoint = exchanges[exchange].endpoint
-        let destination: Int32
-        let source: Int32
-        var isMutual = false
-        if isInbound {
-            source = connections.contains(downstream) ? connections[downstream].peerLabels : 0
-            destination = statistics.local
-            isMutual = source != 0
+        let service = cluster >= 0 ? generations[generation].clusters[cluster].service : LabelTable.unknown
+        var key: RequestKey
+        if manager.direction == .inbound {
+            let isMutual = connections.contains(downstream) && connections[downstream].peerCertificate != nil
+            key = RequestKey(
+                reporter: .destination,
+                source: connections.contains(downstream) ? connections[downstream].peerLabels : LabelTable.unknown,
+                destination: localLabels, service: service, status: exchanges[exchange].status,
+                flags: exchanges[exchange].flags, security: isMutual ? .mutualTLS : .none)
         } else {
-            source = statistics.local
-            destination = endpoint >= 0 ? generations[exchanges[exchange].generation].endpoints[endpoint].labels : 0
+            key = RequestKey(
+                reporter: .source, source: localLabels,
+                destination: endpoint >= 0 ? generations[generation].endpoints[endpoint].labels : LabelTable.unknown,
+                service: service, status: exchanges[exchange].status, flags: exchanges[exchange].flags)
         }
-        let key = WorkerStatistics.RequestKey(
-            direction: manager.direction, source: source, destination: destination, cluster: Int32(statistic),
-            status: exchanges[exchange].status, flags: exchanges[exchange].flags, isMutual: isMutual, isGRPC: false,
-            grpcStatus: -1)
-        statistics.count(
-            key, microseconds: duration, received: exchanges[exchange].bytesReceived, sent: exchanges[exchange].bytesSent)
+        metrics.mesh.recordRequest(
+            key, durationMicroseconds: duration, requestBytes: UInt64(exchanges[exchange].requestBody.payloadBytes),
+            responseBytes: UInt64(exchanges[exchange].bytesSent))
+    }
+
+    // MARK: Connections
+
+    /// A downstream connection has got its chain.
+    mutating func countChain(_ handle: Handle) {
+        let chain = generations[connections[handle].generation].chains[connections[handle].chain]
+        connections[handle].statistics = chain.statistics
+        connections[handle].countsAsHTTP = chain.http != nil
+        connections[handle].countsAsTCP = chain.http == nil
+        if chain.http != nil {
+            metrics.http[chain.statistics].connections &+= 1
+            metrics.http[chain.statistics].activeConnections &+= 1
+        } else {
+            metrics.tcp[chain.statistics].connections &+= 1
+            metrics.tcp[chain.statistics].activeConnections &+= 1
+        }
+    }
+
+    /// A downstream connection is being closed.
+    mutating func countClosed(_ handle: Handle) {
+        downstreamCount &-= 1
+        if connections[handle].listener >= 0 {
+            metrics.listeners[connections[handle].listenerStatistics].activeConnections &-= 1
+            metrics.listeners[connections[handle].listenerStatistics].destroyedConnections &+= 1
+        }
+        let number = connections[handle].statistics
+        if connections[handle].countsAsHTTP { metrics.http[number].activeConnections &-= 1 }
+        if connections[handle].countsAsTCP { metrics.tcp[number].activeConnections &-= 1 }
+    }
+
+    // MARK: Tunnels
+
+    /// Labels of a TCP connection.
+    private func tunnelKey(_ handle: Handle, _ flags: ResponseFlags) -> RequestKey? {
+        let generation = connections[handle].generation
+        guard generations[generation].snapshot.telemetry.recordsIstioMetrics,
+            let proxy = generations[generation].chains[connections[handle].chain].tcp
+        else { return nil }
+        let cluster = connections[handle].tunnelCluster
+        let service = cluster >= 0 ? generations[generation].clusters[cluster].service : LabelTable.unknown
+        let isInbound = proxy.direction == .inbound
+        let security: ConnectionSecurity =
+            isInbound ? (connections[handle].peerCertificate != nil ? .mutualTLS : .none) : .unknown
+        return RequestKey(
+            reporter: isInbound ? .destination : .source,
+            source: isInbound ? connections[handle].peerLabels : localLabels,
+            destination: isInbound ? localLabels : connections[handle].tunnelLabels, service: service, flags: flags,
+            requestProtocol: .tcp, security: security)
+    }
+
+    /// A tunnel is connected on both sides.
+    mutating func countTunnel(_ handle: Handle) {
+        connections[handle].isTunnelCounted = true
+        if let key = tunnelKey(handle, []) { metrics.mesh.recordOpened(key) }
+    }
+
+    /// A tunnel is over.
+    mutating func countTunnelBytes(_ handle: Handle, _ flags: ResponseFlags) {
+        let received = UInt64(connections[handle].forwarded)
+        let sent = UInt64(connections[handle].tunnelReceived)
+        metrics.tcp[connections[handle].statistics].receivedBytes &+= received
+        metrics.tcp[connections[handle].statistics].sentBytes &+= sent
+        guard connections[handle].isTunnelCounted, let key = tunnelKey(handle, flags) else { return }
+        metrics.mesh.recordBytes(key, received: received, sent: sent)
+        metrics.mesh.recordClosed(key)
     }
 }

@@ -102,7 +102,7 @@ extension Worker where Wire: ~Copyable {
 
     /// Refuses a head that is not HTTP.
     mutating func refuse(_ handle: Handle, _ exchange: Handle, _ error: MessageError) {
-        statistics.protocolErrors &+= 1
+        metrics.http[httpStatistics(exchange)].protocolErrors &+= 1
         exchanges[exchange].request.reset()
         buffers.lend(&exchanges[exchange].arena)
         exchanges[exchange].details = error.detail
@@ -113,7 +113,7 @@ extension Worker where Wire: ~Copyable {
 
     /// Refuses a body whose framing broke.
     mutating func refuseBody(_ exchange: Handle, _ error: MessageError) {
-        statistics.protocolErrors &+= 1
+        metrics.http[httpStatistics(exchange)].protocolErrors &+= 1
         exchanges[exchange].details = error.detail
         exchanges[exchange].keepsAlive = false
         let handle = exchanges[exchange].downstream
@@ -226,7 +226,7 @@ extension Worker where Wire: ~Copyable {
         if cluster >= 0 {
             if exchanges[exchange].isAdmitted {
                 generations[generation].clusters[cluster].breaker?.release(.request)
-                statistics.clusters[generations[generation].clusters[cluster].statistics].activeRequests &-= 1
+                metrics.clusters[generations[generation].clusters[cluster].statistics].activeRequests &-= 1
             }
             if exchanges[exchange].countsAsRetry { generations[generation].clusters[cluster].breaker?.release(.retry) }
         }

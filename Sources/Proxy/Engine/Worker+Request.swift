@@ -135,15 +135,15 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].cluster = cluster
         let statistic = generations[generation].clusters[cluster].statistics
         guard generations[generation].clusters[cluster].breaker?.acquire(.request) ?? true else {
-            statistics.clusters[statistic].overflows &+= 1
+            metrics.clusters[statistic].overflows &+= 1
             exchanges[exchange].details = "upstream_reset_before_response_started{overflow}"
             return reply(exchange, 503, Self.overflowText, .upstreamOverflow)
         }
         exchanges[exchange].isAdmitted = true
         setTimes(exchange, route)
         applyRoute(exchange, table, decision, route)
-        statistics.clusters[statistic].activeRequests &+= 1
-        statistics.clusters[statistic].requests &+= 1
+        metrics.clusters[statistic].activeRequests &+= 1
+        metrics.clusters[statistic].requests &+= 1
         armExchange(exchange)
         startAttempt(exchange)
     }

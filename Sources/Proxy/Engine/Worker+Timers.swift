@@ -59,7 +59,7 @@ extension Worker where Wire: ~Copyable {
     private mutating func upstreamExpired(_ handle: Handle) {
         switch connections[handle].phase {
         case .connecting, .handshaking:
-            statistics.clusters[clusterStatistics(handle)].connectTimeouts &+= 1
+            metrics.clusters[pools[connections[handle].pool].statistics].connectTimeouts &+= 1
             upstreamFailed(handle, .connectTimeout)
         case .tcp: closeTunnel(handle)
         case .idle: close(handle)
@@ -82,13 +82,13 @@ extension Worker where Wire: ~Copyable {
         if exchanges[handle].routeDeadline <= now {
             exchanges[handle].routeDeadline = .max
             exchanges[handle].tryDeadline = .max
-            statistics.clusters[exchangeStatistics(handle)].requestTimeouts &+= 1
+            if exchangeStatistics(handle) >= 0 { metrics.clusters[exchangeStatistics(handle)].requestTimeouts &+= 1 }
             exchanges[handle].details = "response_timeout"
             return fail(handle, 504, "upstream request timeout", .upstreamRequestTimeout)
         }
         if exchanges[handle].tryDeadline <= now {
             exchanges[handle].tryDeadline = .max
-            statistics.clusters[exchangeStatistics(handle)].perTryTimeouts &+= 1
+            if exchangeStatistics(handle) >= 0 { metrics.clusters[exchangeStatistics(handle)].perTryTimeouts &+= 1 }
             return attemptFailed(handle, .perTryTimeout)
         }
         if exchanges[handle].idleDeadline <= now {

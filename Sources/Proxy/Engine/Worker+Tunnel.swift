@@ -36,7 +36,9 @@ extension Worker where Wire: ~Copyable {
         guard pick >= 0 else { return nil }
         generations[generation].clusters[cluster].active[pick] &-= 1
         connections[handle].tried.insert(pick)
-        return generations[generation].endpoints[generations[generation].clusters[cluster].firstEndpoint &+ pick].pool
+        let endpoint = generations[generation].clusters[cluster].firstEndpoint &+ pick
+        connections[handle].tunnelLabels = generations[generation].endpoints[endpoint].labels
+        return generations[generation].endpoints[endpoint].pool
     }
 
     private mutating func tunnelCluster(_ proxy: TCPProxyDescriptor) -> Int? {
@@ -54,7 +56,7 @@ extension Worker where Wire: ~Copyable {
         connections[handle].attempts &+= 1
         let timeout = generations[generation].clusters[connections[handle].tunnelCluster].connectTimeoutMilliseconds
         guard pools[pool].breaker?.acquire(.connection) ?? true else {
-            statistics.clusters[pools[pool].statistics].overflows &+= 1
+            metrics.clusters[pools[pool].statistics].overflows &+= 1
             recordTunnel(handle, .upstreamOverflow)
             return close(handle, abort: true)
         }
@@ -68,7 +70,7 @@ extension Worker where Wire: ~Copyable {
 
     mutating func tunnelConnectFailed(_ upstream: Handle) {
         let handle = connections[upstream].peer
-        statistics.clusters[pools[connections[upstream].pool].statistics].connectFailures &+= 1
+        metrics.clusters[pools[connections[upstream].pool].statistics].connectFailures &+= 1
         connections[upstream].peer = .none
         close(upstream)
         if connections.contains(handle) { retryTunnel(handle) }
@@ -93,7 +95,7 @@ extension Worker where Wire: ~Copyable {
         connections[upstream].canRead = true
         connections[handle].tunnelPeerAddress = connections[upstream].remote
         connections[handle].tunnelPeerLocal = connections[upstream].local
-        statistics.tunnelsOpened &+= 1
+        countTunnel(handle)
         touchTunnel(handle)
         pump(from: handle, to: upstream)
         if connections.contains(upstream), connections.contains(handle) { pump(from: upstream, to: handle) }
@@ -191,7 +193,6 @@ extension Worker where Wire: ~Copyable {
             if connections.contains(peer) {
                 let upstream = connections[handle].role == .upstream ? handle : peer
                 connections[downstream].tunnelReceived = connections[upstream].forwarded
-                statistics.tunnelsClosed &+= 1
             }
             recordTunnel(downstream, [])
         }

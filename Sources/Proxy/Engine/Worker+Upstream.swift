@@ -43,8 +43,8 @@ extension Worker where Wire: ~Copyable {
         connections[handle].remote = address
         connections[handle].isTLS = pools[pool].key.isTLS
         pools[pool].connections &+= 1
-        statistics.clusters[pools[pool].statistics].connections &+= 1
-        statistics.clusters[pools[pool].statistics].activeConnections &+= 1
+        metrics.clusters[pools[pool].statistics].connections &+= 1
+        metrics.clusters[pools[pool].statistics].activeConnections &+= 1
         guard transport.watch(socket, token: handle.bits, isListener: false) else {
             // The permit is given back by the caller.
             pools[pool].connections &-= 1
@@ -88,7 +88,7 @@ extension Worker where Wire: ~Copyable {
             switch status {
             case .done:
                 buffers.reclaimIfEmpty(&connections[handle].cipherInput)
-                statistics.clusters[pools[connections[handle].pool].statistics].handshakes &+= 1
+                metrics.clusters[pools[connections[handle].pool].statistics].handshakes &+= 1
                 connections[handle].peerCertificate = connections[handle].session?.peer
                 return upstreamReady(handle)
             case .wantsInput:
@@ -106,7 +106,7 @@ extension Worker where Wire: ~Copyable {
     }
 
     private mutating func transportFailed(_ handle: Handle) {
-        statistics.clusters[pools[connections[handle].pool].statistics].transportFailures &+= 1
+        metrics.clusters[pools[connections[handle].pool].statistics].transportFailures &+= 1
         if connections.contains(connections[handle].peer) { return tunnelConnectFailed(handle) }
         upstreamFailed(handle, .transportFailure)
     }
@@ -182,7 +182,7 @@ extension Worker where Wire: ~Copyable {
         if connections[handle].phase == .idle { unlinkIdle(handle) }
         connections[handle].pool = -1
         pools[pool].connections &-= 1
-        statistics.clusters[pools[pool].statistics].activeConnections &-= 1
+        metrics.clusters[pools[pool].statistics].activeConnections &-= 1
         pools[pool].breaker?.release(.connection)
         if let exchange = popQueued(pool) {
             endAttempt(exchange)

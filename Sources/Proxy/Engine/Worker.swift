@@ -1,6 +1,7 @@
 internal import EventLoop
 internal import HTTP1
 internal import Memory
+internal import Telemetry
 
 /// One thread's proxy: its sockets, connections, exchanges and pools; nothing in it is shared.
 ///
@@ -27,7 +28,11 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     var tunnelsToResume: [Handle] = []
     var scratch: [UInt8] = []
     var limits = Limits()
-    var statistics: WorkerStatistics
+    var metrics = WorkerMetrics()
+    /// Number of this proxy's own labels.
+    var localLabels = LabelTable.unknown
+    /// Open downstream connections.
+    var downstreamCount = 0
     var accessLog: AccessLogBuffer
     let hexDigits: InlineArray<256, UInt16>
     let empty = ByteBuffer()
@@ -49,7 +54,6 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
         self.settings = settings
         self.mailbox = mailbox
         timers = TimerWheel(now: now)
-        statistics = WorkerStatistics()
         accessLog = AccessLogBuffer()
         var digits = InlineArray<256, UInt16>(repeating: 0)
         let text = Array("0123456789abcdef".utf8)

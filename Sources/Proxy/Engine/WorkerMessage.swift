@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Telemetry
 
 /// What others tell a worker.
 enum WorkerMessage: Sendable {
@@ -8,7 +9,7 @@ enum WorkerMessage: Sendable {
     /// No new connections; open ones end with their current request, all of them after the time.
     case drain(milliseconds: UInt64)
     case stop
-    case collect(@Sendable (WorkerStatistics) -> Void)
+    case collect(@Sendable (WorkerMetrics) -> Void)
 }
 
 /// A listening socket of a worker.

@@ -2,6 +2,7 @@ package import EventLoop
 internal import CLinux
 internal import Glibc
 internal import Synchronization
+package import Telemetry
 
 /// The data plane of a process: one worker thread per core, all executing the same snapshot.
 ///
@@ -118,9 +119,9 @@ package final class ProxyServer: Sendable {
     /// Ends everything at once.
     package func stop() { for mailbox in mailboxes { mailbox.post(.stop) } }
 
-    /// Counters of all workers.
-    package func collectStats() async -> [WorkerStatistics] {
-        await withCheckedContinuation { (continuation: CheckedContinuation<[WorkerStatistics], Never>) in
+    /// Counters of all workers, for a `MetricsReport`.
+    package func collectStats() async -> [WorkerMetrics] {
+        await withCheckedContinuation { (continuation: CheckedContinuation<[WorkerMetrics], Never>) in
             let gathered = Gathering(mailboxes.count) { continuation.resume(returning: $0) }
             for mailbox in mailboxes { mailbox.post(.collect(gathered.add)) }
         }
@@ -159,18 +160,18 @@ private final class Countdown: Sendable {
 
 /// Calls back with what all have reported.
 private final class Gathering: Sendable {
-    private let parts: Mutex<[WorkerStatistics]>
+    private let parts: Mutex<[WorkerMetrics]>
     private let count: Int
-    private let finish: @Sendable ([WorkerStatistics]) -> Void
+    private let finish: @Sendable ([WorkerMetrics]) -> Void
 
-    init(_ count: Int, _ finish: @escaping @Sendable ([WorkerStatistics]) -> Void) {
+    init(_ count: Int, _ finish: @escaping @Sendable ([WorkerMetrics]) -> Void) {
         parts = Mutex([])
         self.count = count
         self.finish = finish
     }
 
-    @Sendable func add(_ part: WorkerStatistics) {
-        let all = parts.withLock { parts -> [WorkerStatistics]? in
+    @Sendable func add(_ part: WorkerMetrics) {
+        let all = parts.withLock { parts -> [WorkerMetrics]? in
             parts.append(part)
             return parts.count == count ? parts : nil
         }
