@@ -45,7 +45,8 @@ package struct ManifestDecoder: Sendable {
             let composed = try DocumentComposer.compose(part.text, firstLine: part.firstLine, limits: limits)
             guard let root = composed.root, !root.isNull else { return [] }
             let faults = composed.faults.map {
-                Diagnostic(.error, at: .init(file: file, line: $0.position.line, column: $0.position.column), $0.message)
+                Diagnostic(
+                    .error, at: .init(file: file, line: $0.position.line, column: $0.position.column), $0.message)
             }
             var documents = decode(root, file: file, path: "")
             if !faults.isEmpty, !documents.isEmpty {

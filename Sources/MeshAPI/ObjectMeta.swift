@@ -47,7 +47,9 @@ package struct ObjectMeta: Sendable, Equatable {
         if document.has("metadata") {
             if name.isEmpty {
                 if kind.needsName, !reader.has("name") || given == "" { reader.error(nil, "name is required") }
-            } else if given != nil, kind.group != "rbac.authorization.k8s.io", let fault = NameRules.faultOfResourceName(name) {
+            } else if given != nil, kind.group != "rbac.authorization.k8s.io",
+                let fault = NameRules.faultOfResourceName(name)
+            {
                 reader.error("name", fault)
             }
         }

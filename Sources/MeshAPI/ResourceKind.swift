@@ -49,7 +49,8 @@ package struct ResourceKind: Sendable {
             "WorkloadEntry",
             "WorkloadGroup"
         )
-        + kinds("networking.istio.io", istio, .checked("proxies run with the options of the command line"), "ProxyConfig")
+        + kinds(
+            "networking.istio.io", istio, .checked("proxies run with the options of the command line"), "ProxyConfig")
         + kinds("networking.istio.io", istio, .checked("Martlet has no Envoy to patch"), "EnvoyFilter")
         + kinds(
             "security.istio.io",
@@ -127,7 +128,8 @@ package struct ResourceKind: Sendable {
             "ClusterRole",
             "ClusterRoleBinding"
         )
-        + kinds("apiextensions.k8s.io", ["v1", "v1beta1"], .irrelevant, clusterScoped: true, "CustomResourceDefinition")
+        + kinds(
+            "apiextensions.k8s.io", ["v1", "v1beta1"], .irrelevant, clusterScoped: true, "CustomResourceDefinition")
         + kinds(
             "admissionregistration.k8s.io",
             ["v1", "v1beta1"],

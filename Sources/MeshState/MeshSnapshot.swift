@@ -41,7 +41,9 @@ package final class MeshSnapshot: Sendable {
         gateways = resources.gateways
         peerAuthentications = resources.peerAuthentications
         secrets = Dictionary(resources.secrets.map { ("\($0.metadata.namespace)/\($0.metadata.name)", $0) }) { $1 }
-        configMaps = Dictionary(resources.configMaps.map { ("\($0.metadata.namespace)/\($0.metadata.name)", $0) }) { $1 }
+        configMaps = Dictionary(resources.configMaps.map { ("\($0.metadata.namespace)/\($0.metadata.name)", $0) }) {
+            $1
+        }
         serviceIndex = Dictionary(services.enumerated().map { ($1.host, $0) }) { first, _ in first }
         endpointIndex = EndpointSelection.index(services, workloads)
         destinationRuleIndex = Dictionary(grouping: destinationRules.indices) { destinationRules[$0].host }
@@ -91,8 +93,10 @@ package final class MeshSnapshot: Sendable {
 
     /// SPIFFE ids of the service accounts that the service's pods run as, sorted: what a client accepts from the server.
     package func identities(of service: MeshService) -> [String] {
-        Set(workloads(of: service).map { settings.spiffeID(namespace: $0.namespace, serviceAccount: $0.serviceAccount) })
-            .sorted()
+        Set(
+            workloads(of: service).map { settings.spiffeID(namespace: $0.namespace, serviceAccount: $0.serviceAccount) }
+        )
+        .sorted()
     }
 
     /// The services that select a pod: what its sidecar serves.

@@ -31,7 +31,10 @@ import Testing
         )
     }
 
-    @Test(arguments: ["\u{0}", "a: \u{7}\n", "%TAG ! x\n", "--- !!binary x\n", "&a *a\n", "? [a]\n", "\t", "...\n...", "<<: x\na: 1\n"])
+    @Test(arguments: [
+        "\u{0}", "a: \u{7}\n", "%TAG ! x\n", "--- !!binary x\n", "&a *a\n", "? [a]\n", "\t", "...\n...",
+        "<<: x\na: 1\n",
+    ])
     func oddTextsAreReadToTheEnd(_ text: String) {
         _ = findings(text)
     }
@@ -44,7 +47,8 @@ import Testing
             return Int(state >> 33) % bound
         }
         let base = Array(
-            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec:\n  hosts: [a, 'b', \"c\"]\n".utf8
+            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\nspec:\n  hosts: [a, 'b', \"c\"]\n"
+                .utf8
         )
         let alphabet = Array("{}[]:,-&*!|>'\"%@`#?~ \n\tax0.".utf8)
         for _ in 0..<2_000 {

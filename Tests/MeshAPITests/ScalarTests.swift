@@ -32,7 +32,9 @@ import Testing
         #expect(Suggestion.nearest(to: "banana", among: ["hosts", "timeout"]) == nil)
     }
 
-    @Test(arguments: ["a", "[a-z]+", "(?i)a|b", "a{1,3}", "[]a]", "[^]]", "\\d+\\.", "(?P<x>a)", "^/v[0-9]+/.*$", "a*?"])
+    @Test(arguments: [
+        "a", "[a-z]+", "(?i)a|b", "a{1,3}", "[]a]", "[^]]", "\\d+\\.", "(?P<x>a)", "^/v[0-9]+/.*$", "a*?",
+    ])
     func expressionsOfRE2AreTaken(_ pattern: String) {
         #expect(RegexSyntax.fault(in: pattern) == nil)
     }

@@ -90,7 +90,8 @@ import Testing
                     """
                 )
         ).snapshot
-        let rule = try #require(snapshot.destinationRule(for: "a.default.svc.cluster.local", clientNamespace: "default"))
+        let rule = try #require(
+            snapshot.destinationRule(for: "a.default.svc.cluster.local", clientNamespace: "default"))
         let subset = rule.policy(port: 80, subset: "v1")
         #expect(subset.loadBalancer?.simple == .random)
         #expect(subset.connectionPool?.tcp == nil)

@@ -12,7 +12,9 @@ import Testing
     private let http = "{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*.example.com']}"
 
     private func hosts(_ snapshot: MeshSnapshot) -> [GatewayVirtualHost] {
-        snapshot.gatewayListeners(for: workload).flatMap { snapshot.gatewayVirtualHosts(of: $0.servers, workload: workload) }
+        snapshot.gatewayListeners(for: workload).flatMap {
+            snapshot.gatewayVirtualHosts(of: $0.servers, workload: workload)
+        }
     }
 
     @Test func virtualServicesOfAHostAreMergedWithCatchAllsLast() {
@@ -47,8 +49,11 @@ import Testing
 
     @Test func aServerMayTakeVirtualServicesOfOneNamespaceOnly() {
         let snapshot = mesh(
-            gateway("gw", "{port: {number: 80, name: http, protocol: HTTP}, hosts: ['team/*.example.com', './b.example.com']}")
-                + virtualService("mine", "hosts: [a.example.com, b.example.com], gateways: [gw], http: [{\(route("a"))}]")
+            gateway(
+                "gw",
+                "{port: {number: 80, name: http, protocol: HTTP}, hosts: ['team/*.example.com', './b.example.com']}")
+                + virtualService(
+                    "mine", "hosts: [a.example.com, b.example.com], gateways: [gw], http: [{\(route("a"))}]")
                 + virtualService(
                     "theirs",
                     in: "team",
@@ -62,7 +67,8 @@ import Testing
     @Test func gatewaysOfAPortShareAListenerUnlessTheirClassesDiffer() {
         let tls = "{port: {number: 80, name: tls, protocol: TLS}, hosts: ['*'], tls: {mode: PASSTHROUGH}}"
         let snapshot = mesh(
-            gateway("one", http) + gateway("two", http.replacing("example.com", with: "example.org")) + gateway("three", tls),
+            gateway("one", http) + gateway("two", http.replacing("example.com", with: "example.org"))
+                + gateway("three", tls),
             pods: [workload]
         ).snapshot
         let listeners = snapshot.gatewayListeners(for: workload)

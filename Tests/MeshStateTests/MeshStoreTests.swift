@@ -39,9 +39,15 @@ private final class Folder {
     /// Runs `store` and gives each update to `check` until it returns true.
     private func watch(_ store: MeshStore, until check: @Sendable @escaping (MeshUpdate) -> Bool) async -> Bool {
         await withTaskGroup(of: Bool.self) { group in
-            group.addTask { for await update in store.updates where check(update) { return true }; return false }
-            group.addTask { await store.run(); return false }
-            group.addTask { try? await Task.sleep(for: .seconds(20)); return false }
+            group.addTask {
+                for await update in store.updates where check(update) { return true }; return false
+            }
+            group.addTask {
+                await store.run(); return false
+            }
+            group.addTask {
+                try? await Task.sleep(for: .seconds(20)); return false
+            }
             let first = await group.next() ?? false
             group.cancelAll()
             return first

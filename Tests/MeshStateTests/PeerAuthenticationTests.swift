@@ -102,7 +102,8 @@ import Testing
 
     @Test func clientsUseMutualTLSWhereASidecarTakesIt() throws {
         let snapshot = mesh(
-            service("a") + peerAuthentication("w", in: "default", "selector: {matchLabels: {v: x}}, mtls: {mode: DISABLE}"),
+            service("a")
+                + peerAuthentication("w", in: "default", "selector: {matchLabels: {v: x}}, mtls: {mode: DISABLE}"),
             pods: [
                 pod("a-1", labels: ["app": "a"]),
                 pod("a-2", labels: ["app": "a"], sidecar: false),

@@ -35,7 +35,8 @@ import Testing
 
     @Test func aSubsetWithoutAnyRule() {
         let found = messages(service("a") + virtualService("v", "hosts: [a], http: [{\(route("a", subset: "v2"))}]"))
-        #expect(found.first?.contains("no DestinationRule for a.default.svc.cluster.local is visible in default") == true)
+        #expect(
+            found.first?.contains("no DestinationRule for a.default.svc.cluster.local is visible in default") == true)
     }
 
     @Test func anUnknownGateway() {
@@ -50,7 +51,8 @@ import Testing
 
     @Test func anUnknownPort() {
         let found = messages(
-            service("a") + virtualService("v", "hosts: [a], http: [{route: [{destination: {host: a, port: {number: 81}}}]}]")
+            service("a")
+                + virtualService("v", "hosts: [a], http: [{route: [{destination: {host: a, port: {number: 81}}}]}]")
         )
         #expect(found.first?.contains("a.default.svc.cluster.local has no port 81, only 80") == true)
     }

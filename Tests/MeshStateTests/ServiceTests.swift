@@ -9,7 +9,8 @@ import Testing
         ("tcp", "http2", 80, .http2), ("x", "kubernetes.io/h2c", 80, .http2), ("x", "kubernetes.io/wss", 80, .https),
         ("mongo", nil, 1, .mongo), ("redis-0", nil, 1, .redis), ("http", "unheard-of", 80, .http),
     ])
-    func protocolOfAPort(_ name: String, _ appProtocol: String?, _ number: Int, _ expected: ApplicationProtocol) throws {
+    func protocolOfAPort(_ name: String, _ appProtocol: String?, _ number: Int, _ expected: ApplicationProtocol) throws
+    {
         let extra = appProtocol.map { ", appProtocol: \($0)" } ?? ""
         let snapshot = mesh(
             """
@@ -54,7 +55,8 @@ import Testing
             spec: {type: ExternalName, externalName: example.com}
             """
         ).snapshot
-        #expect(snapshot.services.map(\.resolution) == [.clusterIP("10.96.7.7"), .headless, .externalName("example.com")])
+        #expect(
+            snapshot.services.map(\.resolution) == [.clusterIP("10.96.7.7"), .headless, .externalName("example.com")])
     }
 
     @Test func endpointsAreTheReadyPodsOfTheNamespaceWithTheLabels() throws {

@@ -33,8 +33,11 @@ package final class DecodingContext {
     }
 
     package func report(_ severity: Diagnostic.Severity, at location: SourceLocation, path: String, _ message: String) {
-        guard diagnostics.count < limits.diagnostics else { return }
-        diagnostics.append(Diagnostic(severity, at: location, resource: resource, path: path, message))
+        // The first error is kept whatever came before it: it decides whether there is a resource at all.
+        guard diagnostics.count < limits.diagnostics || (severity == .error && !diagnostics.hasErrors) else { return }
+        let finding = Diagnostic(severity, at: location, resource: resource, path: path, message)
+        // A field that several rules look at is wrong once.
+        if !diagnostics.contains(finding) { diagnostics.append(finding) }
     }
 }
 

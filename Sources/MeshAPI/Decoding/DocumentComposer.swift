@@ -101,7 +101,8 @@ package struct DocumentComposer {
             if keyEvent.kind == .mappingEnd { break }
             let keyNode = try node(from: keyEvent, depth: depth + 1)
             guard case .scalar(let key) = keyNode.content else {
-                throw Failure(position: keyEvent.position, message: "a key must be text, not \(keyNode.kindDescription)")
+                throw Failure(
+                    position: keyEvent.position, message: "a key must be text, not \(keyNode.kindDescription)")
             }
             let value = try node(from: try parser.next(), depth: depth + 1)
             if key.text == "<<", key.isPlain {
@@ -137,7 +138,8 @@ package struct DocumentComposer {
         case .sequence(let elements):
             for element in elements {
                 guard case .mapping = element.content else {
-                    throw Failure(position: element.position, message: "<< takes mappings, not \(element.kindDescription)")
+                    throw Failure(
+                        position: element.position, message: "<< takes mappings, not \(element.kindDescription)")
                 }
                 try merge(element, into: &entries, seen: &seen)
             }

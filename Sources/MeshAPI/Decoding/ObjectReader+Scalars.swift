@@ -60,7 +60,8 @@ extension ObjectReader {
 
     package func bool(_ key: String) -> Bool? {
         guard let node = node(key) else { return nil }
-        guard case .scalar(let scalar) = node.content, scalar.isPlain, let value = YAMLScalar.boolean(scalar.text) else {
+        guard case .scalar(let scalar) = node.content, scalar.isPlain, let value = YAMLScalar.boolean(scalar.text)
+        else {
             mismatch(node, path(of: key), expected: "true or false")
             return nil
         }
@@ -73,7 +74,8 @@ extension ObjectReader {
     }
 
     package func int(_ node: ConfigNode, _ path: String, in range: ClosedRange<Int>) -> Int? {
-        guard case .scalar(let scalar) = node.content, scalar.isPlain, let value = YAMLScalar.integer(scalar.text) else {
+        guard case .scalar(let scalar) = node.content, scalar.isPlain, let value = YAMLScalar.integer(scalar.text)
+        else {
             mismatch(node, path, expected: "a whole number")
             return nil
         }

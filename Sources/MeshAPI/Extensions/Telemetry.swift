@@ -46,12 +46,14 @@ package struct Telemetry: Sendable, Equatable {
             isDisabled = reader.bool("disabled")
             tags = Dictionary(reader.objectMap("tagOverrides", TagOverride.self).map { ($0.key, $0.value) }) { $1 }
             if match.has("metric"), let metric, !Self.metrics.contains(metric) {
-                match.error("metric", "unsupported value \"\(metric)\"\(Suggestion.clause(for: metric, among: Self.metrics))")
+                match.error(
+                    "metric", "unsupported value \"\(metric)\"\(Suggestion.clause(for: metric, among: Self.metrics))")
             }
         }
 
         private static let metrics = [
-            "ALL_METRICS", "REQUEST_COUNT", "REQUEST_DURATION", "REQUEST_SIZE", "RESPONSE_SIZE", "TCP_OPENED_CONNECTIONS",
+            "ALL_METRICS", "REQUEST_COUNT", "REQUEST_DURATION", "REQUEST_SIZE", "RESPONSE_SIZE",
+            "TCP_OPENED_CONNECTIONS",
             "TCP_CLOSED_CONNECTIONS", "TCP_SENT_BYTES", "TCP_RECEIVED_BYTES", "GRPC_REQUEST_MESSAGES",
             "GRPC_RESPONSE_MESSAGES",
         ]
@@ -145,7 +147,9 @@ package struct Telemetry: Sendable, Equatable {
             _ = reader.bool("useRequestIdForTraceSampling")
             _ = reader.bool("enableIstioTags")
             _ = reader.bool("disableContextPropagation")
-            if providers.count > 1 { reader.warning("providers", "multiple providers are not supported: the first is used") }
+            if providers.count > 1 {
+                reader.warning("providers", "multiple providers are not supported: the first is used")
+            }
         }
     }
 

@@ -39,8 +39,12 @@ package struct WasmModule: ObjectDecodable {
         if let sha256, sha256.utf8.count != 64 || !sha256.utf8.allSatisfy(Self.isHex) {
             reader.error("sha256", "must be 64 characters of 0-9 and a-f")
         }
-        if reader.has("pluginName"), reader.string("pluginName") == "" { reader.error("pluginName", "must not be empty") }
-        reader.accept("imagePullPolicy", "imagePullSecret", "pluginConfig", "pluginName", "verificationKey", "type", "failStrategy")
+        if reader.has("pluginName"), reader.string("pluginName") == "" {
+            reader.error("pluginName", "must not be empty")
+        }
+        reader.accept(
+            "imagePullPolicy", "imagePullSecret", "pluginConfig", "pluginName", "verificationKey", "type",
+            "failStrategy")
     }
 
     private static func isHex(_ byte: UInt8) -> Bool {
@@ -52,7 +56,9 @@ package struct WasmModule: ObjectDecodable {
 struct ExtensionMatch: ObjectDecodable {
     struct Port: ObjectDecodable {
         init(_ reader: ObjectReader) {
-            if reader.int("number", in: 1...65535) == nil, !reader.has("number") { reader.error(nil, "number is required") }
+            if reader.int("number", in: 1...65535) == nil, !reader.has("number") {
+                reader.error(nil, "number is required")
+            }
         }
     }
 

@@ -45,9 +45,12 @@ package struct PodSpec: Sendable, Equatable {
             reader.warning(key, "not supported, ignored: processes of a pod run as processes of this machine")
         }
         reader.accept(
-            "serviceAccount", "securityContext", "imagePullSecrets", "nodeSelector", "affinity", "tolerations", "nodeName",
-            "schedulerName", "priorityClassName", "priority", "preemptionPolicy", "topologySpreadConstraints", "dnsPolicy",
-            "enableServiceLinks", "automountServiceAccountToken", "activeDeadlineSeconds", "runtimeClassName", "overhead",
+            "serviceAccount", "securityContext", "imagePullSecrets", "nodeSelector", "affinity", "tolerations",
+            "nodeName",
+            "schedulerName", "priorityClassName", "priority", "preemptionPolicy", "topologySpreadConstraints",
+            "dnsPolicy",
+            "enableServiceLinks", "automountServiceAccountToken", "activeDeadlineSeconds", "runtimeClassName",
+            "overhead",
             "readinessGates", "setHostnameAsFQDN", "os", "schedulingGates", "hostUsers", "resourceClaims", "resources"
         )
         reader.notSupported("dnsConfig", "names resolve as in the mesh")

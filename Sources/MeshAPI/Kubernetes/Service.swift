@@ -112,7 +112,9 @@ extension ObjectReader {
         guard let node = node(key) else { return nil }
         if case .scalar(let scalar) = node.content, !scalar.isPlain || YAMLScalar.integer(scalar.text) == nil {
             // A quoted number is a number here too: the field's schema is int-or-string.
-            if let number = YAMLScalar.integer(scalar.text), (1...65535).contains(number) { return .number(Int(number)) }
+            if let number = YAMLScalar.integer(scalar.text), (1...65535).contains(number) {
+                return .number(Int(number))
+            }
             return text(node, path(of: key)).map { .name($0) }
         }
         // Zero stands for "not given" in manifests written from Go structures.

@@ -58,7 +58,8 @@ package struct Workload: Sendable, Equatable {
             spec.notSupported("volumeClaimTemplates", "pods get no persistent volumes")
         }
         spec.accept(
-            "minReadySeconds", "strategy", "updateStrategy", "revisionHistoryLimit", "paused", "progressDeadlineSeconds",
+            "minReadySeconds", "strategy", "updateStrategy", "revisionHistoryLimit", "paused",
+            "progressDeadlineSeconds",
             "podManagementPolicy", "persistentVolumeClaimRetentionPolicy", "ordinals", "backoffLimit",
             "ttlSecondsAfterFinished", "activeDeadlineSeconds", "completionMode", "suspend", "podFailurePolicy",
             "manualSelector", "backoffLimitPerIndex", "maxFailedIndexes", "podReplacementPolicy"

@@ -23,7 +23,9 @@ package struct LoadBalancerSettings: ObjectDecodable {
         localityLbSetting = reader.object("localityLbSetting")
         warmup = reader.object("warmup")
         let oldWarmup = reader.duration("warmupDurationSecs")
-        if warmup == nil, let oldWarmup { warmup = Warmup(location: reader.location(of: "warmupDurationSecs"), oldWarmup) }
+        if warmup == nil, let oldWarmup {
+            warmup = Warmup(location: reader.location(of: "warmupDurationSecs"), oldWarmup)
+        }
         reader.notSupported("zoneAwareLbSetting", "endpoints of all zones are treated alike")
         reader.atMostOne(of: "simple", "consistentHash")
         reader.atMostOne(of: "localityLbSetting", "zoneAwareLbSetting")

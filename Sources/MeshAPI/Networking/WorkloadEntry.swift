@@ -17,7 +17,9 @@ package struct WorkloadEntry: Sendable, Equatable {
             location = reader.location
             address = reader.string("address") ?? ""
             var ports: [String: Int] = [:]
-            for (name, path, node) in reader.members("ports") { ports[name] = reader.int(node, path, in: 1...65535) ?? 0 }
+            for (name, path, node) in reader.members("ports") {
+                ports[name] = reader.int(node, path, in: 1...65535) ?? 0
+            }
             self.ports = ports
             labels = reader.stringMap("labels")
             network = reader.string("network")
@@ -39,7 +41,8 @@ package struct WorkloadEntry: Sendable, Equatable {
                     reader.error("address", "UDS must be an absolute path or abstract socket, found \"\(address)\"")
                 }
                 if !ports.isEmpty { reader.error("ports", "a Unix socket has no ports") }
-            } else if !address.isEmpty, !AddressRules.isAddress(address), let fault = HostRules.faultOfWildcard(address) {
+            } else if !address.isEmpty, !AddressRules.isAddress(address), let fault = HostRules.faultOfWildcard(address)
+            {
                 reader.error("address", fault)
             }
             for name in ports.keys.sorted() where !NameRules.isLabel(name) {

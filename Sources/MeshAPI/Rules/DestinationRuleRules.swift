@@ -70,7 +70,9 @@ enum ClientTLSRules {
             if !isSet(tls.clientCertificate) {
                 reader.error(nil, "clientCertificate (or credentialName) is required for mode MUTUAL")
             }
-            if !isSet(tls.privateKey) { reader.error(nil, "privateKey (or credentialName) is required for mode MUTUAL") }
+            if !isSet(tls.privateKey) {
+                reader.error(nil, "privateKey (or credentialName) is required for mode MUTUAL")
+            }
         case .simple, .disable: break
         }
     }

@@ -43,7 +43,8 @@ enum GatewayRules {
             reader.error(nil, "a server of protocol \(port.transport.rawValue) must have TLS settings (tls)")
         }
         if !port.transport.needsTLS, let tls = server.tls, !tls.httpsRedirect || tls.mode != .passthrough {
-            reader.error("tls", "a server of protocol \(port.transport.rawValue) cannot have TLS settings but httpsRedirect")
+            reader.error(
+                "tls", "a server of protocol \(port.transport.rawValue) cannot have TLS settings but httpsRedirect")
         }
         if port.transport.needsTLS, server.tls?.httpsRedirect == true {
             reader.warning("tls", "tls.httpsRedirect should only be used with HTTP servers")
@@ -83,7 +84,9 @@ enum ServerTLSRules {
             if isSet(tls.serverCertificate) || !tls.tlsCertificates.isEmpty {
                 reader.error("serverCertificate", "ISTIO_MUTUAL TLS cannot have associated server certificate")
             }
-            if isSet(tls.privateKey) { reader.error("privateKey", "ISTIO_MUTUAL TLS cannot have associated private key") }
+            if isSet(tls.privateKey) {
+                reader.error("privateKey", "ISTIO_MUTUAL TLS cannot have associated private key")
+            }
             if isSet(tls.caCertificates) {
                 reader.error("caCertificates", "ISTIO_MUTUAL TLS cannot have associated CA bundle")
             }
@@ -111,7 +114,9 @@ enum ServerTLSRules {
                 "only one of credentialName, credentialNames, serverCertificate/privateKey, tlsCertificates may be set"
             )
         }
-        for (key, count) in [("credentialNames", tls.credentialNames.count), ("tlsCertificates", tls.tlsCertificates.count)]
+        for (key, count) in [
+            ("credentialNames", tls.credentialNames.count), ("tlsCertificates", tls.tlsCertificates.count),
+        ]
         where count > 2 {
             reader.error(key, "at most two (one RSA, one ECDSA) are possible, found \(count)")
         }
@@ -143,7 +148,8 @@ enum ServerTLSRules {
 
     private static func checkVersions(_ tls: ServerTLSSettings, _ reader: ObjectReader) {
         let order = ServerTLSSettings.Version.allCases
-        if let low = order.firstIndex(of: tls.minProtocolVersion), let high = order.firstIndex(of: tls.maxProtocolVersion),
+        if let low = order.firstIndex(of: tls.minProtocolVersion),
+            let high = order.firstIndex(of: tls.maxProtocolVersion),
             tls.maxProtocolVersion != .auto, low > high
         {
             reader.error("minProtocolVersion", "is above maxProtocolVersion")

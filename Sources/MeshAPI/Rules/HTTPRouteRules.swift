@@ -47,7 +47,9 @@ enum HTTPRouteRules {
     }
 
     private static func checkAuthority(_ rule: HTTPRoute, _ reader: ObjectReader) {
-        let setsAuthority = rule.headers?.request?.set.keys.contains { [":authority", "host"].contains($0.lowercased()) }
+        let setsAuthority = rule.headers?.request?.set.keys.contains {
+            [":authority", "host"].contains($0.lowercased())
+        }
         if setsAuthority == true, !(rule.rewrite?.authority ?? "").isEmpty {
             reader.error("headers", "sets the authority that rewrite.authority sets as well: remove one of them")
         }

@@ -77,11 +77,16 @@ package enum HostRules {
             case "~" where mayHide: break
             default:
                 if !NameRules.isLabel(name) {
-                    reader.error("exportTo", "\"\(name)\" is not a namespace: use a name, \".\" (this one) or \"*\" (all)")
+                    reader.error(
+                        "exportTo", "\"\(name)\" is not a namespace: use a name, \".\" (this one) or \"*\" (all)")
                 }
             }
         }
-        if names.count > 1, seen.contains("*") { reader.error("exportTo", "\"*\" cannot be combined with other entries") }
-        if names.count > 1, seen.contains("~") { reader.error("exportTo", "\"~\" cannot be combined with other entries") }
+        if names.count > 1, seen.contains("*") {
+            reader.error("exportTo", "\"*\" cannot be combined with other entries")
+        }
+        if names.count > 1, seen.contains("~") {
+            reader.error("exportTo", "\"~\" cannot be combined with other entries")
+        }
     }
 }

@@ -3,7 +3,9 @@ package enum NameRules {
     /// A DNS label, of either case as Istio takes it.
     package static func isLabel(_ name: some StringProtocol) -> Bool {
         let bytes = name.utf8
-        guard (1...63).contains(bytes.count), let first = bytes.first, let last = bytes.reversed().first else { return false }
+        guard (1...63).contains(bytes.count), let first = bytes.first, let last = bytes.reversed().first else {
+            return false
+        }
         return isAlphanumeric(first) && isAlphanumeric(last)
             && bytes.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") }
     }
@@ -11,10 +13,12 @@ package enum NameRules {
     /// What is wrong with the name of a Kubernetes object, or nil.
     package static func faultOfResourceName(_ name: String) -> String? {
         let labels = name.split(separator: ".", omittingEmptySubsequences: false)
-        let isSubdomain = name.utf8.count <= 253 && labels.allSatisfy { label in
-            label.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") } && label.first != "-"
-                && label.last != "-" && !label.isEmpty && label.utf8.allSatisfy { !isUpper($0) }
-        }
+        let isSubdomain =
+            name.utf8.count <= 253
+            && labels.allSatisfy { label in
+                label.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") } && label.first != "-"
+                    && label.last != "-" && !label.isEmpty && label.utf8.allSatisfy { !isUpper($0) }
+            }
         return isSubdomain
             ? nil : "\"\(name)\" is not a valid name: lower case letters, digits, - and . , at most 253 of them"
     }
@@ -45,7 +49,9 @@ package enum NameRules {
         let bytes = Array(value.utf8)
         guard let first = bytes.first, let last = bytes.last else { return true }
         return bytes.count <= 63 && isAlphanumeric(first) && isAlphanumeric(last)
-            && bytes.allSatisfy { isAlphanumeric($0) || [UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ".")].contains($0) }
+            && bytes.allSatisfy {
+                isAlphanumeric($0) || [UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ".")].contains($0)
+            }
     }
 
     static func isAlphanumeric(_ byte: UInt8) -> Bool {

@@ -36,7 +36,9 @@ package enum RegexSyntax {
         guard let program = cre2_compile(bytes, bytes.count, true, memory, &problem, problem.count) else { return nil }
         defer { cre2_free(program) }
         let substitution = Array(rewrite.utf8)
-        guard !cre2_check_rewrite(program, substitution, substitution.count, &problem, problem.count) else { return nil }
+        guard !cre2_check_rewrite(program, substitution, substitution.count, &problem, problem.count) else {
+            return nil
+        }
         return String(decoding: problem.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 }

@@ -32,7 +32,9 @@ enum ServiceEntryRules {
             }
             if !names.insert(port.name).inserted { report(.error, "port name \"\(port.name)\" is given twice") }
             if !numbers.insert(port.number).inserted { report(.error, "port \(port.number) is given twice") }
-            if port.targetPort != nil, entry.resolution == .none, !entry.endpoints.isEmpty || entry.workloadSelector == nil {
+            if port.targetPort != nil, entry.resolution == .none,
+                !entry.endpoints.isEmpty || entry.workloadSelector == nil
+            {
                 report(.warning, "targetPort has no effect with resolution NONE")
             }
         }
@@ -50,7 +52,9 @@ enum ServiceEntryRules {
             spec.context.report(.error, at: endpoint.location, path: spec.path(of: "endpoints"), message)
         }
         let isSocket = endpoint.address.hasPrefix("unix://")
-        if isSocket, entry.ports.count > 1 { report("a Unix socket serves one port, but the entry has \(entry.ports.count)") }
+        if isSocket, entry.ports.count > 1 {
+            report("a Unix socket serves one port, but the entry has \(entry.ports.count)")
+        }
         for name in endpoint.ports.keys.sorted() where !entry.ports.contains(where: { $0.name == name }) {
             report("endpoint port \"\(name)\" is not among the ports of the entry")
         }

@@ -84,7 +84,8 @@ enum SidecarRules {
         let address = endpoint[..<colon]
         let port = endpoint[endpoint.index(after: colon)...]
         if !["127.0.0.1", "0.0.0.0", "[::1]", "[::]"].contains(address) {
-            reader.error("defaultEndpoint", "must be at 127.0.0.1, [::1] (loopback) or 0.0.0.0, [::] (the pod's address)")
+            reader.error(
+                "defaultEndpoint", "must be at 127.0.0.1, [::1] (loopback) or 0.0.0.0, [::] (the pod's address)")
         }
         if !(Int(port).map { (1...65535).contains($0) } ?? false) {
             reader.error("defaultEndpoint", "\"\(port)\" is not a port")
@@ -117,7 +118,9 @@ enum SidecarRules {
             return
         }
         if bind.hasPrefix("unix://") {
-            if let port, port.number != 0 { reader.error("port", "port number must be 0 for unix domain socket \(bind)") }
+            if let port, port.number != 0 {
+                reader.error("port", "port number must be 0 for unix domain socket \(bind)")
+            }
             if mode == .iptables { reader.error("captureMode", "a Unix socket cannot be captured with IPTABLES") }
         } else if !AddressRules.isAddress(bind) {
             reader.error("bind", "\"\(bind)\" is not an IP address or unix:// path")

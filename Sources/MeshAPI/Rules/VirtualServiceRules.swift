@@ -49,9 +49,12 @@ enum VirtualServiceRules {
     }
 
     private static func checkDelegate(_ service: VirtualService, _ spec: ObjectReader) {
-        if !service.gateways.isEmpty { spec.error("gateways", "a VirtualService without hosts (a delegate) has no gateways") }
+        if !service.gateways.isEmpty {
+            spec.error("gateways", "a VirtualService without hosts (a delegate) has no gateways")
+        }
         if !service.tls.isEmpty || !service.tcp.isEmpty {
-            spec.error(spec.has("tls") ? "tls" : "tcp", "a VirtualService without hosts (a delegate) has http rules only")
+            spec.error(
+                spec.has("tls") ? "tls" : "tcp", "a VirtualService without hosts (a delegate) has http rules only")
         }
         for rule in service.http {
             let report = { (message: String) in
@@ -101,7 +104,8 @@ enum VirtualServiceRules {
     private static func checkClaims(_ service: VirtualService, _ spec: ObjectReader) {
         guard service.appliesToSidecars, !service.isDelegate else { return }
         for rule in service.http {
-            for match in rule.match where match.gateways.isEmpty || match.gateways.contains(where: { $0.value == "mesh" }) {
+            for match in rule.match
+            where match.gateways.isEmpty || match.gateways.contains(where: { $0.value == "mesh" }) {
                 let claims = (match.headers + match.withoutHeaders).filter { HTTPMatchRules.isClaim($0.name) }
                 guard let claim = claims.first else { continue }
                 spec.context.report(

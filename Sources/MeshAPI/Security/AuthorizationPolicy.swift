@@ -100,7 +100,8 @@ protocol AuthorizationFields: ObjectDecodable {
 package struct AuthorizationSource: AuthorizationFields {
     static let wrapper = "source"
     private static let fields = [
-        "principals", "requestPrincipals", "namespaces", "ipBlocks", "remoteIpBlocks", "serviceAccounts", "trustDomains",
+        "principals", "requestPrincipals", "namespaces", "ipBlocks", "remoteIpBlocks", "serviceAccounts",
+        "trustDomains",
     ]
 
     package var location: SourceLocation

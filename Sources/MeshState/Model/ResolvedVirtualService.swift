@@ -51,7 +51,8 @@ extension ResolvedVirtualService {
             var applicable = rule
             applicable.match = rule.match.compactMap { match in
                 guard
-                    admits(client, gateways: match.gateways, namespace: match.sourceNamespace, labels: match.sourceLabels),
+                    admits(
+                        client, gateways: match.gateways, namespace: match.sourceNamespace, labels: match.sourceLabels),
                     admits(port, match.port)
                 else { return nil }
                 var rest = match

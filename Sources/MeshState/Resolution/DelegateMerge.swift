@@ -27,7 +27,8 @@ enum DelegateMerge {
 
     private static func merge(_ root: HTTPMatchRequest, _ delegate: HTTPMatchRequest) -> HTTPMatchRequest? {
         guard let uri = narrow(root.uri, delegate.uri), let scheme = narrow(root.scheme, delegate.scheme),
-            let method = narrow(root.method, delegate.method), let authority = narrow(root.authority, delegate.authority),
+            let method = narrow(root.method, delegate.method),
+            let authority = narrow(root.authority, delegate.authority),
             let headers = join(root.headers, delegate.headers),
             let withoutHeaders = join(root.withoutHeaders, delegate.withoutHeaders),
             let queryParams = join(root.queryParams, delegate.queryParams)

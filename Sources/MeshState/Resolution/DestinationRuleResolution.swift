@@ -8,15 +8,17 @@ enum DestinationRuleResolution {
     ) -> (rules: [ResolvedDestinationRule], diagnostics: [Diagnostic]) {
         var resolved: [ResolvedDestinationRule] = []
         var diagnostics: [Diagnostic] = []
+        var places: [String: [Int]] = [:]
         for rule in rules {
             let next = ResolvedDestinationRule(rule, settings: settings)
-            let same = resolved.firstIndex {
-                $0.host == next.host && $0.namespace == next.namespace && $0.exportTo == next.exportTo
-                    && $0.workloadSelector == next.workloadSelector
+            let place = "\(next.namespace)/\(next.host)"
+            let same = places[place]?.first {
+                resolved[$0].exportTo == next.exportTo && resolved[$0].workloadSelector == next.workloadSelector
             }
             if let same {
                 diagnostics += resolved[same].merge(next)
             } else {
+                places[place, default: []].append(resolved.count)
                 resolved.append(next)
             }
         }
@@ -33,7 +35,8 @@ extension ResolvedDestinationRule {
             trafficPolicy: rule.trafficPolicy,
             policyOrigin: rule.trafficPolicy.map { Origin(key, at: $0.location) },
             subsets: rule.subsets,
-            subsetOrigins: Dictionary(rule.subsets.map { ($0.name, Origin(key, at: $0.location)) }) { first, _ in first },
+            subsetOrigins: Dictionary(rule.subsets.map { ($0.name, Origin(key, at: $0.location)) }) { first, _ in first
+            },
             exportTo: rule.exportTo.map(\.value).sorted(),
             workloadSelector: rule.workloadSelector,
             origin: Origin(key, at: rule.metadata.location)

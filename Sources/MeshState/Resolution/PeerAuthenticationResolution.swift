@@ -27,7 +27,8 @@ extension MeshSnapshot {
     /// A policy with a selector in the root namespace concerns that namespace's own pods only.
     private func peerAuthentication(selecting workload: MeshWorkload) -> PeerAuthentication? {
         peerAuthentications.first { policy in
-            guard policy.metadata.namespace == workload.namespace, let selector = policy.selector, !selector.isEmpty else {
+            guard policy.metadata.namespace == workload.namespace, let selector = policy.selector, !selector.isEmpty
+            else {
                 return false
             }
             return workload.matches(selector)

@@ -112,8 +112,11 @@ struct ReferenceCheck {
     /// The same name in another namespace, or a near miss.
     private func hostHint(_ host: String) -> String {
         let name = host.prefix { $0 != "." }
-        if let elsewhere = hosts.first(where: { $0.hasPrefix(name + ".") }) { return "; did you mean \"\(elsewhere)\"?" }
-        return Suggestion.clause(for: host, among: hosts)
+        if let elsewhere = hosts.first(where: { $0.hasPrefix(name + ".") }) {
+            return "; did you mean \"\(elsewhere)\"?"
+        }
+        // Comparing with every host of a large mesh would cost more than the hint is worth.
+        return hosts.count <= 500 ? Suggestion.clause(for: host, among: hosts) : ""
     }
 
     private func checkDuplicates() -> [Diagnostic] {
@@ -158,7 +161,8 @@ struct ReferenceCheck {
         return snapshot.gateways.flatMap { gateway in
             gateway.servers.compactMap(\.tls?.credentialName).compactMap { name in
                 // The Secret belongs to the gateway pod's namespace; without pods any namespace will do.
-                let namespaces = Set(snapshot.workloads.filter { $0.matches(gateway.selector) && $0.kind == .gateway }.map(\.namespace))
+                let namespaces = Set(
+                    snapshot.workloads.filter { $0.matches(gateway.selector) && $0.kind == .gateway }.map(\.namespace))
                 let exists =
                     namespaces.isEmpty
                     ? snapshot.secrets.keys.contains { $0.hasSuffix("/\(name.value)") }
@@ -175,7 +179,9 @@ struct ReferenceCheck {
         }
     }
 
-    private func warning(_ key: ResourceKey, at location: SourceLocation, _ path: String, _ message: String) -> Diagnostic {
+    private func warning(_ key: ResourceKey, at location: SourceLocation, _ path: String, _ message: String)
+        -> Diagnostic
+    {
         Diagnostic(.warning, at: location, resource: key.description, path: path, message)
     }
 }

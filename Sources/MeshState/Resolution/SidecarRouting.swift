@@ -40,7 +40,8 @@ extension MeshSnapshot {
         let isPrivate = { (service: ResolvedVirtualService) in
             service.namespace == namespace && (service.exportTo == ["."] || service.exportTo == [namespace])
         }
-        let isPublic = { (service: ResolvedVirtualService) in service.exportTo.isEmpty || service.exportTo.contains("*") }
+        let isPublic = { (service: ResolvedVirtualService) in service.exportTo.isEmpty || service.exportTo.contains("*")
+        }
         return visible.filter(isPrivate) + visible.filter { !isPrivate($0) && !isPublic($0) } + visible.filter(isPublic)
     }
 }

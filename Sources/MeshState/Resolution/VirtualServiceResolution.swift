@@ -36,13 +36,17 @@ struct VirtualServiceResolution {
             let name = "\(delegate.namespace ?? namespace)/\(delegate.name)"
             guard let target = delegates[name] else {
                 let hint = Suggestion.clause(for: name, among: delegates.keys.sorted())
-                warn(key, at: delegate.location, "delegate \(name) does not exist (a VirtualService without hosts)\(hint)")
+                warn(
+                    key, at: delegate.location,
+                    "delegate \(name) does not exist (a VirtualService without hosts)\(hint)")
                 continue
             }
             let delegateKey = ResourceKey.networking("VirtualService", target.metadata)
             for part in target.http where part.delegate == nil {
                 guard let merged = DelegateMerge.merge(rule, qualify(part, target.metadata.namespace)) else {
-                    warn(key, at: part.location, "the match of this rule of \(name) is not part of the root's match: not used")
+                    warn(
+                        key, at: part.location,
+                        "the match of this rule of \(name) is not part of the root's match: not used")
                     continue
                 }
                 origins[merged.location] = delegateKey

@@ -107,7 +107,8 @@ package actor MeshStore {
         if isFirst || !update.isSnapshotUnchanged || Self.order(resources) != Self.order(scan.resources) {
             resources = scan.resources
             workloads = pods
-            let result = builder.build(ResourceSet(resources), workloads: pods, previous: isFirst ? nil : current.snapshot)
+            let result = builder.build(
+                ResourceSet(resources), workloads: pods, previous: isFirst ? nil : current.snapshot)
             update.snapshot = result.snapshot
             held = result.diagnostics
         }
@@ -137,7 +138,8 @@ package actor MeshStore {
             return list.workloads
         } catch {
             let location = SourceLocation(file: workloadsPath, line: 1, column: 1)
-            findings.append(Diagnostic(.error, at: location, "not a list of workloads: \(error); the last one stays in force"))
+            findings.append(
+                Diagnostic(.error, at: location, "not a list of workloads: \(error); the last one stays in force"))
             return workloads
         }
     }
