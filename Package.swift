@@ -116,7 +116,11 @@ let package = Package(
         ),
         .target(
             name: "ControlPlane",
-            dependencies: ["Identity", "MeshAPI", "MeshState", "XDS", "XDSTransport"],
+            dependencies: [
+                "Identity", "MeshAPI", "MeshState", "XDS", "XDSTransport",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: house
         ),
         .target(
@@ -165,7 +169,11 @@ let package = Package(
             ],
             swiftSettings: house
         ),
-        .testTarget(name: "XDSTests", dependencies: ["XDS", "XDSTransport"], swiftSettings: house),
+        .testTarget(
+            name: "XDSTests",
+            dependencies: ["XDS", "XDSTransport", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            swiftSettings: house
+        ),
         .testTarget(name: "IdentityTests", dependencies: ["Identity"], swiftSettings: house),
         .testTarget(name: "MeshAPITests", dependencies: ["MeshAPI"], swiftSettings: house),
         .testTarget(name: "MeshStateTests", dependencies: ["MeshAPI", "MeshState"], swiftSettings: house),
@@ -177,7 +185,10 @@ let package = Package(
         .testTarget(name: "ProxyTests", dependencies: ["Proxy", "XDS"], swiftSettings: house),
         .testTarget(
             name: "ControlPlaneTests",
-            dependencies: ["ControlPlane", "Identity", "MeshAPI", "MeshState", "XDS", "XDSTransport"],
+            dependencies: [
+                "ControlPlane", "Identity", "MeshAPI", "MeshState", "XDS", "XDSTransport",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: house
         ),
         .testTarget(name: "LocalMeshTests", dependencies: ["LocalMesh", "MeshAPI"], swiftSettings: house),

@@ -60,6 +60,18 @@ package struct DiscoverySession: Sendable {
         package var heldVersions: [String: String] = [:]
         package var nonce = ""
         package var error: String?
+
+        package init(
+            type: String, subscribe: [String] = [], unsubscribe: [String] = [], heldVersions: [String: String] = [:],
+            nonce: String = "", error: String? = nil
+        ) {
+            self.type = type
+            self.subscribe = subscribe
+            self.unsubscribe = unsubscribe
+            self.heldVersions = heldVersions
+            self.nonce = nonce
+            self.error = error
+        }
     }
 
     /// A response of either variant.

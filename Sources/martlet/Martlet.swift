@@ -15,6 +15,7 @@ struct Martlet: AsyncParsableCommand {
             ExecCommand.self,
             RunCommand.self,
             MeshInitCommand.self,
+            ControlPlaneCommand.self,
             ExampleServiceCommand.self,
             ProxyCommand.self,
             ValidateCommand.self,

@@ -4,14 +4,16 @@ package import XDSTransport
 
 /// Everything one proxy shall have, made from a snapshot. Pure: the same input gives the same resources.
 package struct ConfigurationBuilder: Sendable {
-    package var accessLog = AccessLogSettings()
+    private let snapshot: MeshSnapshot
+    private let configuration: MeshConfiguration
 
-    package init(accessLog: AccessLogSettings = AccessLogSettings()) {
-        self.accessLog = accessLog
+    package init(_ snapshot: MeshSnapshot) {
+        self.snapshot = snapshot
+        configuration = MeshConfiguration(snapshot)
     }
 
-    package func build(_ snapshot: MeshSnapshot, for proxy: ProxyIdentity) -> XDSTransport.ResourceSet {
-        let view = ProxyView(snapshot: snapshot, proxy: proxy, accessLog: accessLog)
+    package func build(for proxy: ProxyIdentity) -> XDSTransport.ResourceSet {
+        let view = ProxyView(snapshot: snapshot, proxy: proxy, accessLog: configuration.accessLog)
         var set = XDSTransport.ResourceSet(generation: Int(clamping: snapshot.generation))
         let compiler = ClusterCompiler(view: view)
         for service in view.services {

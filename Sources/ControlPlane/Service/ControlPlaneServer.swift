@@ -12,7 +12,6 @@ package actor ControlPlaneServer {
         package var trustDomain = "cluster.local"
         /// Seconds.
         package var certificateLifetime: TimeInterval = 86400
-        package var accessLog = AccessLogSettings()
         /// Without a key every proxy is believed: for tests and for a peer that cannot present a token.
         package var tokenKey: TokenKey?
         /// Where `status.json` is written; nil writes none.
@@ -30,7 +29,6 @@ package actor ControlPlaneServer {
 
     private let options: Options
     private let authority: CertificateAuthority?
-    private let builder: ConfigurationBuilder
     private let log: @Sendable (String) -> Void
     private let now: @Sendable () -> Date
     private var nonces = NonceLedger()
@@ -51,15 +49,16 @@ package actor ControlPlaneServer {
         self.authority = authority
         self.log = log
         self.now = now
-        builder = ConfigurationBuilder(accessLog: options.accessLog)
     }
 
     /// Puts a snapshot in force: each proxy whose configuration it changes gets the difference.
     package func apply(_ snapshot: MeshSnapshot, diagnostics: [Diagnostic]) {
         self.snapshot = snapshot
-        self.diagnostics = diagnostics + CapabilityReport.diagnostics(snapshot)
+        self.diagnostics =
+            diagnostics + CapabilityReport.diagnostics(snapshot) + MeshConfiguration(snapshot).diagnostics(snapshot)
+        let builder = ConfigurationBuilder(snapshot)
         for connection in connections.values {
-            connection.sink.yield(builder.build(snapshot, for: connection.proxy))
+            connection.sink.yield(builder.build(for: connection.proxy))
         }
         for waiter in waiting { waiter.resume() }
         waiting = []
@@ -153,7 +152,7 @@ extension ControlPlaneServer: DiscoverySource {
         let number = nextConnection
         nextConnection += 1
         connections[number] = Connection(proxy: proxy, sink: sink)
-        sink.yield(builder.build(snapshot, for: proxy))
+        sink.yield(ConfigurationBuilder(snapshot).build(for: proxy))
         log("connected \(proxy.id)")
         writeStatusSoon()
         return DiscoveryFeed(connection: number, sets: sets)

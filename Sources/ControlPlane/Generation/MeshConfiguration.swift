@@ -1,0 +1,64 @@
+package import MeshAPI
+package import MeshState
+import Yams
+
+/// Istio's mesh-wide settings, in ConfigMap `istio` of the root namespace under the key `mesh`.
+package struct MeshConfiguration: Sendable, Equatable {
+    package var accessLog = AccessLogSettings()
+    /// Settings that are given and not carried out.
+    package var ignored: [String] = []
+    /// Why the text was not read, when it was not.
+    package var fault: String?
+
+    package init() {}
+
+    /// What the snapshot says; without a ConfigMap, the defaults.
+    package init(_ snapshot: MeshSnapshot) {
+        let map = snapshot.configMap(namespace: snapshot.settings.rootNamespace, name: "istio")
+        self.init(yaml: map?.data["mesh"] ?? "")
+    }
+
+    package init(yaml: String) {
+        guard !yaml.isEmpty else { return }
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: yaml)
+        } catch {
+            fault = "\(error)"
+            return
+        }
+        guard case .mapping(let mapping)? = root else {
+            fault = "expected a mapping of settings"
+            return
+        }
+        for (key, value) in mapping {
+            switch key.string ?? "" {
+            case "accessLogFile":
+                accessLog.file = value.scalar?.string ?? ""
+            case "accessLogEncoding":
+                accessLog.encoding = AccessLogSettings.Encoding(rawValue: value.string ?? "") ?? .text
+            case "accessLogFormat":
+                accessLog.format = value.string ?? ""
+            case let name:
+                ignored.append(name)
+            }
+        }
+    }
+
+    /// The findings, each at the ConfigMap.
+    package func diagnostics(_ snapshot: MeshSnapshot) -> [Diagnostic] {
+        let namespace = snapshot.settings.rootNamespace
+        guard let map = snapshot.configMap(namespace: namespace, name: "istio") else { return [] }
+        let resource = "ConfigMap \(namespace)/istio"
+        let location = map.metadata.location
+        var found = ignored.map {
+            Diagnostic(.warning, at: location, resource: resource, path: "data.mesh.\($0)", "is not carried out yet")
+        }
+        if let fault {
+            found.append(
+                Diagnostic(.error, at: location, resource: resource, path: "data.mesh", "\(fault); the defaults hold")
+            )
+        }
+        return found
+    }
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import ControlPlane
+
+/// `martlet control-plane`: configuration in, xDS and certificates out.
+struct ControlPlaneCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "control-plane",
+        abstract: "Serve configuration (xDS) and certificates to the proxies of a mesh.",
+        discussion: """
+            Reads manifests and mesh resources from files and folders, watches them, and gives each proxy that connects to \
+            STATE/xds.sock what concerns it. STATE holds token.key and workloads.json; ca/, xds.sock and status.json are \
+            made there. A file that does not parse is reported in status.json and changes nothing.
+            """
+    )
+
+    @Option(name: .customLong("config"), help: "A file or folder with manifests. Repeatable.")
+    var configurationPaths: [String] = []
+
+    @Option(help: "The mesh's state directory.")
+    var stateDir: String
+
+    @Option(help: "Lifetime of workload certificates, such as 24h, 30m or 90s.")
+    var certLifetime: String = "24h"
+
+    @Option(help: "A further address for discovery over TCP, without TLS, such as 127.0.0.1:15010.")
+    var listen: String?
+
+    func run() async throws {
+        var options = ControlPlaneRunner.Options(configuration: configurationPaths, stateDirectory: stateDir)
+        guard let lifetime = Self.seconds(certLifetime), lifetime >= 10 else {
+            throw ValidationError("--cert-lifetime: \"\(certLifetime)\" is not a time of at least 10s, such as 24h")
+        }
+        options.certificateLifetime = lifetime
+        if let listen {
+            let parts = listen.split(separator: ":")
+            guard parts.count == 2, let port = Int(parts[1]), (0...65535).contains(port) else {
+                throw ValidationError("--listen: \"\(listen)\" is not ADDRESS:PORT")
+            }
+            options.listen = (String(parts[0]), port)
+        }
+        try await ControlPlaneRunner(options: options).run()
+    }
+
+    /// A Go duration of one or more parts: `1h30m`.
+    private static func seconds(_ text: String) -> Double? {
+        var total = 0.0
+        var digits = ""
+        for character in text {
+            if character.isNumber || character == "." {
+                digits.append(character)
+                continue
+            }
+            guard let value = Double(digits), let unit = ["h": 3600.0, "m": 60, "s": 1][character] else { return nil }
+            total += value * unit
+            digits = ""
+        }
+        return digits.isEmpty && total > 0 ? total : nil
+    }
+}

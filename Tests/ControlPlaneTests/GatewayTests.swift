@@ -1,0 +1,93 @@
+import ControlPlane
+import SwiftProtobuf
+import Testing
+import XDS
+import XDSTransport
+
+@Suite("What a gateway gets")
+struct GatewayTests {
+    static let gateway = """
+        apiVersion: networking.istio.io/v1
+        kind: Gateway
+        metadata: {name: entry, namespace: default}
+        spec:
+          selector: {istio: ingressgateway}
+          servers:
+          - port: {number: 8080, name: http, protocol: HTTP}
+            hosts: ["*"]
+          - port: {number: 8443, name: https, protocol: HTTPS}
+            hosts: [secure.example.com]
+            tls: {mode: SIMPLE, credentialName: site}
+        ---
+        apiVersion: v1
+        kind: Secret
+        metadata: {name: site, namespace: default}
+        type: kubernetes.io/tls
+        stringData: {tls.crt: CHAIN, tls.key: KEY}
+        ---
+
+        """
+
+    static let route = """
+        apiVersion: networking.istio.io/v1
+        kind: VirtualService
+        metadata: {name: entry, namespace: default}
+        spec:
+          hosts: [api.example.com]
+          gateways: [entry]
+          http:
+          - match: [{uri: {prefix: /api}}]
+            rewrite: {uri: /}
+            route: [{destination: {host: productpage, port: {number: 9080}}}]
+        ---
+
+        """
+
+    @Test("An HTTP server without routes listens and knows no host")
+    func empty() throws {
+        let set = TestMesh(TestMesh.services + Self.gateway).resources(for: TestMesh.gateway)
+        #expect(set[TypeURL.listener].keys.sorted() == ["0.0.0.0_8080", "0.0.0.0_8443"])
+        let table = try set.table("http.8080")
+        #expect(table.virtualHosts.map(\.name) == ["blackhole:8080"])
+        #expect(table.virtualHosts.flatMap(\.routes).isEmpty)
+    }
+
+    @Test("A VirtualService bound to the gateway routes its host")
+    func routes() throws {
+        let set = TestMesh(TestMesh.services + Self.gateway + Self.route).resources(for: TestMesh.gateway)
+        let host = try set.virtualHost("http.8080", "api.example.com")
+        #expect(host.routes.map(\.match.prefix) == ["/api"])
+        #expect(host.routes.first?.route.prefixRewrite == "/")
+        #expect(host.routes.first?.route.cluster == "outbound|9080||productpage.default.svc.cluster.local")
+        #expect(throws: (any Error).self) { try set.virtualHost("http.8080", "other.example.com") }
+    }
+
+    @Test("It does not reach sidecars")
+    func isBound() throws {
+        let set = TestMesh(TestMesh.services + Self.gateway + Self.route).resources(for: TestMesh.sidecar)
+        #expect(throws: (any Error).self) { try set.virtualHost("80", "api.example.com") }
+    }
+
+    @Test("An HTTPS server takes its certificate from the Secret and its routes by its own name")
+    func https() throws {
+        let set = TestMesh(TestMesh.services + Self.gateway + Self.route).resources(for: TestMesh.gateway)
+        let listener = try set.listener("0.0.0.0_8443")
+        let chain = try #require(listener.filterChains.first)
+        #expect(chain.filterChainMatch.serverNames == ["secure.example.com"])
+        let tls = try Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext(
+            unpackingAny: chain.transportSocket.typedConfig
+        )
+        #expect(tls.commonTlsContext.tlsCertificateSdsSecretConfigs.map(\.name) == ["kubernetes://site"])
+        #expect(throws: Never.self) { try set.table("https.8443.https.entry.default") }
+        let secret = try set.message(Envoy_Extensions_TransportSockets_Tls_V3_Secret.self, "kubernetes://site")
+        #expect(String(decoding: secret.tlsCertificate.privateKey.inlineBytes, as: UTF8.self) == "KEY")
+    }
+
+    @Test("httpsRedirect sends every request of the host to https")
+    func redirect() throws {
+        let manifests =
+            TestMesh.services + Self.gateway.replacing("hosts: [\"*\"]", with: "hosts: [\"*\"]\n    tls: {httpsRedirect: true}")
+        let set = TestMesh(manifests).resources(for: TestMesh.gateway)
+        #expect(try set.virtualHost("http.8080", "*").requireTls == .all)
+    }
+}
