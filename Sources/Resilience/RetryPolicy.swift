@@ -40,6 +40,8 @@ package struct RetryPolicy: Sendable {
             "http3-post-connect-failure": http3PostConnectFailure, "cancelled": cancelled,
             "deadline-exceeded": deadlineExceeded, "internal": internalError,
             "resource-exhausted": resourceExhausted, "unavailable": unavailable,
+            // Acts through a list of headers, which is a field of its own.
+            "retriable-headers": [],
         ]
 
         /// Reads a comma-separated `retry_on`; `unknown` gets the words that mean nothing.

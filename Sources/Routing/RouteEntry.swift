@@ -39,6 +39,8 @@ package struct RouteEntry: Sendable {
     package var status: UInt16 = 503
     package var highPriority = false
     package var upgradesAllowed = false
+    /// x-envoy-attempt-count goes upstream.
+    package var sendsAttemptCount = false
     var rewrite = PathRewrite()
     package var hostRewrite = CompiledHostRewrite()
     var redirect: UInt32 = .max
@@ -139,6 +141,8 @@ struct CompiledHashPolicy: Sendable {
     var name: PooledBytes
     var header: HeaderKey
     var cookiePath: PooledBytes
+    /// `; name=value` …
+    var cookieAttributes: PooledBytes
     /// .max = not generated.
     var ttlSeconds: UInt64
 }

@@ -49,6 +49,8 @@ extension RouteProgram {
             output.append(contentsOf: "; Path=".utf8)
             for offset in path.indices { output.append(path[offset]) }
         }
+        let attributes = pool.span(policy.cookieAttributes)
+        for offset in attributes.indices { output.append(attributes[offset]) }
         output.append(contentsOf: "; HttpOnly".utf8)
     }
 

@@ -23,6 +23,8 @@ package struct VirtualHostSpec: Sendable {
     package var responseHeaders = HeaderMutationSpec()
     /// Plain requests are redirected to https (`require_tls: ALL`).
     package var requiresTLS = false
+    /// The upstream is told which try it gets (x-envoy-attempt-count).
+    package var sendsAttemptCount = false
     package var origin = Origin.none
 
     package init(name: String, domains: [String], routes: [RouteSpec]) {
@@ -194,7 +196,8 @@ package struct HashPolicySpec: Sendable {
     package enum Source: Sendable, Equatable {
         case header(String)
         /// Generated with this time to live (seconds; 0 = session) when absent; nil = never generated.
-        case cookie(name: String, path: String, ttlSeconds: UInt64?)
+        /// `attributes` is what follows in the `set-cookie`, as `; SameSite=Lax`.
+        case cookie(name: String, path: String, ttlSeconds: UInt64?, attributes: String)
         case sourceAddress
         case queryParameter(String)
     }

@@ -40,6 +40,7 @@ struct RouteTableBuilder {
         entry.name = pool.add(route.name)
         entry.origin = route.origin == .none ? host.origin : route.origin
         entry.attachment = route.attachment
+        entry.sendsAttemptCount = host.sendsAttemptCount
         let request = [route.requestHeaders, host.requestHeaders, spec.requestHeaders]
         let response = [route.responseHeaders, host.responseHeaders, spec.responseHeaders]
         entry.requestMutations = add(levels: request)
@@ -198,14 +199,15 @@ struct RouteTableBuilder {
     private mutating func compiled(_ policy: HashPolicySpec) -> CompiledHashPolicy {
         var compiled = CompiledHashPolicy(
             source: .sourceAddress, terminal: policy.terminal, name: PooledBytes(), header: .none,
-            cookiePath: PooledBytes(), ttlSeconds: .max)
+            cookiePath: PooledBytes(), cookieAttributes: PooledBytes(), ttlSeconds: .max)
         switch policy.source {
         case .sourceAddress: break
         case .header(let name): (compiled.source, compiled.header) = (.header, key(name))
         case .queryParameter(let name): (compiled.source, compiled.name) = (.queryParameter, pool.add(name))
-        case .cookie(let name, let path, let ttl):
+        case .cookie(let name, let path, let ttl, let attributes):
             (compiled.source, compiled.name) = (.cookie, pool.add(name))
             compiled.cookiePath = pool.add(path)
+            compiled.cookieAttributes = pool.add(attributes)
             compiled.ttlSeconds = ttl ?? .max
         }
         return compiled

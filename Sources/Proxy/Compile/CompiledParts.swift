@@ -23,7 +23,25 @@ struct CompiledParts {
     mutating func routeTable(
         _ message: Envoy_Config_Route_V3_RouteConfiguration, path: String, issues: inout [CompileIssue]
     ) -> RouteTable? {
-        nil
+        var compiler = RouteCompiler(parts: self)
+        let table = compiler.compile(message, path: path)
+        self = compiler.parts
+        issues += compiler.issues
+        return compiler.issues.isEmpty ? table : nil
+    }
+
+    /// The number of a retry policy; `.max`, with issues, for one that cannot be honoured.
+    mutating func retryPolicy(
+        _ message: Envoy_Config_Route_V3_RetryPolicy, path: String, issues: inout [CompileIssue]
+    ) -> UInt32 {
+        if let known = retryNumbers[message] { return known }
+        let before = issues.count
+        let policy = RetryPolicy(message, path: path, issues: &issues)
+        guard issues.count == before else { return .max }
+        let number = UInt32(retryPolicies.count)
+        retryPolicies.append(policy)
+        retryNumbers[message] = number
+        return number
     }
 
     mutating func accessLogs(

@@ -155,6 +155,7 @@ package struct RuntimeCompiler {
             listeners: listeners.sorted { $0.key < $1.key }.map(\.value.descriptor),
             clusters: numbered,
             routeTables: tables,
+            retryPolicies: parts.retryPolicies,
             tlsContexts: tlsContexts(resources.secrets),
             provenance: parts.registry.provenance,
             local: local,

@@ -1,0 +1,57 @@
+import Resilience
+import SwiftProtobuf
+import XDS
+
+extension RetryPolicy {
+    /// envoy.config.route.v3.RetryPolicy.
+    init(_ message: Envoy_Config_Route_V3_RetryPolicy, path: String, issues: inout [CompileIssue]) {
+        self.init()
+        var unknown: [String] = []
+        conditions = Conditions(retryOn: message.retryOn, unknown: &unknown)
+        for word in unknown {
+            issues.append(CompileIssue(path: path + ".retry_on", message: "unknown condition \"\(word)\""))
+        }
+        retries = message.hasNumRetries ? message.numRetries.value : 1
+        if message.hasPerTryTimeout {
+            perTryTimeout = Nanoseconds.read(
+                message.perTryTimeout, path: path + ".per_try_timeout", issues: &issues)
+        }
+        for code in message.retriableStatusCodes { statusCodes.insert(code) }
+        if message.hasRetryBackOff {
+            let backOff = message.retryBackOff
+            backOffBase = Nanoseconds.read(
+                backOff.baseInterval, path: path + ".retry_back_off.base_interval", issues: &issues)
+            backOffLimit =
+                backOff.hasMaxInterval
+                ? Nanoseconds.read(
+                    backOff.maxInterval, path: path + ".retry_back_off.max_interval", issues: &issues)
+                : backOffBase * 10
+            if backOffBase == 0 || backOffLimit < backOffBase {
+                issues.append(
+                    CompileIssue(
+                        path: path + ".retry_back_off",
+                        message: "base_interval must be above 0s and max_interval not below it"))
+            }
+        }
+        hostSelectionAttempts = UInt32(clamping: message.hostSelectionRetryMaxAttempts)
+        for (index, predicate) in message.retryHostPredicate.enumerated() {
+            let isKnown =
+                predicate.name == "envoy.retry_host_predicates.previous_hosts"
+                || predicate.typedConfig.isA(Envoy_Extensions_Retry_Host_PreviousHosts_V3_PreviousHostsPredicate.self)
+            if isKnown {
+                avoidsPreviousHosts = true
+            } else {
+                issues.append(
+                    CompileIssue(
+                        path: "\(path).retry_host_predicate[\(index)]",
+                        message: "\(predicate.name) is not supported; only previous_hosts is"))
+            }
+        }
+        func refuse(_ isSet: Bool, _ field: String) {
+            if isSet { issues.append(CompileIssue(path: "\(path).\(field)", message: "not supported yet")) }
+        }
+        refuse(message.hasPerTryIdleTimeout, "per_try_idle_timeout")
+        refuse(!message.retriableHeaders.isEmpty, "retriable_headers")
+        refuse(!message.retriableRequestHeaders.isEmpty, "retriable_request_headers")
+    }
+}
