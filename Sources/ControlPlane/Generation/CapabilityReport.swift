@@ -16,6 +16,19 @@ package enum CapabilityReport {
                 if let policy = rule.corsPolicy, !features.contains(.cors) {
                     found.append(warning(policy.location, resource, "corsPolicy", "preflights go to the application"))
                 }
+                if let mirror = rule.mirrors.first, !features.contains(.mirrors) {
+                    found.append(warning(mirror.location, resource, "mirror", "no request is copied"))
+                }
+                for headers in [rule.headers] + rule.route.map(\.headers) {
+                    let operations = [headers?.request, headers?.response].compactMap(\.self)
+                    let values = operations.flatMap { Array($0.set.values) + Array($0.add.values) }
+                    guard let headers, !features.contains(.headerOperators),
+                        let value = values.first(where: HeaderCompiler.usesOperators)
+                    else { continue }
+                    found.append(
+                        warning(headers.location, resource, "the operator in \"\(value)\"", "the header is not set")
+                    )
+                }
             }
         }
         for rule in snapshot.destinationRules {

@@ -46,7 +46,13 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
     package static let cors = ProxyFeatures(rawValue: 4)
     package static let outlierDetection = ProxyFeatures(rawValue: 8)
 
-    package static let envoy: ProxyFeatures = [.http2, .faults, .cors, .outlierDetection]
+    package static let mirrors = ProxyFeatures(rawValue: 16)
+    /// `%…%` operators in header values.
+    package static let headerOperators = ProxyFeatures(rawValue: 32)
+
+    package static let envoy: ProxyFeatures = [
+        .http2, .faults, .cors, .outlierDetection, .mirrors, .headerOperators,
+    ]
     package static let martlet: ProxyFeatures = []
 }
 

@@ -114,17 +114,20 @@ enum RedirectCompiler {
 
 /// Header operations of rules and destinations.
 enum HeaderCompiler {
-    static func apply(_ headers: Headers?, to route: inout Route) {
-        route.requestHeadersToAdd += additions(headers?.request, isRequest: true)
+    static func apply(_ headers: Headers?, features: ProxyFeatures, to route: inout Route) {
+        route.requestHeadersToAdd += additions(headers?.request, features, isRequest: true)
         route.requestHeadersToRemove += headers?.request?.remove ?? []
-        route.responseHeadersToAdd += additions(headers?.response, isRequest: false)
+        route.responseHeadersToAdd += additions(headers?.response, features, isRequest: false)
         route.responseHeadersToRemove += headers?.response?.remove ?? []
     }
 
-    static func apply(_ headers: Headers?, to weight: inout Envoy_Config_Route_V3_WeightedCluster.ClusterWeight) {
-        weight.requestHeadersToAdd = additions(headers?.request, isRequest: true)
+    static func apply(
+        _ headers: Headers?, features: ProxyFeatures,
+        to weight: inout Envoy_Config_Route_V3_WeightedCluster.ClusterWeight
+    ) {
+        weight.requestHeadersToAdd = additions(headers?.request, features, isRequest: true)
         weight.requestHeadersToRemove = headers?.request?.remove ?? []
-        weight.responseHeadersToAdd = additions(headers?.response, isRequest: false)
+        weight.responseHeadersToAdd = additions(headers?.response, features, isRequest: false)
         weight.responseHeadersToRemove = headers?.response?.remove ?? []
         if let host = hostOverride(headers) { weight.hostRewriteLiteral = host }
     }
@@ -139,12 +142,21 @@ enum HeaderCompiler {
     }
 
     private static func additions(
-        _ operations: Headers.Operations?, isRequest: Bool
+        _ operations: Headers.Operations?, _ features: ProxyFeatures, isRequest: Bool
     ) -> [Envoy_Config_Core_V3_HeaderValueOption] {
         guard let operations else { return [] }
-        let set = operations.set.filter { !isRequest || !isHost($0.key) }
+        let isPossible = { (entry: (key: String, value: String)) in
+            features.contains(.headerOperators) || !usesOperators(entry.value)
+        }
+        let set = operations.set.filter { !isRequest || !isHost($0.key) }.filter(isPossible)
+        let add = operations.add.filter(isPossible)
         return set.sorted { $0.key < $1.key }.map { option($0.key, $0.value, .overwriteIfExistsOrAdd) }
-            + operations.add.sorted { $0.key < $1.key }.map { option($0.key, $0.value, .appendIfExistsOrAdd) }
+            + add.sorted { $0.key < $1.key }.map { option($0.key, $0.value, .appendIfExistsOrAdd) }
+    }
+
+    /// Whether a value holds `%…%`; `%%` is a percent sign.
+    static func usesOperators(_ value: String) -> Bool {
+        value.replacing("%%", with: "").contains("%")
     }
 
     private static func option(

@@ -10,6 +10,8 @@ struct RouteCompiler {
     let listenerPort: Int
     let isGateway: Bool
 
+    private var features: ProxyFeatures { view.proxy.features }
+
     func routes(for service: ResolvedVirtualService, rules: [HTTPRoute]) -> [Route] {
         rules.flatMap { rule -> [Route] in
             let origin = service.origin(of: rule.location)
@@ -42,7 +44,7 @@ struct RouteCompiler {
         route.name = name(rule, match: match, service: service, origin: origin)
         route.match = MatchCompiler.match(match)
         route.metadata = Metadata(origin: origin)
-        HeaderCompiler.apply(rule.headers, to: &route)
+        HeaderCompiler.apply(rule.headers, features: features, to: &route)
         if let redirect = rule.redirect {
             route.redirect = RedirectCompiler.redirect(redirect, listenerPort: listenerPort, isGateway: isGateway)
         } else if let response = rule.directResponse {
@@ -53,9 +55,11 @@ struct RouteCompiler {
             if let first = rule.route.first?.destination {
                 route.decorator.operation = "\(first.host.value):\(port(of: first))/*"
             }
-            if rule.route.count == 1 { HeaderCompiler.apply(rule.route.first?.headers, to: &route) }
+            if rule.route.count == 1 {
+                HeaderCompiler.apply(rule.route.first?.headers, features: features, to: &route)
+            }
         }
-        FilterOverrides.apply(rule, features: view.proxy.features, to: &route)
+        FilterOverrides.apply(rule, features: features, to: &route)
         return route
     }
 
@@ -82,7 +86,7 @@ struct RouteCompiler {
                 var weight = Envoy_Config_Route_V3_WeightedCluster.ClusterWeight()
                 weight.name = cluster(of: destination)
                 weight.weight = .init(UInt32(entry.weight))
-                HeaderCompiler.apply(entry.headers, to: &weight)
+                HeaderCompiler.apply(entry.headers, features: features, to: &weight)
                 action.weightedClusters.clusters.append(weight)
             }
             if let destination = destinations.first?.destination {
@@ -101,7 +105,7 @@ struct RouteCompiler {
         }
         RewriteCompiler.apply(rule.rewrite, match: match, to: &action)
         if let host = HeaderCompiler.hostOverride(rule.headers) { action.hostRewriteLiteral = host }
-        action.requestMirrorPolicies = rule.mirrors.compactMap(mirror)
+        if features.contains(.mirrors) { action.requestMirrorPolicies = rule.mirrors.compactMap(mirror) }
         return action
     }
 
