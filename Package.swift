@@ -179,7 +179,9 @@ let package = Package(
         .testTarget(name: "MeshStateTests", dependencies: ["MeshAPI", "MeshState"], swiftSettings: house),
         .testTarget(
             name: "DecisionTests",
-            dependencies: ["Authorization", "HeaderBlock", "LoadBalancing", "Resilience", "Routing", "Telemetry"],
+            dependencies: [
+                "Authorization", "HeaderBlock", "LoadBalancing", "Memory", "Resilience", "Routing", "Telemetry",
+            ],
             swiftSettings: house
         ),
         .testTarget(name: "ProxyTests", dependencies: ["Proxy", "XDS"], swiftSettings: house),

@@ -16,6 +16,8 @@ struct CompiledParts {
     /// The inline route tables and RDS names of the listener that is being compiled.
     var inlineRoutes: [Int: InlineRoutes] = [:]
     var subscribedRoutes: Set<String> = []
+    var authorizers = AuthorizerTable()
+    var accessLogTable = AccessLogTable()
     private(set) var retryPolicies: [RetryPolicy] = []
     private var retryNumbers: [Envoy_Config_Route_V3_RetryPolicy: UInt32] = [:]
 
@@ -43,16 +45,4 @@ struct CompiledParts {
         retryNumbers[message] = number
         return number
     }
-
-    mutating func accessLogs(
-        _ messages: [Envoy_Config_Accesslog_V3_AccessLog], path: String, issues: inout [CompileIssue]
-    ) -> [Int] {
-        []
-    }
-}
-
-extension ListenerCompiler {
-    mutating func networkAuthorizer(_ any: Google_Protobuf_Any, path: String) -> NetworkFilter? { nil }
-
-    mutating func httpAuthorizer(_ any: Google_Protobuf_Any, path: String) -> HTTPFilter? { nil }
 }

@@ -156,6 +156,8 @@ package struct RuntimeCompiler {
             clusters: numbered,
             routeTables: tables,
             retryPolicies: parts.retryPolicies,
+            authorizers: parts.authorizers.authorizers,
+            accessLogs: parts.accessLogTable.descriptors,
             tlsContexts: tlsContexts(resources.secrets),
             provenance: parts.registry.provenance,
             local: local,
