@@ -125,11 +125,26 @@ package struct NonceLedger: Sendable {
 
     package init() {}
 
+    /// Reads what `text` wrote; lines that make no sense are left out.
+    package init(text: String, now: Date) {
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            guard words.count == 2, let seconds = Double(words[1]) else { continue }
+            let expires = Date(timeIntervalSince1970: seconds)
+            if expires > now { used[String(words[0])] = expires }
+        }
+    }
+
+    /// A line per spent nonce: the nonce and when its token expires, in seconds since 1970.
+    package var text: String {
+        used.sorted { $0.key < $1.key }.map { "\($0.key) \(Int64($0.value.timeIntervalSince1970))\n" }.joined()
+    }
+
     /// Marks the token as used.
     /// - Throws: `replayed` when it was used before.
     package mutating func spend(_ token: WorkloadToken, now: Date) throws(IdentityError) {
         guard used[token.nonce] == nil else { throw .replayed }
-        if used.count > 10_000 { used = used.filter { $0.value > now } }
+        used = used.filter { $0.value > now }
         used[token.nonce] = token.expires
     }
 }

@@ -87,6 +87,10 @@ struct WorkloadTokenTests {
         try ledger.spend(first, now: now)
         #expect(throws: IdentityError.replayed) { try ledger.spend(first, now: now) }
         try ledger.spend(token(), now: now)
+
+        var restored = NonceLedger(text: ledger.text, now: now)
+        #expect(throws: IdentityError.replayed) { try restored.spend(first, now: now) }
+        #expect(NonceLedger(text: ledger.text, now: now.addingTimeInterval(61)).text == "")
     }
 
     @Test("The key survives its text form")

@@ -69,13 +69,15 @@ struct SidecarInbound {
         listener.address = .init("0.0.0.0", port: Names.inboundCapturePort)
         listener.trafficDirection = .inbound
         listener.listenerFilters = [.originalDestination, .tlsInspector, .httpInspector]
-        // A silent client of a server that speaks first is plain TCP after this.
-        listener.listenerFiltersTimeout = .init(.milliseconds(100))
+        let ports = ports()
+        // The client of a server that speaks first is silent: after this it is taken for plain TCP. Where only HTTP is
+        // served everybody who is silent is slow, and would be mistaken.
+        let isHTTP = !ports.isEmpty && ports.allSatisfy { view.routesRequests($0.kind) }
+        listener.listenerFiltersTimeout = .init(isHTTP ? .seconds(15) : .seconds(1))
         listener.continueOnListenerFiltersTimeout = true
         listener.filterChains = [
             parts.blackHole("virtualInbound-blackhole", port: Names.inboundCapturePort)
         ]
-        let ports = ports()
         for port in ports { listener.filterChains += chains(port) }
         let declared = Set(ports.map(\.number))
         for number in view.snapshot.portsWithOwnMode(of: view.workload) where !declared.contains(number) {

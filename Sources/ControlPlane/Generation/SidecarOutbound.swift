@@ -95,7 +95,7 @@ struct SidecarOutbound {
             if kind == .unknown {
                 listener.listenerFilters = [.tlsInspector, .httpInspector]
                 // Where the server speaks first the client is silent: after this it is treated as plain TCP.
-                listener.listenerFiltersTimeout = .init(.milliseconds(100))
+                listener.listenerFiltersTimeout = .init(.seconds(1))
                 listener.continueOnListenerFiltersTimeout = true
                 let table = tables["\(service.host):\(port.number)"]
                 let manager = connectionManager(statPrefix: "outbound_\(name)", routes: table)

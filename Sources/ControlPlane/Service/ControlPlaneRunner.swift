@@ -43,6 +43,7 @@ package struct ControlPlaneRunner: Sendable {
         settings.certificateLifetime = options.certificateLifetime
         settings.tokenKey = try TokenKey(path: state + "/token.key")
         settings.statusPath = state + "/status.json"
+        settings.ledgerPath = state + "/ca/spent-tokens"
         let authority = try CertificateAuthority(folder: state + "/ca", now: Date())
         let controlPlane = ControlPlaneServer(
             options: settings, authority: authority, log: { log.write($0) }

@@ -16,6 +16,8 @@ package actor ControlPlaneServer {
         package var tokenKey: TokenKey?
         /// Where `status.json` is written; nil writes none.
         package var statusPath: String?
+        /// Where spent one-time tokens are remembered across restarts; nil forgets them.
+        package var ledgerPath: String?
 
         package init() {}
     }
@@ -49,6 +51,9 @@ package actor ControlPlaneServer {
         self.authority = authority
         self.log = log
         self.now = now
+        if let path = options.ledgerPath, let text = try? PrivateFile.read(path) {
+            nonces = NonceLedger(text: text, now: now())
+        }
     }
 
     /// Puts a snapshot in force: each proxy whose configuration it changes gets the difference.
@@ -193,6 +198,7 @@ extension ControlPlaneServer: CertificateSource {
         do {
             proof = try WorkloadToken.verify(token, audience: .ca, key: key, now: moment)
             try nonces.spend(proof, now: moment)
+            if let path = options.ledgerPath { try PrivateFile.write(nonces.text, to: path) }
         } catch {
             log("certificate refused: \(error)")
             throw DiscoveryRefusal.unauthenticated("\(error)")
