@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Proxy
 import SwiftProtobuf
 import TLS
 import XDS
@@ -122,7 +123,7 @@ package struct AdminSite: Sendable {
 
     private func listeners(_ request: ServerRequest) async -> ServerResponse {
         let held = await agent.held.listeners.values.map(\.message)
-        let all = (await agent.own.listeners + held).sorted { $0.name < $1.name }
+        let all = (await agent.own.listeners.values + held).sorted { $0.name < $1.name }
         let pairs = all.map { ($0.name, Self.text($0.address)) }
         guard request.query["format"] == "json" else {
             return .text(pairs.map { "\($0.0)::\($0.1)\n" }.joined())

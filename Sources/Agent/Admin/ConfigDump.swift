@@ -1,10 +1,11 @@
+import Proxy
 import SwiftProtobuf
 import XDS
 
 /// `/config_dump` in Envoy's shape (envoy.admin.v3.ConfigDump, JSON with proto field names). Private keys are redacted.
 struct ConfigDump {
     var bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap
-    var fixed: ActiveConfiguration
+    var fixed: XDSResources
     var held: ResourceStore
     var workloadSecrets: [ResourceStore.Secret]
     var rejections: [String: String]
@@ -31,6 +32,10 @@ struct ConfigDump {
         return "{\"configs\":[\(sections.joined(separator: ",\n"))]}\n"
     }
 
+    private func sorted<Message>(_ resources: [String: Message]) -> [Message] {
+        resources.sorted { $0.key < $1.key }.map(\.value)
+    }
+
     private var bootstrapDump: Envoy_Admin_V3_BootstrapConfigDump {
         var dump = Envoy_Admin_V3_BootstrapConfigDump()
         dump.bootstrap = bootstrap
@@ -42,7 +47,7 @@ struct ConfigDump {
 
     private var clustersDump: Envoy_Admin_V3_ClustersConfigDump {
         var dump = Envoy_Admin_V3_ClustersConfigDump()
-        dump.staticClusters = fixed.clusters.map { cluster in
+        dump.staticClusters = sorted(fixed.clusters).map { cluster in
             var entry = Envoy_Admin_V3_ClustersConfigDump.StaticCluster()
             entry.cluster = Google_Protobuf_Any(packing: Redaction.cluster(cluster))
             return entry
@@ -59,7 +64,7 @@ struct ConfigDump {
 
     private var endpointsDump: Envoy_Admin_V3_EndpointsConfigDump {
         var dump = Envoy_Admin_V3_EndpointsConfigDump()
-        dump.staticEndpointConfigs = fixed.clusters.filter(\.hasLoadAssignment).map { cluster in
+        dump.staticEndpointConfigs = sorted(fixed.clusters).filter(\.hasLoadAssignment).map { cluster in
             var entry = Envoy_Admin_V3_EndpointsConfigDump.StaticEndpointConfig()
             entry.endpointConfig = Google_Protobuf_Any(packing: cluster.loadAssignment)
             return entry
@@ -76,7 +81,7 @@ struct ConfigDump {
 
     private var listenersDump: Envoy_Admin_V3_ListenersConfigDump {
         var dump = Envoy_Admin_V3_ListenersConfigDump()
-        dump.staticListeners = fixed.listeners.map { listener in
+        dump.staticListeners = sorted(fixed.listeners).map { listener in
             var entry = Envoy_Admin_V3_ListenersConfigDump.StaticListener()
             entry.listener = Google_Protobuf_Any(packing: Redaction.listener(listener))
             return entry

@@ -2,23 +2,6 @@ package import Proxy
 package import XDS
 package import XDSTransport
 
-/// Compiles configurations for the data plane. Called by the configuration agent only, so it may keep what it compiled.
-package protocol ConfigurationCompiler: Sendable {
-    /// Compiles everything anew or what changed. Problems name the resource they are in; a snapshot is there when there
-    /// are none.
-    mutating func compile(_ configuration: ActiveConfiguration) -> Compiled
-}
-
-package struct Compiled: Sendable {
-    package var snapshot: RuntimeSnapshot?
-    package var problems: [ResourceProblem]
-
-    package init(snapshot: RuntimeSnapshot?, problems: [ResourceProblem]) {
-        self.snapshot = snapshot
-        self.problems = problems
-    }
-}
-
 /// What serves the traffic.
 package protocol DataPlane: Sendable {
     /// Swaps the configuration; connections go on.
@@ -38,12 +21,12 @@ package actor ConfigurationAgent {
         package var snapshots = 0
     }
 
-    private let fixed: ActiveConfiguration
+    private let fixed: XDSResources
     private var state: DiscoveryState?
     private var warming = Warming()
     private var localSecrets: [String: ResourceStore.Secret] = [:]
     private let localSecretNames: Set<String>
-    private var compiler: any ConfigurationCompiler
+    private var compiler: RuntimeCompiler
     private let dataPlane: any DataPlane
     private let onNameTable: @Sendable (ResourceStore.NameTable) -> Void
     private var retry: Task<Void, Never>?
@@ -55,10 +38,10 @@ package actor ConfigurationAgent {
     ///   - state: nil when there is no control plane.
     ///   - localSecretNames: secrets that come through `update(secrets:)`, not from the control plane.
     package init(
-        fixed: ActiveConfiguration,
+        fixed: XDSResources,
         state: DiscoveryState?,
         localSecretNames: Set<String>,
-        compiler: any ConfigurationCompiler,
+        compiler: RuntimeCompiler,
         dataPlane: any DataPlane,
         onNameTable: @escaping @Sendable (ResourceStore.NameTable) -> Void
     ) {
@@ -70,13 +53,33 @@ package actor ConfigurationAgent {
         self.onNameTable = onNameTable
     }
 
-    /// Applies the static resources; a problem in them is the bootstrap's author's to mend.
+    /// Applies the static resources, unless there is a problem in them, which is the bootstrap's author's to mend.
     package func start() async -> [ResourceProblem] {
-        let compiled = compiler.compile(merged(ActiveConfiguration()))
-        guard let snapshot = compiled.snapshot, compiled.problems.isEmpty else { return compiled.problems }
-        await dataPlane.apply(snapshot)
-        statistics.snapshots += 1
-        return []
+        func problems(_ resources: [Resource], _ type: String) -> [ResourceProblem] {
+            resources.flatMap { resource in
+                issues(in: resource).map { ResourceProblem(type: type, name: resource.name, reason: $0) }
+            }
+        }
+        let found =
+            problems(fixed.listeners.values.map { .listener($0) }, TypeURL.listener)
+            + problems(fixed.clusters.values.map { .cluster($0) }, TypeURL.cluster)
+            + problems(fixed.secrets.values.map { .secret($0) }, TypeURL.secret)
+        if found.isEmpty { await apply() }
+        return found
+    }
+
+    /// What the data plane cannot honour in a resource.
+    private func issues(in resource: Resource) -> [String] {
+        let issues =
+            switch resource {
+            case .listener(let message): compiler.issues(in: message)
+            case .cluster(let message): compiler.issues(in: message)
+            case .route(let message): compiler.issues(in: message)
+            case .endpoints(let message): compiler.issues(in: message)
+            case .secret(let message): compiler.issues(in: message)
+            case .nameTable: [CompileIssue]()
+            }
+        return issues.map(\.description)
     }
 
     /// Keeps a discovery stream open until the task is cancelled.
@@ -135,7 +138,7 @@ package actor ConfigurationAgent {
         }
         let kind = response.type.split(separator: ".").last.map(String.init) ?? response.type
         let tableBefore = state.store.nameTable?.version
-        let outcome = state.receive(response, now: wallClockSeconds()) { candidate in check(candidate) }
+        let outcome = state.receive(response, now: wallClockSeconds()) { issues(in: $0) }
         self.state = state
         if outcome.problems.isEmpty {
             statistics.updatesAccepted += 1
@@ -157,17 +160,6 @@ package actor ConfigurationAgent {
         return outcome.requests
     }
 
-    /// The problems of a configuration that is not served yet.
-    private func check(_ candidate: ResourceStore) -> [ResourceProblem] {
-        var configuration = ActiveConfiguration()
-        configuration.listeners = candidate.listeners.values.map(\.message)
-        configuration.clusters = candidate.clusters.values.map(\.message)
-        configuration.routes = candidate.routes.mapValues(\.message)
-        configuration.endpoints = candidate.endpoints.mapValues(\.message)
-        configuration.secrets = candidate.secrets.mapValues(\.message)
-        return compiler.compile(merged(configuration)).problems
-    }
-
     /// Puts the workload's own secrets in place; new handshakes use them.
     package func update(secrets: [ResourceStore.Secret]) async {
         for secret in secrets { localSecrets[secret.name] = secret }
@@ -177,7 +169,7 @@ package actor ConfigurationAgent {
     private func apply() async {
         retry?.cancel()
         retry = nil
-        var dynamic = ActiveConfiguration()
+        var dynamic = XDSResources()
         if let state {
             let local = localSecrets
             let again = warming.advance(
@@ -186,7 +178,7 @@ package actor ConfigurationAgent {
                 hasSecret: { name in
                     local[name] != nil || (state.isSettled(name, type: TypeURL.secret) && !localSecretNames.contains(name))
                 })
-            dynamic = warming.configuration(state.store)
+            dynamic = warming.resources(state.store)
             if let again {
                 retry = Task { [weak self] in
                     try? await Task.sleep(until: again)
@@ -194,25 +186,20 @@ package actor ConfigurationAgent {
                 }
             }
         }
-        let compiled = compiler.compile(merged(dynamic))
-        guard let snapshot = compiled.snapshot, compiled.problems.isEmpty else {
-            Log.error("xds", "not applied: \(compiled.problems.map(\.description).joined(separator: "; "))")
-            return
-        }
-        await dataPlane.apply(snapshot)
+        await dataPlane.apply(compiler.snapshot(from: merged(dynamic)))
         statistics.snapshots += 1
-        if !wasReady, isReady { Log.info("agent", "ready: \(dynamic.listeners.count) listeners, \(dynamic.clusters.count) clusters") }
+        if !wasReady, isReady {
+            Log.info("agent", "ready: \(dynamic.listeners.count) listeners, \(dynamic.clusters.count) clusters")
+        }
     }
 
     /// Static resources first; the control plane may not replace them (Envoy refuses that too).
-    private func merged(_ dynamic: ActiveConfiguration) -> ActiveConfiguration {
+    private func merged(_ dynamic: XDSResources) -> XDSResources {
         var all = fixed
-        let listeners = Set(fixed.listeners.map(\.name))
-        let clusters = Set(fixed.clusters.map(\.name))
-        all.listeners += dynamic.listeners.filter { !listeners.contains($0.name) }
-        all.clusters += dynamic.clusters.filter { !clusters.contains($0.name) }
+        all.listeners.merge(dynamic.listeners) { fixed, _ in fixed }
+        all.clusters.merge(dynamic.clusters) { fixed, _ in fixed }
         all.routes.merge(dynamic.routes) { fixed, _ in fixed }
-        all.endpoints.merge(dynamic.endpoints) { fixed, _ in fixed }
+        all.assignments.merge(dynamic.assignments) { fixed, _ in fixed }
         all.secrets.merge(dynamic.secrets) { fixed, _ in fixed }
         all.secrets.merge(localSecrets) { _, local in local }
         return all
@@ -232,6 +219,6 @@ package actor ConfigurationAgent {
     }
 
     package var held: ResourceStore { state?.store ?? ResourceStore() }
-    package var own: ActiveConfiguration { fixed }
+    package var own: XDSResources { fixed }
     package var workloadSecrets: [ResourceStore.Secret] { localSecrets.values.sorted { $0.name < $1.name } }
 }

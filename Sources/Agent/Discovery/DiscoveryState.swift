@@ -109,14 +109,14 @@ package struct DiscoveryState: Sendable {
         return requests
     }
 
-    /// Takes a response.
+    /// Takes a response: what is good of it is kept, and one bad resource makes the answer a NACK that names it.
     /// - Parameters:
     ///   - now: seconds since 1970.
-    ///   - check: compiles the configuration as it would become; a problem in it refuses what the response brought.
+    ///   - check: what the data plane cannot honour in a resource, as texts that begin with the field's path.
     package mutating func receive(
         _ response: Response,
         now: Int64,
-        check: (ResourceStore) -> [ResourceProblem]
+        check: (Resource) -> [String]
     ) -> Outcome {
         guard var subscription = subscriptions[response.type] else {
             return Outcome(requests: [], problems: [], isChanged: false)
@@ -124,31 +124,15 @@ package struct DiscoveryState: Sendable {
         subscription.nonce = response.nonce
         subscription.isAnswered = true
         subscriptions[response.type] = subscription
-
-        let (candidate, decodingProblems, refused) = merge(response, subscription, now)
-        var problems = decodingProblems
-        var isChanged = false
-        let checked = check(candidate)
-        if checked.isEmpty {
-            isChanged = !(response.resources.isEmpty && response.removed.isEmpty) || variant == .stateOfTheWorld
-            store = candidate
-        } else {
-            problems += checked
-            // Keep what is good of it: leave out the named resources, and everything when that does not help.
-            let named = Set(checked.filter { $0.type == response.type }.map(\.name))
-            if !named.isEmpty {
-                let (smaller, _, _) = merge(response, subscription, now, without: named.union(refused))
-                if check(smaller).isEmpty {
-                    store = smaller
-                    isChanged = true
-                }
-            }
-        }
-        note(response)
+        let before = store.versions(of: response.type)
+        let problems = merge(response, isWildcard: subscription.isWildcard, now, check)
+        absent[response.type, default: []].formUnion(response.removed)
+        absent[response.type]?.subtract(store.versions(of: response.type).keys)
         if problems.isEmpty { subscriptions[response.type]?.version = response.version }
-        var requests = [answer(response, problems)]
-        requests += resubscribe()
-        return Outcome(requests: requests, problems: problems, isChanged: isChanged)
+        let requests = [answer(response, problems)] + resubscribe()
+        return Outcome(
+            requests: requests, problems: problems,
+            isChanged: before != store.versions(of: response.type) || !response.removed.isEmpty)
     }
 
     /// The server has said all it will say about these names: present, or known to be absent.
@@ -167,22 +151,18 @@ package struct DiscoveryState: Sendable {
         return type == TypeURL.secret ? names.subtracting(localSecrets) : names
     }
 
-    /// The store with the response's good resources in it.
-    private func merge(
+    /// Puts the response's good resources into the store.
+    private mutating func merge(
         _ response: Response,
-        _ subscription: Subscription,
+        isWildcard: Bool,
         _ now: Int64,
-        without: Set<String> = []
-    ) -> (ResourceStore, [ResourceProblem], refused: Set<String>) {
-        var candidate = store
+        _ check: (Resource) -> [String]
+    ) -> [ResourceProblem] {
         var problems: [ResourceProblem] = []
-        var refused: Set<String> = []
+        /// Names in the response, good or bad: a bad version of a resource does not remove the good one.
         var present: Set<String> = []
         var audit = WireAudit()
-        let held = store.versions(of: response.type)
         for resource in response.resources {
-            if !resource.name.isEmpty { present.insert(resource.name) }
-            if without.contains(resource.name), !resource.name.isEmpty { continue }
             guard resource.body.typeURL == response.type else {
                 problems.append(
                     ResourceProblem(
@@ -191,29 +171,21 @@ package struct DiscoveryState: Sendable {
                 continue
             }
             do {
-                // A copy only where something may have to be taken back: copies of a large store are not free.
-                let before = without.isEmpty ? nil : candidate
-                let name = try candidate.insert(
-                    resource.body, version: resource.version, now: now, audit: &audit)
-                present.insert(name)
-                if let before, without.contains(name) { candidate = before }
+                present.insert(
+                    try store.insert(resource.body, version: resource.version, now: now, audit: &audit, check: check))
             } catch {
                 problems.append(error)
-                refused.insert(error.name)
                 present.insert(error.name)
             }
         }
-        for name in response.removed { candidate.remove(name, type: response.type) }
-        if variant == .stateOfTheWorld, subscription.isWildcard {
-            for name in held.keys where !present.contains(name) { candidate.remove(name, type: response.type) }
+        for name in response.removed { store.remove(name, type: response.type) }
+        if variant == .stateOfTheWorld, isWildcard {
+            for name in store.versions(of: response.type).keys where !present.contains(name) {
+                store.remove(name, type: response.type)
+            }
         }
-        candidate.sweep()
-        return (candidate, problems, refused)
-    }
-
-    private mutating func note(_ response: Response) {
-        absent[response.type, default: []].formUnion(response.removed)
-        absent[response.type]?.subtract(store.versions(of: response.type).keys)
+        store.sweep()
+        return problems
     }
 
     private func answer(_ response: Response, _ problems: [ResourceProblem]) -> Request {

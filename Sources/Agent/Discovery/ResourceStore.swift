@@ -79,48 +79,47 @@ package struct ResourceStore: Sendable {
     }
 
     /// Decodes a received resource and puts it in place of the version before.
+    /// - Parameter check: what the data plane cannot honour in it, as texts that begin with the field's path.
     /// - Returns: the resource's own name.
-    /// - Throws: what is wrong with it, with the field's path.
+    /// - Throws: what is wrong with it; the store is unchanged then.
     @discardableResult
     package mutating func insert(
-        _ resource: Google_Protobuf_Any,
+        _ packed: Google_Protobuf_Any,
         version: String,
         now: Int64,
-        audit: inout WireAudit
+        audit: inout WireAudit,
+        check: (Resource) -> [String]
     ) throws(ResourceProblem) -> String {
-        let findings = audit.findings(in: resource)
+        let resource = try Self.decode(packed)
+        let findings = audit.findings(in: packed) + check(resource)
         guard findings.isEmpty else {
-            throw ResourceProblem(
-                type: resource.typeURL, name: Self.name(of: resource), reason: findings.joined(separator: "; "))
+            throw ResourceProblem(type: packed.typeURL, name: resource.name, reason: findings.joined(separator: "; "))
         }
-        switch resource.typeURL {
-        case TypeURL.listener:
-            let message = try Self.decode(resource, as: Listener.self)
+        switch resource {
+        case .listener(let message):
             listeners[message.name] = Entry(
                 version: version, message: message, references: ResourceReferences(message), updated: now)
-            return message.name
-        case TypeURL.cluster:
-            let message = try Self.decode(resource, as: Cluster.self)
+        case .cluster(let message):
             clusters[message.name] = Entry(
                 version: version, message: message, references: ResourceReferences(message), updated: now)
-            return message.name
-        case TypeURL.route:
-            let message = try Self.decode(resource, as: Route.self)
-            routes[message.name] = Entry(version: version, message: message, updated: now)
-            return message.name
-        case TypeURL.endpoint:
-            let message = try Self.decode(resource, as: Endpoints.self)
+        case .route(let message): routes[message.name] = Entry(version: version, message: message, updated: now)
+        case .endpoints(let message):
             endpoints[message.clusterName] = Entry(version: version, message: message, updated: now)
-            return message.clusterName
-        case TypeURL.secret:
-            let message = try Self.decode(resource, as: Secret.self)
-            secrets[message.name] = Entry(version: version, message: message, updated: now)
-            return message.name
-        case TypeURL.nameTable:
-            nameTable = Entry(version: version, message: try Self.decode(resource, as: NameTable.self), updated: now)
-            return "NameTable"
-        default:
-            throw ResourceProblem(type: resource.typeURL, name: "", reason: "this type was not subscribed to")
+        case .secret(let message): secrets[message.name] = Entry(version: version, message: message, updated: now)
+        case .nameTable(let message): nameTable = Entry(version: version, message: message, updated: now)
+        }
+        return resource.name
+    }
+
+    private static func decode(_ packed: Google_Protobuf_Any) throws(ResourceProblem) -> Resource {
+        switch packed.typeURL {
+        case TypeURL.listener: .listener(try decode(packed, as: Listener.self))
+        case TypeURL.cluster: .cluster(try decode(packed, as: Cluster.self))
+        case TypeURL.route: .route(try decode(packed, as: Route.self))
+        case TypeURL.endpoint: .endpoints(try decode(packed, as: Endpoints.self))
+        case TypeURL.secret: .secret(try decode(packed, as: Secret.self))
+        case TypeURL.nameTable: .nameTable(try decode(packed, as: NameTable.self))
+        default: throw ResourceProblem(type: packed.typeURL, name: "", reason: "this type was not subscribed to")
         }
     }
 
@@ -131,16 +130,25 @@ package struct ResourceStore: Sendable {
             throw ResourceProblem(type: resource.typeURL, name: "", reason: "does not parse: \(error)")
         }
     }
+}
 
-    /// The name inside a resource that was refused, for the error's text.
-    private static func name(of resource: Google_Protobuf_Any) -> String {
-        switch resource.typeURL {
-        case TypeURL.listener: (try? Listener(unpackingAny: resource))?.name ?? ""
-        case TypeURL.cluster: (try? Cluster(unpackingAny: resource))?.name ?? ""
-        case TypeURL.route: (try? Route(unpackingAny: resource))?.name ?? ""
-        case TypeURL.endpoint: (try? Endpoints(unpackingAny: resource))?.clusterName ?? ""
-        case TypeURL.secret: (try? Secret(unpackingAny: resource))?.name ?? ""
-        default: ""
+/// A received resource, decoded.
+package enum Resource: Sendable {
+    case listener(ResourceStore.Listener)
+    case cluster(ResourceStore.Cluster)
+    case route(ResourceStore.Route)
+    case endpoints(ResourceStore.Endpoints)
+    case secret(ResourceStore.Secret)
+    case nameTable(ResourceStore.NameTable)
+
+    package var name: String {
+        switch self {
+        case .listener(let message): message.name
+        case .cluster(let message): message.name
+        case .route(let message): message.name
+        case .endpoints(let message): message.clusterName
+        case .secret(let message): message.name
+        case .nameTable: "NameTable"
         }
     }
 }

@@ -1,18 +1,5 @@
+package import Proxy
 import XDS
-
-/// What the data plane is compiled from: the listeners and clusters that are ready to serve, and what they refer to.
-package struct ActiveConfiguration: Sendable {
-    package var listeners: [ResourceStore.Listener] = []
-    package var clusters: [ResourceStore.Cluster] = []
-    /// By name.
-    package var routes: [String: ResourceStore.Route] = [:]
-    /// By service name.
-    package var endpoints: [String: ResourceStore.Endpoints] = [:]
-    /// By name: those of the control plane, and the workload's own identity.
-    package var secrets: [String: ResourceStore.Secret] = [:]
-
-    package init() {}
-}
 
 /// Make before break: a new or changed listener or cluster becomes active when everything it refers to has arrived; until
 /// then the version before it serves. Waiting is bounded: after `patience` it becomes active with what there is.
@@ -31,6 +18,8 @@ package struct Warming: Sendable {
     private var waitingClusters: [String: Waiting] = [:]
     private var activeListeners: [String: ResourceStore.Entry<ResourceStore.Listener>] = [:]
     private var activeClusters: [String: ResourceStore.Entry<ResourceStore.Cluster>] = [:]
+
+    private var served = XDSResources()
 
     package init() {}
 
@@ -84,14 +73,28 @@ package struct Warming: Sendable {
         }
     }
 
-    /// What serves now. Sorted by name: equal stores give equal configurations.
-    package func configuration(_ store: ResourceStore) -> ActiveConfiguration {
-        var configuration = ActiveConfiguration()
-        configuration.listeners = activeListeners.sorted { $0.key < $1.key }.map(\.value.message)
-        configuration.clusters = activeClusters.sorted { $0.key < $1.key }.map(\.value.message)
-        configuration.routes = store.routes.mapValues(\.message)
-        configuration.endpoints = store.endpoints.mapValues(\.message)
-        configuration.secrets = store.secrets.mapValues(\.message)
-        return configuration
+    /// What serves now. A version that serves on while its successor waits keeps what it refers to, even when the store has
+    /// forgotten it already.
+    package mutating func resources(_ store: ResourceStore) -> XDSResources {
+        var resources = XDSResources()
+        resources.listeners = activeListeners.mapValues(\.message)
+        resources.clusters = activeClusters.mapValues(\.message)
+        resources.routes = store.routes.mapValues(\.message)
+        resources.assignments = store.endpoints.mapValues(\.message)
+        resources.secrets = store.secrets.mapValues(\.message)
+        let references = activeListeners.values.map(\.references) + activeClusters.values.map(\.references)
+        for reference in references {
+            for name in reference.routes where resources.routes[name] == nil {
+                resources.routes[name] = served.routes[name]
+            }
+            for name in reference.endpoints where resources.assignments[name] == nil {
+                resources.assignments[name] = served.assignments[name]
+            }
+            for name in reference.secrets where resources.secrets[name] == nil {
+                resources.secrets[name] = served.secrets[name]
+            }
+        }
+        served = resources
+        return resources
     }
 }
