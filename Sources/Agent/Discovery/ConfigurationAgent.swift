@@ -5,7 +5,8 @@ package import XDSTransport
 /// What serves the traffic.
 package protocol DataPlane: Sendable {
     /// Swaps the configuration; connections go on.
-    func apply(_ snapshot: RuntimeSnapshot) async
+    /// - Throws: when an address cannot be bound; then nothing has changed.
+    func apply(_ snapshot: RuntimeSnapshot) async throws
 }
 
 /// Owns the proxy's configuration: what the bootstrap says, what the control plane sends, the workload's own secrets. It
@@ -31,6 +32,8 @@ package actor ConfigurationAgent {
     private let onNameTable: @Sendable (ResourceStore.NameTable) -> Void
     private var retry: Task<Void, Never>?
     private var wasReady = false
+    /// Why the last configuration is not in service (an address in use).
+    private var applyFailure: String?
     package private(set) var statistics = Statistics()
 
     /// - Parameters:
@@ -64,8 +67,9 @@ package actor ConfigurationAgent {
             problems(fixed.listeners.values.map { .listener($0) }, TypeURL.listener)
             + problems(fixed.clusters.values.map { .cluster($0) }, TypeURL.cluster)
             + problems(fixed.secrets.values.map { .secret($0) }, TypeURL.secret)
-        if found.isEmpty { await apply() }
-        return found
+        guard found.isEmpty else { return found }
+        await apply()
+        return applyFailure.map { [ResourceProblem(type: TypeURL.listener, name: "", reason: $0)] } ?? []
     }
 
     /// What the data plane cannot honour in a resource.
@@ -186,7 +190,14 @@ package actor ConfigurationAgent {
                 }
             }
         }
-        await dataPlane.apply(compiler.snapshot(from: merged(dynamic)))
+        do {
+            try await dataPlane.apply(compiler.snapshot(from: merged(dynamic)))
+            applyFailure = nil
+        } catch {
+            Log.error("agent", "the configuration is not applied: \(error)")
+            applyFailure = "\(error)"
+            return
+        }
         statistics.snapshots += 1
         if !wasReady, isReady {
             Log.info("agent", "ready: \(dynamic.listeners.count) listeners, \(dynamic.clusters.count) clusters")
@@ -213,7 +224,9 @@ package actor ConfigurationAgent {
 
     /// What readiness waits for, for the probe's answer.
     package var missing: [String] {
-        guard let state, !isReady else { return [] }
+        if isReady { return [] }
+        if let applyFailure { return [applyFailure] }
+        guard let state else { return [] }
         if !statistics.isConnected { return ["the control plane is not reached"] }
         return state.isComplete ? warming.waiting : ["listeners and clusters have not arrived"]
     }

@@ -1,0 +1,192 @@
+import EventLoop
+import Glibc
+import Proxy
+import Synchronization
+import XDS
+import XDSTransport
+
+/// A whole proxy process: the data plane, and everything that connects it with the world.
+package struct ProxyAgent: Sendable {
+    package struct Options: Sendable {
+        /// Worker threads; 0 is one per core.
+        package var concurrency = 0
+        /// The workload's tokens; nil is a proxy without identity.
+        package var tokensPath: String?
+        package var dnsListen: Endpoint?
+        package var dnsUpstreams: [Endpoint] = []
+        package var statusListen: Endpoint?
+        package var prometheusListen: Endpoint?
+        package var socketMark: UInt32 = 0
+        package var inheritedListeners: [SocketAddress: Int32] = [:]
+        /// Where access logs go that the configuration sends to standard output; nil leaves them there.
+        package var accessLog: String?
+        /// How long open requests may take when the process is told to end.
+        package var drainTime = Duration.seconds(5)
+        package var version = ""
+
+        package init() {}
+    }
+
+    /// The configuration or the surroundings make a start impossible; the text is for operators.
+    package struct StartError: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    private let options: Options
+    private let bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap
+
+    package init(bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap, options: Options) {
+        self.bootstrap = bootstrap
+        self.options = options
+    }
+
+    /// Runs until SIGTERM, SIGINT or `/quitquitquit`, then drains and returns.
+    package func run() async throws {
+        if let path = options.accessLog { try redirectStandardOutput(to: path) }
+        let node = ProxyNode(bootstrap.node)
+        let controlPlane = try ControlPlaneAddress.find(in: bootstrap)
+        let tokens = try options.tokensPath.map { path in
+            do { return try WorkloadTokens.load(path: path) } catch {
+                throw StartError(description: "\(path): the workload's tokens cannot be read: \(error)")
+            }
+        }
+
+        var proxyOptions = ProxyServer.Options()
+        proxyOptions.concurrency = options.concurrency > 0 ? options.concurrency : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        proxyOptions.socketMark = Int32(bitPattern: options.socketMark)
+        proxyOptions.inheritedListeners = options.inheritedListeners
+        let server = try ProxyServer(proxyOptions)
+        try server.start()
+
+        let dns = try startDNS()
+        let localSecrets: Set<String> =
+            tokens == nil ? [] : [WorkloadIdentity.certificateName, WorkloadIdentity.rootName]
+        let agent = ConfigurationAgent(
+            fixed: fixedResources(without: controlPlane?.cluster),
+            state: controlPlane.map { found in
+                DiscoveryState(
+                    variant: found.variant,
+                    wildcards: [TypeURL.cluster, TypeURL.listener] + (dns == nil ? [] : [TypeURL.nameTable]),
+                    localSecrets: localSecrets)
+            },
+            localSecretNames: localSecrets,
+            compiler: RuntimeCompiler(local: node.metricLabels),
+            dataPlane: server,
+            onNameTable: { table in
+                dns?.update(NameTable(table, namespace: node.namespace, domain: node.domain))
+            })
+        let ending = Ending()
+        let servers = try startServers(agent, server, ending)
+        Signals.handle { _ in ending.quit() }
+
+        let problems = await agent.start()
+        guard problems.isEmpty else {
+            let text = problems.map { "static_resources: \($0)" }.joined(separator: "\n")
+            throw StartError(description: text)
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            if let controlPlane {
+                let node = bootstrap.node
+                group.addTask { await agent.discover(from: controlPlane.address, node: node, token: tokens?.xds) }
+                if let tokens {
+                    let identity = try identity(of: ProxyNode(node), tokens, controlPlane.address, agent)
+                    group.addTask { await identity.run() }
+                }
+            } else {
+                Log.info("agent", "serving the static resources of the bootstrap")
+            }
+            await ending.wait()
+            group.cancelAll()
+        }
+        Log.info("agent", "draining for at most \(options.drainTime)")
+        await server.drain(deadline: options.drainTime)
+        servers?.stop()
+        dns?.stop()
+        Log.info("agent", "stopped")
+    }
+
+    /// The bootstrap's own listeners and clusters. The cluster of the control plane is the agent's business, not traffic's.
+    private func fixedResources(without controlPlane: String?) -> XDSResources {
+        var resources = XDSResources(static: bootstrap.staticResources)
+        if let controlPlane { resources.clusters[controlPlane] = nil }
+        return resources
+    }
+
+    private func identity(
+        of node: ProxyNode, _ tokens: WorkloadTokens, _ address: ServerAddress, _ agent: ConfigurationAgent
+    ) throws -> WorkloadIdentity {
+        let client = DiscoveryClient(address: address)
+        do {
+            return WorkloadIdentity(
+                identity: try node.identity(), tokens: tokens, tokensPath: options.tokensPath,
+                sign: { csr, token in try await client.createCertificate(csr: csr, token: token) },
+                onChange: { secrets in await agent.update(secrets: secrets) })
+        } catch {
+            throw StartError(
+                description: "node.metadata of the bootstrap must name NAMESPACE and SERVICE_ACCOUNT: \(error)")
+        }
+    }
+
+    private func startDNS() throws -> DNSServer? {
+        guard let listen = options.dnsListen else { return nil }
+        return try DNSServer(
+            DNSServer.Options(listen: listen, upstreams: options.dnsUpstreams, mark: options.socketMark))
+    }
+
+    private func startServers(
+        _ agent: ConfigurationAgent, _ server: ProxyServer, _ ending: Ending
+    ) throws -> HTTPServer? {
+        let site = AdminSite(
+            agent: agent, report: TrafficReport(server: server), bootstrap: bootstrap,
+            isDraining: { ending.isDraining },
+            drain: {
+                guard ending.startDraining() else { return }
+                let time = options.drainTime
+                Task { await server.drain(deadline: time) }
+            },
+            quit: { ending.quit() },
+            version: options.version)
+        var sites: [HTTPServer.Site] = []
+        if bootstrap.hasAdmin, case .socketAddress(let socket)? = bootstrap.admin.address.address {
+            guard let port = UInt16(exactly: socket.portValue), let address = Endpoint(host: socket.address, port: port)
+            else { throw StartError(description: "admin.address: \(socket.address):\(socket.portValue) is not an IP address") }
+            sites.append(HTTPServer.Site(address: address, answer: site.admin))
+        }
+        if let address = options.statusListen { sites.append(HTTPServer.Site(address: address, answer: site.status)) }
+        if let address = options.prometheusListen {
+            sites.append(HTTPServer.Site(address: address, answer: site.metrics))
+        }
+        return sites.isEmpty ? nil : try HTTPServer(sites)
+    }
+
+    private func redirectStandardOutput(to path: String) throws {
+        guard path != "-" else { return }
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        guard descriptor >= 0, dup2(descriptor, STDOUT_FILENO) >= 0 else {
+            throw StartError(description: "access log \(path): \(String(cString: strerror(errno)))")
+        }
+        close(descriptor)
+    }
+}
+
+extension ProxyServer: DataPlane {}
+
+/// How the process comes to its end: asked for by a signal or an operator, once.
+private final class Ending: Sendable {
+    private let draining = Atomic(false)
+    private let (requests, sink) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+
+    var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// False when it was draining already.
+    func startDraining() -> Bool { !draining.exchange(true, ordering: .relaxed) }
+
+    func quit() {
+        draining.store(true, ordering: .relaxed)
+        sink.yield()
+    }
+
+    func wait() async {
+        for await _ in requests { return }
+    }
+}
