@@ -2,7 +2,7 @@ import EventLoop
 import Glibc
 import Proxy
 import Synchronization
-import XDS
+package import XDS
 import XDSTransport
 
 /// A whole proxy process: the data plane, and everything that connects it with the world.
@@ -17,7 +17,7 @@ package struct ProxyAgent: Sendable {
         package var statusListen: Endpoint?
         package var prometheusListen: Endpoint?
         package var socketMark: UInt32 = 0
-        package var inheritedListeners: [SocketAddress: Int32] = [:]
+        private(set) var inheritedListeners: [SocketAddress: Int32] = [:]
         /// Where access logs go that the configuration sends to standard output; nil leaves them there.
         package var accessLog: String?
         /// How long open requests may take when the process is told to end.
@@ -25,6 +25,17 @@ package struct ProxyAgent: Sendable {
         package var version = ""
 
         package init() {}
+
+        /// Adds an inherited socket, `0.0.0.0:80=7`.
+        /// - Returns: false when the text is not that, or no such descriptor is open.
+        package mutating func inherit(_ text: String) -> Bool {
+            let parts = text.split(separator: "=")
+            guard parts.count == 2, let address = SocketAddress(String(parts[0])), let descriptor = Int32(parts[1]),
+                fcntl(descriptor, F_GETFD) >= 0
+            else { return false }
+            inheritedListeners[address] = descriptor
+            return true
+        }
     }
 
     /// The configuration or the surroundings make a start impossible; the text is for operators.
@@ -34,6 +45,11 @@ package struct ProxyAgent: Sendable {
 
     private let options: Options
     private let bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap
+
+    /// - Throws: `BootstrapError`, with the place in the file.
+    package init(bootstrapPath path: String, options: Options) throws {
+        self.init(bootstrap: try Bootstrap.load(path: path), options: options)
+    }
 
     package init(bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap, options: Options) {
         self.bootstrap = bootstrap
