@@ -1,6 +1,6 @@
 import Identity
-import Proxy
 import SwiftProtobuf
+import Telemetry
 package import XDS
 
 /// Who this proxy is, as the bootstrap's node says it in Istio's way: `sidecar~IP~POD.NS~NS.svc.cluster.local`, and metadata.

@@ -10,10 +10,6 @@ package protocol DataPlaneReport: Sendable {
     func prometheus() async -> [UInt8]
     /// Envoy's `/stats`: `name: value` lines.
     func statistics() async -> String
-    /// Envoy's `/clusters`: `cluster::endpoint::name::value` lines.
-    func clusters() async -> String
-    /// Open downstream connections.
-    func connections() async -> Int
 }
 
 /// The answers of the admin, readiness and metrics servers.
@@ -36,7 +32,7 @@ package struct AdminSite: Sendable {
             request.query["format"] == "prometheus" ? await prometheus() : await stats(request)
         case ("GET", "/stats/prometheus"): await prometheus()
         case ("GET", "/config_dump"): await configDump(request)
-        case ("GET", "/clusters"): .text(await report.clusters())
+        case ("GET", "/clusters"): await clusters()
         case ("GET", "/listeners"): await listeners(request)
         case ("GET", "/certs"): await certificates()
         case ("GET", "/server_info"): await serverInfo()
@@ -108,6 +104,32 @@ package struct AdminSite: Sendable {
         var lines = (await report.statistics() + own.lines).split(separator: "\n").sorted()
         if let filter = request.query["filter"], !filter.isEmpty { lines = lines.filter { $0.contains(filter) } }
         return .text(lines.map { $0 + "\n" }.joined())
+    }
+
+    /// Envoy's form: `cluster::name::value`, `cluster::endpoint::name::value`.
+    private func clusters() async -> ServerResponse {
+        let serving = await agent.serving
+        let counters = await report.statistics().split(separator: "\n").filter { $0.hasPrefix("cluster.") }
+        var text = ""
+        for (name, cluster) in serving.clusters.sorted(by: { $0.key < $1.key }) {
+            let prefix = "cluster.\(cluster.altStatName.isEmpty ? name : cluster.altStatName)."
+            for line in counters where line.hasPrefix(prefix) {
+                text += "\(name)::\(line.dropFirst(prefix.count).replacing(": ", with: "::"))\n"
+            }
+            let service = cluster.edsClusterConfig.serviceName.isEmpty ? name : cluster.edsClusterConfig.serviceName
+            let assignment = cluster.type == .eds ? serving.assignments[service] : cluster.loadAssignment
+            for locality in assignment?.endpoints ?? [] {
+                for endpoint in locality.lbEndpoints {
+                    let address = "\(name)::\(Self.text(endpoint.endpoint.address))"
+                    let weight = endpoint.hasLoadBalancingWeight ? endpoint.loadBalancingWeight.value : 1
+                    let isHealthy = [.unknown, .healthy].contains(endpoint.healthStatus)
+                    text += "\(address)::health_flags::\(isHealthy ? "healthy" : "/failed_eds_health")\n"
+                    text += "\(address)::weight::\(weight)\n\(address)::priority::\(locality.priority)\n"
+                    text += "\(address)::zone::\(locality.locality.zone)\n"
+                }
+            }
+        }
+        return .text(text)
     }
 
     private func configDump(_ request: ServerRequest) async -> ServerResponse {

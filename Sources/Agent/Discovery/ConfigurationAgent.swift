@@ -35,6 +35,8 @@ package actor ConfigurationAgent {
     /// Why the last configuration is not in service (an address in use).
     private var applyFailure: String?
     package private(set) var statistics = Statistics()
+    /// What the data plane executes.
+    package private(set) var serving = XDSResources()
 
     /// - Parameters:
     ///   - fixed: the bootstrap's static resources.
@@ -191,7 +193,9 @@ package actor ConfigurationAgent {
             }
         }
         do {
-            try await dataPlane.apply(compiler.snapshot(from: merged(dynamic)))
+            let resources = merged(dynamic)
+            try await dataPlane.apply(compiler.snapshot(from: resources))
+            serving = resources
             applyFailure = nil
         } catch {
             Log.error("agent", "the configuration is not applied: \(error)")
