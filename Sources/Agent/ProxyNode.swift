@@ -1,4 +1,4 @@
-import Identity
+package import Identity
 import SwiftProtobuf
 import Telemetry
 package import XDS
