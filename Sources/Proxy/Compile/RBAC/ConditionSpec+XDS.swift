@@ -1,5 +1,6 @@
 import Authorization
 import Routing
+import SwiftProtobuf
 import XDS
 
 extension ConditionSpec {
