@@ -19,6 +19,9 @@ package struct LoggedAddress: Sendable, Hashable {
         self.family = family
     }
 
+    /// The same address with port 0.
+    package var withoutPort: LoggedAddress { LoggedAddress(family: family, high: high, low: low) }
+
     package static var none: LoggedAddress { LoggedAddress(family: .none) }
 
     package static func ipv4(_ bits: UInt32, port: UInt16) -> LoggedAddress {

@@ -198,9 +198,8 @@ extension Worker where Wire: ~Copyable {
     /// The transport is ready: network filters, then the terminal filter.
     private mutating func startChain(_ handle: Handle) {
         let chain = generations[connections[handle].generation].chains[connections[handle].chain]
-        if let identity = connections[handle].peerCertificate?.identity {
-            connections[handle].peerLabels = metrics.mesh.labels.number(ofPeer: identity)
-        }
+        connections[handle].peerLabels = metrics.mesh.labels.number(
+            ofPeer: connections[handle].peerCertificate?.identity ?? [], at: connections[handle].remote.logged)
         countChain(handle)
         for filter in chain.descriptor.networkFilters {
             switch filter {

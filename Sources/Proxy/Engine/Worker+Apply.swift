@@ -83,6 +83,7 @@ extension Worker where Wire: ~Copyable {
                 generation.chains.append(flat(chain, listener: index, isDefault: true, snapshot))
             }
         }
+        metrics.mesh.labels.forgetAddresses()
         var known: [String: Int] = [:]
         for (index, cluster) in generations[previous].snapshot.clusters.enumerated() {
             if let cluster { known[cluster.name] = index }
@@ -133,8 +134,9 @@ extension Worker where Wire: ~Copyable {
         for endpoint in descriptor.endpoints {
             let pool = pool(for: endpoint.address, endpoint.tls, descriptor, cluster.statistics, snapshot)
             pools[pool].references += 1
-            generation.endpoints.append(
-                Generation.Endpoint(pool: pool, labels: metrics.mesh.labels.number(of: endpoint.workload)))
+            let labels = metrics.mesh.labels.number(of: endpoint.workload)
+            metrics.mesh.labels.learn(endpoint.address.logged, labels)
+            generation.endpoints.append(Generation.Endpoint(pool: pool, labels: labels))
         }
     }
 

@@ -17,6 +17,7 @@ package struct LabelTable: Sendable {
     private var workloadNumbers: [WorkloadLabels: Int32] = [WorkloadLabels(): LabelTable.unknown]
     private var serviceNumbers: [ServiceLabels: Int32] = [ServiceLabels(): LabelTable.unknown]
     private var peers: [[UInt8]: Int32] = [:]
+    private var places: [LoggedAddress: Int32] = [:]
 
     /// - Parameter limit: the most workloads, services and peer names each.
     package init(limit: Int = 8192) { self.limit = max(2, limit) }
@@ -63,4 +64,29 @@ package struct LabelTable: Sendable {
         if peers.count < limit { peers[identity] = number }
         return number
     }
+
+    /// The number of the workload at an address that connects with an identity (empty is none).
+    ///
+    /// What a known endpoint at this address says of itself is believed when the identity does not contradict it.
+    package mutating func number(ofPeer identity: [UInt8], at address: LoggedAddress) -> Int32 {
+        let byIdentity = number(ofPeer: identity)
+        guard let place = places[address.withoutPort] else { return byIdentity }
+        if identity.isEmpty { return place }
+        let proven = workloads[Int(byIdentity)]
+        var labels = workloads[Int(place)]
+        guard labels.namespace == proven.namespace else { return byIdentity }
+        labels.principal = proven.principal
+        return number(of: labels)
+    }
+
+    /// Remembers which workload an endpoint's address belongs to.
+    package mutating func learn(_ address: LoggedAddress, _ workload: Int32) {
+        guard workload != LabelTable.unknown, address.family == .ipv4 || address.family == .ipv6,
+            places.count < limit
+        else { return }
+        places[address.withoutPort] = workload
+    }
+
+    /// Forgets all addresses: a new snapshot brings its own.
+    package mutating func forgetAddresses() { places.removeAll(keepingCapacity: true) }
 }

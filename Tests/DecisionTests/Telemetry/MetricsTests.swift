@@ -116,6 +116,22 @@ struct MetricsTests {
         #expect(table.number(ofPeer: []) == LabelTable.unknown)
     }
 
+    @Test("A peer at an endpoint's address is that workload, unless its identity says otherwise")
+    func peerAtAddress() {
+        var table = LabelTable()
+        let cart = table.number(of: WorkloadLabels(workload: "cart-v1", namespace: "shop", version: "v1"))
+        table.learn(.ipv4(0x0AF4_0007, port: 9080), cart)
+        let peer = LoggedAddress.ipv4(0x0AF4_0007, port: 51_000)
+        let proven = table.number(ofPeer: Array("spiffe://cluster.local/ns/shop/sa/cart".utf8), at: peer)
+        #expect(table.workloads[Int(proven)].workload == "cart-v1")
+        #expect(table.workloads[Int(proven)].principal == "spiffe://cluster.local/ns/shop/sa/cart")
+        let stranger = table.number(ofPeer: Array("spiffe://cluster.local/ns/other/sa/x".utf8), at: peer)
+        #expect(table.workloads[Int(stranger)].workload.isEmpty)
+        #expect(table.number(ofPeer: [], at: peer) == cart)
+        table.forgetAddresses()
+        #expect(table.number(ofPeer: [], at: peer) == LabelTable.unknown)
+    }
+
     @Test("A key gives back what it was made of")
     func key() {
         let key = RequestKey(
