@@ -111,6 +111,7 @@ package struct ProxyAgent: Sendable {
             } else {
                 Log.info("agent", "serving the static resources of the bootstrap")
             }
+            group.addTask { await agent.resolveNames() }
             await ending.wait()
             group.cancelAll()
         }

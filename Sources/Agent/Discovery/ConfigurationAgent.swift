@@ -31,6 +31,8 @@ package actor ConfigurationAgent {
     private let dataPlane: any DataPlane
     private let onNameTable: @Sendable (ResourceStore.NameTable) -> Void
     private var retry: Task<Void, Never>?
+    /// By host name, for clusters whose endpoints are named.
+    private var addresses: [String: [String]] = [:]
     private var wasReady = false
     /// Why the last configuration is not in service (an address in use).
     private var applyFailure: String?
@@ -90,7 +92,7 @@ package actor ConfigurationAgent {
 
     /// Keeps a discovery stream open until the task is cancelled.
     package func discover(from address: ServerAddress, node: Envoy_Config_Core_V3_Node, token: String?) async {
-        var backoff = Backoff()
+        var backoff = Backoff(limit: .seconds(5))
         while !Task.isCancelled {
             let started = ContinuousClock.now
             do {
@@ -208,6 +210,31 @@ package actor ConfigurationAgent {
         }
     }
 
+    /// Keeps the addresses of named endpoints up to date until the task is cancelled. A name that stops resolving keeps
+    /// the addresses it had.
+    package func resolveNames() async {
+        while !Task.isCancelled {
+            let wanted = (Array(fixed.clusters.values) + (state?.store.clusters.values.map(\.message) ?? []))
+                .reduce(into: Set<String>()) { $0.formUnion(NamedEndpoints.names(in: $1)) }
+            var found = addresses.filter { wanted.contains($0.key) }
+            for name in wanted.sorted() {
+                let answer = await SystemResolver.resolve(name)
+                if !answer.isEmpty {
+                    found[name] = answer
+                } else if found[name] == nil {
+                    Log.debug("agent", "\(name) does not resolve")
+                }
+            }
+            if found != addresses {
+                addresses = found
+                await apply()
+            }
+            // Envoy's default of dns_refresh_rate; sooner while clusters without addresses wait.
+            let isWaiting = wanted.contains { found[$0] == nil }
+            try? await Task.sleep(for: isWaiting || wanted.isEmpty ? .seconds(1) : .seconds(5))
+        }
+    }
+
     /// Static resources first; the control plane may not replace them (Envoy refuses that too).
     private func merged(_ dynamic: XDSResources) -> XDSResources {
         var all = fixed
@@ -217,6 +244,7 @@ package actor ConfigurationAgent {
         all.assignments.merge(dynamic.assignments) { fixed, _ in fixed }
         all.secrets.merge(dynamic.secrets) { fixed, _ in fixed }
         all.secrets.merge(localSecrets) { _, local in local }
+        all.clusters = all.clusters.mapValues { NamedEndpoints.resolved($0, addresses) }
         return all
     }
 

@@ -1,0 +1,49 @@
+import XDS
+
+/// Clusters of type STRICT_DNS and LOGICAL_DNS name their endpoints; the data plane knows addresses only. These functions
+/// find the names, and put addresses in their place. Pure.
+enum NamedEndpoints {
+    /// The host names that a cluster needs resolved.
+    static func names(in cluster: ResourceStore.Cluster) -> Set<String> {
+        guard isNamed(cluster) else { return [] }
+        var names: Set<String> = []
+        for locality in cluster.loadAssignment.endpoints {
+            for endpoint in locality.lbEndpoints {
+                if let name = name(of: endpoint) { names.insert(name) }
+            }
+        }
+        return names
+    }
+
+    /// The cluster with an endpoint for each address of each name: all of them for STRICT_DNS, the first for LOGICAL_DNS.
+    /// A name without addresses has no endpoint: requests are answered with 503 UH, not sent astray.
+    static func resolved(_ cluster: ResourceStore.Cluster, _ addresses: [String: [String]]) -> ResourceStore.Cluster {
+        guard isNamed(cluster) else { return cluster }
+        var cluster = cluster
+        for group in cluster.loadAssignment.endpoints.indices {
+            let endpoints = cluster.loadAssignment.endpoints[group].lbEndpoints
+            cluster.loadAssignment.endpoints[group].lbEndpoints = endpoints.flatMap { endpoint in
+                guard let name = name(of: endpoint) else { return [endpoint] }
+                let found = addresses[name] ?? []
+                return (cluster.type == .strictDns ? found[...] : found.prefix(1)).map { address in
+                    var copy = endpoint
+                    copy.endpoint.hostname = name
+                    copy.endpoint.address.socketAddress.address = address
+                    return copy
+                }
+            }
+        }
+        return cluster
+    }
+
+    private static func isNamed(_ cluster: ResourceStore.Cluster) -> Bool {
+        cluster.type == .strictDns || cluster.type == .logicalDns
+    }
+
+    /// Nil when the endpoint has a literal address.
+    private static func name(of endpoint: Envoy_Config_Endpoint_V3_LbEndpoint) -> String? {
+        guard case .socketAddress(let socket)? = endpoint.endpoint.address.address else { return nil }
+        let isLiteral = AddressText.v4(socket.address) != nil || AddressText.v6(socket.address) != nil
+        return isLiteral || socket.address.isEmpty ? nil : socket.address
+    }
+}
