@@ -24,9 +24,11 @@ package final class DNSServer: Sendable {
 
     private let table = Mutex(NameTable())
     private let loop = PollLoop()
+    package let port: UInt16
 
     package init(_ options: Options) throws(SocketError) {
         let socket = try Sockets.datagram(options.listen.family, bound: options.listen)
+        port = Sockets.port(of: socket)
         loop.start { [self] in DNSHandler(self, socket: socket, options) }
     }
 

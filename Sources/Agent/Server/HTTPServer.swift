@@ -23,6 +23,8 @@ package final class HTTPServer: Sendable {
     static let maximumBody = 64 * 1024
 
     private let loop = PollLoop()
+    /// The ports of the sites, in their order; told by the system where 0 was asked for.
+    package let ports: [UInt16]
 
     package init(_ sites: [Site]) throws(SocketError) {
         var sockets: [(Int32, Answer)] = []
@@ -33,6 +35,7 @@ package final class HTTPServer: Sendable {
             throw error
         }
         let listening = sockets
+        ports = sockets.map { Sockets.port(of: $0.0) }
         loop.start { [loop] in HTTPHandler(loop, listening) }
     }
 

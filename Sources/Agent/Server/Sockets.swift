@@ -47,6 +47,17 @@ enum Sockets {
         Int32(type.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
     }
 
+    /// The port that a socket is bound to.
+    static func port(of descriptor: Int32) -> UInt16 {
+        var address = sockaddr_in6()
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        let failed = withUnsafeMutablePointer(to: &address) { pointer in
+            // SAFETY: the port is at the same place in sockaddr_in and sockaddr_in6; the larger one has room for both.
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        return failed == 0 ? UInt16(bigEndian: address.sin6_port) : 0
+    }
+
     static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
         var value = value
         setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
