@@ -1,17 +1,20 @@
 /// Memory of one size for the buffers of one worker, recycled. Idle connections hold none of it.
+@usableFromInline
 package struct BufferPool: ~Copyable {
     /// What one read can bring; larger buffers are grown on demand and not recycled.
-    package static let bufferSize = 16 * 1024
+    @inlinable package static var bufferSize: Int { 16 * 1024 }
 
-    private var freeList: UnsafeMutableRawPointer?
+    @usableFromInline var freeList: UnsafeMutableRawPointer?
     /// Pieces kept for later.
-    package private(set) var free = 0
+    @usableFromInline package var free = 0
     /// Pieces lent out. Zero when nothing is in flight: the leak check of tests.
-    package private(set) var lent = 0
-    private let maxFree: Int
+    @usableFromInline package var lent = 0
+    @usableFromInline let maxFree: Int
 
+    @inlinable
     package init(maxFree: Int = 1024) { self.maxFree = maxFree }
 
+    @inlinable
     deinit {
         var next = freeList
         while let piece = next {
@@ -22,6 +25,7 @@ package struct BufferPool: ~Copyable {
     }
 
     /// Gives `buffer` memory when it has none.
+    @inlinable
     @inline(__always)
     package mutating func lend(_ buffer: inout ByteBuffer) {
         if buffer.hasMemory { return }
@@ -38,6 +42,7 @@ package struct BufferPool: ~Copyable {
     }
 
     /// Takes the memory of `buffer` back; its bytes are gone.
+    @inlinable
     @inline(__always)
     package mutating func reclaim(_ buffer: inout ByteBuffer) {
         guard buffer.hasMemory else { return }
@@ -56,6 +61,7 @@ package struct BufferPool: ~Copyable {
     }
 
     /// Takes the memory of `buffer` back when it holds no bytes.
+    @inlinable
     @inline(__always)
     package mutating func reclaimIfEmpty(_ buffer: inout ByteBuffer) {
         if buffer.isEmpty { reclaim(&buffer) }

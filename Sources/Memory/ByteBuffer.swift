@@ -1,21 +1,21 @@
-internal import Glibc
-
 /// Bytes in one piece of memory: a readable part between `start` and `end`, room behind it.
 ///
 /// An empty buffer may hold no memory at all; `BufferPool` lends it. Appending grows the memory when needed, which the
 /// steady state never does. Offsets of `HeaderTable`s count from the beginning of the memory (`storage`), so consuming
 /// does not move them; `compact` does.
+@usableFromInline
 package struct ByteBuffer: ~Copyable {
-    private var base: UnsafeMutablePointer<UInt8>?
-    package private(set) var capacity: Int
+    @usableFromInline var base: UnsafeMutablePointer<UInt8>?
+    @usableFromInline package var capacity: Int
     /// Whether a pool counts this memory as lent.
-    private(set) var isLent = false
+    @usableFromInline var isLent = false
     /// Offset of the first readable byte.
-    package private(set) var start: Int
+    @usableFromInline package var start: Int
     /// Offset behind the last readable byte.
-    package private(set) var end: Int
+    @usableFromInline package var end: Int
 
     /// A buffer without memory.
+    @inlinable
     package init() {
         base = nil
         capacity = 0
@@ -24,6 +24,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// A buffer with `capacity` bytes of memory of its own.
+    @inlinable
     package init(capacity: Int) {
         // SAFETY: owned by this value alone; freed in deinit or handed over by `detach`.
         base = .allocate(capacity: capacity)
@@ -32,6 +33,7 @@ package struct ByteBuffer: ~Copyable {
         end = 0
     }
 
+    @inlinable
     init(lending memory: UnsafeMutablePointer<UInt8>, capacity: Int) {
         base = memory
         self.capacity = capacity
@@ -40,16 +42,17 @@ package struct ByteBuffer: ~Copyable {
         isLent = true
     }
 
+    @inlinable
     deinit { base?.deallocate() }
 
-    package var count: Int { end &- start }
-    package var isEmpty: Bool { start == end }
-    package var hasMemory: Bool { base != nil }
+    @inlinable package var count: Int { end &- start }
+    @inlinable package var isEmpty: Bool { start == end }
+    @inlinable package var hasMemory: Bool { base != nil }
     /// Bytes that fit behind `end`.
-    package var room: Int { capacity &- end }
+    @inlinable package var room: Int { capacity &- end }
 
     /// The readable bytes.
-    package var bytes: Span<UInt8> {
+    @inlinable package var bytes: Span<UInt8> {
         @_lifetime(borrow self)
         @inline(__always)
         get {
@@ -60,7 +63,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// All bytes from the beginning of the memory to `end`: what the offsets of a `HeaderTable` index.
-    package var storage: Span<UInt8> {
+    @inlinable package var storage: Span<UInt8> {
         @_lifetime(borrow self)
         @inline(__always)
         get {
@@ -71,6 +74,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Drops `count` bytes from the front.
+    @inlinable
     @inline(__always)
     package mutating func consume(_ count: Int) {
         precondition(count >= 0 && count <= self.count, "buffer: consuming more than there is")
@@ -82,6 +86,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Drops `count` bytes from the front but keeps offsets as they are, also when nothing is left.
+    @inlinable
     @inline(__always)
     package mutating func skip(_ count: Int) {
         precondition(count >= 0 && count <= self.count, "buffer: skipping more than there is")
@@ -89,36 +94,41 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Forgets everything behind offset `end`.
+    @inlinable
     package mutating func truncate(to end: Int) {
         precondition(end >= start && end <= self.end, "buffer: truncating outside the readable bytes")
         self.end = end
     }
 
     /// Forgets all bytes, keeps the memory.
+    @inlinable
     package mutating func clear() {
         start = 0
         end = 0
     }
 
     /// Moves the readable bytes to the beginning of the memory. Offsets into `storage` change by `-start`.
+    @inlinable
     package mutating func compact() {
         guard start > 0 else { return }
         if let base, count > 0 {
-            // SAFETY: both ranges are inside the memory; memmove allows overlap.
-            memmove(base, base + start, count)
+            // SAFETY: both ranges are inside the memory; update allows overlap.
+            base.update(from: base + start, count: count)
         }
         end &-= start
         start = 0
     }
 
     /// Makes room for `additional` bytes behind `end`.
+    @inlinable
     @inline(__always)
     package mutating func reserve(_ additional: Int) {
         if capacity &- end < additional { grow(additional) }
     }
 
+    @usableFromInline
     @inline(never)
-    private mutating func grow(_ additional: Int) {
+    mutating func grow(_ additional: Int) {
         let wanted = max(capacity * 2, end + additional, 1024)
         let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: wanted)
         if let base {
@@ -130,6 +140,7 @@ package struct ByteBuffer: ~Copyable {
         capacity = wanted
     }
 
+    @inlinable
     @inline(__always)
     package mutating func append(_ byte: UInt8) {
         reserve(1)
@@ -138,11 +149,13 @@ package struct ByteBuffer: ~Copyable {
         end &+= 1
     }
 
+    @inlinable
     @inline(__always)
     package mutating func append(_ text: StaticString) {
         append(text.utf8Start, text.utf8CodeUnitCount)
     }
 
+    @inlinable
     @inline(__always)
     package mutating func append(_ bytes: borrowing Span<UInt8>) {
         let count = bytes.count
@@ -151,15 +164,17 @@ package struct ByteBuffer: ~Copyable {
         bytes.withUnsafeBufferPointer { source in
             if let from = source.baseAddress, let target {
                 // SAFETY: reserve made room for count bytes; a span never aliases memory of a buffer under mutation.
-                memcpy(target, from, count)
+                target.update(from: from, count: count)
             }
         }
         end &+= count
     }
 
+    @inlinable
     package mutating func append(_ bytes: [UInt8]) { append(bytes.span) }
 
     /// Appends `count` bytes of `other`'s storage from `offset` on.
+    @inlinable
     @inline(__always)
     package mutating func append(from other: borrowing ByteBuffer, offset: Int, count: Int) {
         precondition(offset >= 0 && count >= 0 && offset &+ count <= other.end, "buffer: appending from outside")
@@ -168,15 +183,17 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Appends `count` of this buffer's own bytes, from `offset` of its storage on.
+    @inlinable
     package mutating func appendOwn(offset: Int, count: Int) {
         precondition(offset >= 0 && count >= 0 && offset &+ count <= end, "buffer: appending from outside")
         reserve(count)
         // SAFETY: the source ends at or before `end`, the target begins there.
-        if count > 0, let base { memcpy(base + end, base + offset, count) }
+        if count > 0, let base { (base + end).update(from: base + offset, count: count) }
         end &+= count
     }
 
     /// Appends a number in decimal.
+    @inlinable
     package mutating func append(decimal number: Int) {
         if number < 0 { append(0x2d) }
         var rest = number.magnitude
@@ -200,6 +217,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Appends a number in lower-case hexadecimal without leading zeros.
+    @inlinable
     package mutating func append(hex number: Int) {
         var shift = 60
         while shift > 0, number >> shift & 15 == 0 { shift -= 4 }
@@ -211,21 +229,24 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Overwrites the byte at `offset` of the storage.
+    @inlinable
     package mutating func set(_ byte: UInt8, at offset: Int) {
         precondition(offset >= 0 && offset < end, "buffer: setting outside")
         base?[offset] = byte
     }
 
+    @inlinable
     @inline(__always)
-    private mutating func append(_ source: UnsafePointer<UInt8>, _ count: Int) {
+    mutating func append(_ source: UnsafePointer<UInt8>, _ count: Int) {
         reserve(count)
         // SAFETY: reserve made room for count bytes behind end; the source is another object's memory.
-        if let base { memcpy(base + end, source, count) }
+        if let base { (base + end).update(from: source, count: count) }
         end &+= count
     }
 
     /// Lets the transport write into the room behind `end`; `body` returns how many bytes it wrote, or a negative error
     /// code, which is passed through.
+    @inlinable
     @inline(__always)
     package mutating func fill(_ body: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
         // SAFETY: the memory behind end belongs to this buffer; what is written becomes readable.
@@ -238,6 +259,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// The readable bytes for the transport.
+    @inlinable
     @inline(__always)
     package func withReadable<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         // SAFETY: base holds `end` initialised bytes; the pointer does not outlive the call.
@@ -245,6 +267,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// Gives up the memory, for the pool.
+    @inlinable
     mutating func detach() -> UnsafeMutablePointer<UInt8>? {
         let memory = base
         isLent = false
