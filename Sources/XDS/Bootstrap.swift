@@ -73,11 +73,17 @@ package enum Bootstrap {
             "[" + sequence.map { json($0) }.joined(separator: ",") + "]"
         case .scalar(let scalar):
             if scalar.style == .plain {
-                if node.null != nil { "null" }
-                else if let truth = node.bool { truth ? "true" : "false" }
-                else if let integer = node.int { "\(integer)" }
-                else if let number = node.float, number.isFinite { "\(number)" }
-                else { quote(scalar.string) }
+                if node.null != nil {
+                    "null"
+                } else if let truth = node.bool {
+                    truth ? "true" : "false"
+                } else if let integer = node.int {
+                    "\(integer)"
+                } else if let number = node.float, number.isFinite {
+                    "\(number)"
+                } else {
+                    quote(scalar.string)
+                }
             } else {
                 quote(scalar.string)
             }

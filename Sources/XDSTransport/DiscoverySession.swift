@@ -136,7 +136,8 @@ package struct DiscoverySession: Sendable {
         subscriptions[request.type] = subscription
         guard isFirst || !request.subscribe.isEmpty else { return [] }
 
-        let wanted = subscription.isWildcard && (isFirst || request.subscribe.contains("*"))
+        let wanted =
+            subscription.isWildcard && (isFirst || request.subscribe.contains("*"))
             ? Array(available.keys) + names : names
         var resources: [String: VersionedResource] = [:]
         var removed: [String] = []

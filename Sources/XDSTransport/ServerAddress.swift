@@ -30,7 +30,8 @@ package enum ServerAddress: Sendable, Hashable, CustomStringConvertible {
     package var socketAddress: GRPCNIOTransportHTTP2Posix.SocketAddress {
         switch self {
         case .unixSocket(let path): .unixDomainSocket(path: path)
-        case .tcp(let host, let port): host.contains(":") ? .ipv6(host: host, port: port) : .ipv4(host: host, port: port)
+        case .tcp(let host, let port):
+            host.contains(":") ? .ipv6(host: host, port: port) : .ipv4(host: host, port: port)
         }
     }
 }

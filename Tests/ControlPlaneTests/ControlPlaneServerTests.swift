@@ -84,7 +84,9 @@ private final class TestProxy: Sendable {
     func run(_ client: DiscoveryClient, token: String?) async throws {
         try await client.delta(token: token, requests: requests) { [self] response in
             held.withLock { held in
-                for resource in response.resources { held[response.typeURL, default: [:]][resource.name] = resource.version }
+                for resource in response.resources {
+                    held[response.typeURL, default: [:]][resource.name] = resource.version
+                }
                 for name in response.removedResources { held[response.typeURL]?[name] = nil }
             }
             var acknowledgement = DiscoveryClient.DeltaRequest()

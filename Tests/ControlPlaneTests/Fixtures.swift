@@ -84,11 +84,14 @@ struct TestMesh {
 
 extension XDSTransport.ResourceSet {
     func message<M: Message>(_ type: M.Type, _ name: String) throws -> M {
-        let resource = try #require(self[TypeURL.of(type)][name], "no \(name) among \(self[TypeURL.of(type)].keys.sorted())")
+        let resource = try #require(
+            self[TypeURL.of(type)][name], "no \(name) among \(self[TypeURL.of(type)].keys.sorted())")
         return try M(unpackingAny: resource.body)
     }
 
-    func cluster(_ name: String) throws -> Envoy_Config_Cluster_V3_Cluster { try message(Envoy_Config_Cluster_V3_Cluster.self, name) }
+    func cluster(_ name: String) throws -> Envoy_Config_Cluster_V3_Cluster {
+        try message(Envoy_Config_Cluster_V3_Cluster.self, name)
+    }
 
     func listener(_ name: String) throws -> Envoy_Config_Listener_V3_Listener {
         try message(Envoy_Config_Listener_V3_Listener.self, name)

@@ -86,7 +86,8 @@ struct GatewayTests {
     @Test("httpsRedirect sends every request of the host to https")
     func redirect() throws {
         let manifests =
-            TestMesh.services + Self.gateway.replacing("hosts: [\"*\"]", with: "hosts: [\"*\"]\n    tls: {httpsRedirect: true}")
+            TestMesh.services
+            + Self.gateway.replacing("hosts: [\"*\"]", with: "hosts: [\"*\"]\n    tls: {httpsRedirect: true}")
         let set = TestMesh(manifests).resources(for: TestMesh.gateway)
         #expect(try set.virtualHost("http.8080", "*").requireTls == .all)
     }

@@ -12,7 +12,8 @@ struct SidecarOutboundTests {
         #expect(
             set[TypeURL.cluster].keys.sorted() == [
                 "BlackHoleCluster", "InboundPassthroughCluster", "PassthroughCluster", "inbound|9080||",
-                "outbound|3306||database.other.svc.cluster.local", "outbound|9080||productpage.default.svc.cluster.local",
+                "outbound|3306||database.other.svc.cluster.local",
+                "outbound|9080||productpage.default.svc.cluster.local",
                 "outbound|9080||reviews.default.svc.cluster.local",
             ]
         )
@@ -174,7 +175,8 @@ struct SidecarInboundTests {
     }
 
     private func chains(_ mode: String) throws -> [Envoy_Config_Listener_V3_FilterChain] {
-        let listener = try TestMesh(Self.policy(mode)).resources(for: TestMesh.reviewsSidecar).listener("virtualInbound")
+        let listener = try TestMesh(Self.policy(mode)).resources(for: TestMesh.reviewsSidecar).listener(
+            "virtualInbound")
         return listener.filterChains.filter { $0.filterChainMatch.destinationPort.value == 9080 }
     }
 
@@ -189,7 +191,9 @@ struct SidecarInboundTests {
         let context = tls.commonTlsContext.combinedValidationContext
         #expect(context.validationContextSdsSecretConfig.name == "ROOTCA")
         #expect(
-            context.defaultValidationContext.matchTypedSubjectAltNames.map(\.matcher.prefix) == ["spiffe://cluster.local/"]
+            context.defaultValidationContext.matchTypedSubjectAltNames.map(\.matcher.prefix) == [
+                "spiffe://cluster.local/"
+            ]
         )
         let origin = chains.first?.metadata.filterMetadata["martlet"]?.fields["origin"]?.stringValue
         #expect(origin?.hasPrefix("PeerAuthentication default/default (mesh.yaml:") == true)
@@ -212,7 +216,8 @@ struct SidecarInboundTests {
 
     @Test("Ports that no service declares obey the mode too", arguments: ["STRICT", "PERMISSIVE", "DISABLE"])
     func passthrough(mode: String) throws {
-        let listener = try TestMesh(Self.policy(mode)).resources(for: TestMesh.reviewsSidecar).listener("virtualInbound")
+        let listener = try TestMesh(Self.policy(mode)).resources(for: TestMesh.reviewsSidecar).listener(
+            "virtualInbound")
         let chains = listener.filterChains.filter { !$0.filterChainMatch.hasDestinationPort }
         #expect(chains.contains { !$0.hasTransportSocket } == (mode != "STRICT"))
         #expect(chains.contains(where: \.hasTransportSocket) == (mode != "DISABLE"))

@@ -124,7 +124,8 @@ struct WireAuditTests {
     @Test("An extension that we do not know is named with its place")
     func namesExtension() {
         var filter = Envoy_Config_Listener_V3_Filter()
-        filter.typedConfig.typeURL = "type.googleapis.com/envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy"
+        filter.typedConfig.typeURL =
+            "type.googleapis.com/envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy"
         var listener = Envoy_Config_Listener_V3_Listener()
         listener.filterChains = [.init()]
         listener.filterChains[0].filters = [filter]

@@ -51,7 +51,8 @@ package enum CapabilityReport {
         _ location: SourceLocation, _ resource: String, _ field: String, _ consequence: String
     ) -> Diagnostic {
         Diagnostic(
-            .warning, at: location, resource: resource, "\(field) is not carried out yet by Martlet's proxy: \(consequence)"
+            .warning, at: location, resource: resource,
+            "\(field) is not carried out yet by Martlet's proxy: \(consequence)"
         )
     }
 }

@@ -201,7 +201,9 @@ struct GatewayCompiler {
     }
 
     private func data(_ credential: String, _ keys: [String]) -> [UInt8]? {
-        guard let secret = view.snapshot.secret(namespace: view.workload.namespace, name: credential) else { return nil }
+        guard let secret = view.snapshot.secret(namespace: view.workload.namespace, name: credential) else {
+            return nil
+        }
         return keys.lazy.compactMap { secret.data[$0] }.first
     }
 

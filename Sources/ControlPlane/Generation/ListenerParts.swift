@@ -71,7 +71,8 @@ struct ListenerParts {
         return NetworkFilter("envoy.filters.network.tcp_proxy", proxy)
     }
 
-    func chain(_ name: String, _ filters: [NetworkFilter], match: (inout FilterChain) -> Void = { _ in }) -> FilterChain {
+    func chain(_ name: String, _ filters: [NetworkFilter], match: (inout FilterChain) -> Void = { _ in }) -> FilterChain
+    {
         var chain = FilterChain()
         chain.name = name
         chain.filters = filters

@@ -21,7 +21,9 @@ enum MatchCompiler {
         match.headers =
             request.headers.filter { !isReserved($0.name) }.map { header($0.name, $0.match) }
             + request.withoutHeaders.filter { !isReserved($0.name) }.map(withoutHeader)
-        for (name, text) in [(":method", request.method), (":authority", request.authority), (":scheme", request.scheme)] {
+        for (name, text) in [
+            (":method", request.method), (":authority", request.authority), (":scheme", request.scheme),
+        ] {
             if let text { match.headers.append(header(name, text)) }
         }
         match.queryParameters = request.queryParams.map(queryParameter)

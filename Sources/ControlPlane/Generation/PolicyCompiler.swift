@@ -58,7 +58,9 @@ enum PolicyCompiler {
 
         var options = Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions()
         var isNeeded = isHTTP2 || (mayUpgrade && http?.h2UpgradePolicy == .upgrade)
-        if isNeeded { options.explicitHTTPConfig.http2ProtocolOptions = .init() } else {
+        if isNeeded {
+            options.explicitHTTPConfig.http2ProtocolOptions = .init()
+        } else {
             options.explicitHTTPConfig.httpProtocolOptions = .init()
         }
         if http?.useClientProtocol == true {

@@ -64,7 +64,8 @@ enum MeshTLS {
         common.tlsParams.tlsMaximumProtocolVersion = .tlsv13
         common.tlsCertificateSdsSecretConfigs = [.init(Names.workloadSecret)]
         common.combinedValidationContext.validationContextSdsSecretConfig = .init(Names.rootSecret)
-        common.combinedValidationContext.defaultValidationContext.matchTypedSubjectAltNames = identities.map { identity in
+        common.combinedValidationContext.defaultValidationContext.matchTypedSubjectAltNames = identities.map {
+            identity in
             var matcher = Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher()
             matcher.sanType = .uri
             matcher.matcher.exact = identity
