@@ -184,7 +184,11 @@ let package = Package(
             ],
             swiftSettings: house
         ),
-        .testTarget(name: "ProxyTests", dependencies: ["Proxy", "XDS"], swiftSettings: house),
+        .testTarget(
+            name: "ProxyTests",
+            dependencies: ["Proxy", "XDS", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            swiftSettings: house
+        ),
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
@@ -201,7 +205,10 @@ let package = Package(
         ),
         .testTarget(
             name: "AgentTests",
-            dependencies: ["Agent", "Identity", "TLS", "XDS", "XDSTransport"],
+            dependencies: [
+                "Agent", "Identity", "Proxy", "TLS", "XDS", "XDSTransport",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: house
         ),
         .testTarget(name: "MeshTests", swiftSettings: house),
