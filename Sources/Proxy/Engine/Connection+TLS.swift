@@ -22,6 +22,13 @@ extension Connection {
         transport.send(socket, output, body, count: count)
     }
 
+    /// Whether there is something to be read without waiting: in the input, in ciphertext, or in the socket.
+    var hasInput: Bool {
+        if canRead || !input.isEmpty || !cipherInput.isEmpty { return true }
+        guard isTLS, let isWaiting = session?.hasBufferedPlaintext else { return false }
+        return isWaiting
+    }
+
     /// The bytes that were inspected turned out to be the beginning of a handshake.
     mutating func inspectedIsCipher() { swap(&input, &cipherInput) }
 

@@ -109,11 +109,12 @@ extension Worker where Wire: ~Copyable {
     private mutating func watchClient(_ handle: Handle) {
         guard connections[handle].peerClosed, !connections[handle].sawEnd else { return }
         let exchange = connections[handle].exchange
-        // A client may end its side behind a whole request and still wait for the response; a reset shows when writing.
+        // As Envoy does: a client that ends its side of the connection has given up its request. What it sent before is
+        // looked at first: there may be another request in front of the end.
         if exchanges[exchange].requestBody.isComplete, connections[handle].input.isEmpty {
             switch fill(handle) {
-            case .bytes, .full, .blocked, .end: return
-            case .failed: abandonDownstream(handle)
+            case .bytes, .full, .blocked: return
+            case .end, .failed: abandonDownstream(handle)
             }
         }
     }

@@ -24,8 +24,7 @@ extension Worker where Wire: ~Copyable {
             advanceResponse(handle)
         case .tcp: advanceTunnel(handle)
         case .idle:
-            // Whatever an endpoint says without being asked, the connection cannot be used any more.
-            if connections[handle].canRead { close(handle) }
+            watchIdle(handle)
         case .inspecting, .lingering: close(handle)
         }
     }
@@ -120,6 +119,16 @@ extension Worker where Wire: ~Copyable {
         sendRequest(exchange, handle)
     }
 
+    /// Whatever an endpoint says without being asked, the connection cannot be used any more, except what TLS says to itself
+    /// (session tickets).
+    private mutating func watchIdle(_ handle: Handle) {
+        guard connections[handle].canRead else { return }
+        guard connections[handle].isTLS, !connections[handle].peerClosed, fill(handle) == .blocked else {
+            return close(handle)
+        }
+        buffers.reclaimIfEmpty(&connections[handle].input)
+    }
+
     // MARK: Pool
 
     /// An idle connection of the pool, the one used last; none when there is none.
@@ -131,6 +140,7 @@ extension Worker where Wire: ~Copyable {
             connections[handle].deadline = .max
             // An end that was announced and not yet handled.
             if connections[handle].canRead {
+                connections[handle].phase = .http
                 close(handle)
                 continue
             }
@@ -168,7 +178,7 @@ extension Worker where Wire: ~Copyable {
         let pool = connections[handle].pool
         let next = connections[handle].nextIdle
         let previous = connections[handle].previousIdle
-        if next.isNone {} else { connections[next].previousIdle = previous }
+        if !next.isNone { connections[next].previousIdle = previous }
         if previous.isNone { pools[pool].idle = next } else { connections[previous].nextIdle = next }
         connections[handle].nextIdle = .none
         connections[handle].previousIdle = .none
