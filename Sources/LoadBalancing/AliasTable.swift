@@ -73,7 +73,7 @@ struct AliasTable: Sendable {
     /// A host by weight; `random` are fresh bits. The table must not be empty.
     @inline(__always)
     func pick(_ random: UInt64) -> Int {
-        let slot = Int((random & 0xFFFF_FFFF) &* UInt64(count) >> 32)
+        let slot = Int(((random & 0xFFFF_FFFF) &* UInt64(count)) >> 32)
         if isUniform || random >> 32 < threshold.span[slot] { return Int(own.span[slot]) }
         return Int(other.span[slot])
     }

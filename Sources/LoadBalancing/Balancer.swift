@@ -76,7 +76,7 @@ package struct Balancer: Sendable {
 
     private func chooseLevel(_ random: UInt64) -> Int? {
         if levels.count == 1 { return levels[0].upTo > 0 ? 0 : nil }
-        let ticket = UInt32(truncatingIfNeeded: (random >> 48) * 100 >> 16)
+        let ticket = UInt32(truncatingIfNeeded: ((random >> 48) * 100) >> 16)
         for index in levels.indices where ticket < levels[index].upTo { return index }
         return nil
     }

@@ -64,6 +64,11 @@ package struct BalancerPick: Sendable, Equatable {
     /// Index of the host; -1 = none.
     package var host: Int
     package var reason: Reason
+
+    package init(host: Int, reason: Reason) {
+        self.host = host
+        self.reason = reason
+    }
 }
 
 /// Hosts a request has tried, for retries that go elsewhere. Remembers the first eight.
