@@ -23,10 +23,10 @@ extension Connection {
     }
 
     /// Whether there is something to be read without waiting: in the input, in ciphertext, or in the socket.
-    var hasInput: Bool {
+    mutating func hasInput() -> Bool {
         if canRead || !input.isEmpty || !cipherInput.isEmpty { return true }
-        guard isTLS, let isWaiting = session?.hasBufferedPlaintext else { return false }
-        return isWaiting
+        if !isTLS { return false }
+        return session?.hasBufferedPlaintext == true
     }
 
     /// The bytes that were inspected turned out to be the beginning of a handshake.

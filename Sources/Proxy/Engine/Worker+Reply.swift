@@ -208,7 +208,7 @@ extension Worker where Wire: ~Copyable {
             connections[handle].closesAfterFlush = true
             setDeadline(handle, now &+ 30_000)
         }
-        let hasMore = connections[handle].hasInput || !goesOn
+        let hasMore = connections[handle].hasInput() || !goesOn
         if !hasMore {
             // The common case: one request at a time. Nothing to take up but the output.
             if connections[handle].output.isEmpty, connections[handle].cipherOutput.isEmpty { return }
