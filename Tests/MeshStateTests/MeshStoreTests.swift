@@ -116,6 +116,22 @@ private final class Folder {
         #expect(fixed.diagnostics.isEmpty)
     }
 
+    @Test func aFileThatIsBrokenAtTheStartIsRememberedFromBefore() async throws {
+        let folder = try Folder()
+        let memory = try Folder().path + "-memory.json"
+        defer { try? FileManager.default.removeItem(atPath: memory) }
+        try folder.overwrite("a.yaml", good)
+        await MeshStore(paths: [folder.path], memoryPath: memory).load()
+        try folder.replace("a.yaml", good.replacing("hosts: [a]", with: "hosts: 5"))
+        let restarted = await MeshStore(paths: [folder.path], memoryPath: memory).load()
+        #expect(names(restarted.snapshot) == ["one"])
+        #expect(restarted.diagnostics.first?.severity == .error)
+
+        try FileManager.default.removeItem(atPath: folder.path + "/a.yaml")
+        let removed = await MeshStore(paths: [folder.path], memoryPath: memory).load()
+        #expect(removed.snapshot.virtualServices.isEmpty)
+    }
+
     @Test func aRemovedFileTakesItsResourcesAway() async throws {
         let folder = try Folder()
         try folder.overwrite("a.yaml", good)

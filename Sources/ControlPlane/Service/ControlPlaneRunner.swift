@@ -49,7 +49,8 @@ package struct ControlPlaneRunner: Sendable {
             options: settings, authority: authority, log: { log.write($0) }
         )
         let store = MeshStore(
-            paths: options.configuration, workloadsPath: state + "/workloads.json", settings: options.settings
+            paths: options.configuration, workloadsPath: state + "/workloads.json",
+            memoryPath: state + "/last-good.json", settings: options.settings
         )
         let first = await store.load()
         log.report(first)

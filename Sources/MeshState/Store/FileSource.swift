@@ -18,15 +18,25 @@ package struct FileSource: Sendable {
         var signature: FileTree.Signature
         var resources: [(key: ResourceKey, resource: Resource)]
         var diagnostics: [Diagnostic]
+        /// The text, when nothing in it was wrong.
+        var goodText: String?
     }
 
     package let paths: [String]
     private let decoder: ManifestDecoder
     private var files: [String: File] = [:]
+    /// The last text of each file in which nothing was wrong. Given back to a new source, it stands in for files that are
+    /// broken when that source sees them first.
+    package private(set) var goodTexts: [String: String]
 
-    package init(paths: [String], decoder: ManifestDecoder = ManifestDecoder()) {
+    package init(
+        paths: [String],
+        decoder: ManifestDecoder = ManifestDecoder(),
+        goodTexts: [String: String] = [:]
+    ) {
         self.paths = paths
         self.decoder = decoder
+        self.goodTexts = goodTexts
     }
 
     package mutating func scan() -> Scan {
@@ -45,13 +55,25 @@ package struct FileSource: Sendable {
                 current[path] = before
                 scan.isUnsettled = true
             } else {
-                current[path] = read(path, signature, before: before)
+                current[path] = read(path, signature, before: before ?? remembered(path))
             }
+            if let text = current[path]?.goodText { goodTexts[path] = text }
             scan.resources += current[path]?.resources ?? []
             scan.diagnostics += current[path]?.diagnostics ?? []
         }
         files = current
+        goodTexts = goodTexts.filter { current[$0.key] != nil }
         return scan
+    }
+
+    /// What a file said before this source was made, when that is known.
+    private func remembered(_ path: String) -> File? {
+        guard let text = goodTexts[path] else { return nil }
+        let documents = decoder.decode(text, file: path)
+        let resources = documents.compactMap { document in
+            document.key.flatMap { key in document.resource.map { (key: key, resource: $0) } }
+        }
+        return File(signature: FileTree.Signature(), resources: resources, diagnostics: [])
     }
 
     private func read(_ path: String, _ signature: FileTree.Signature, before: File?) -> File {
@@ -67,6 +89,7 @@ package struct FileSource: Sendable {
         }
         let documents = decoder.decode(text, file: path)
         var file = File(signature: signature, resources: [], diagnostics: documents.flatMap(\.diagnostics))
+        if !file.diagnostics.hasErrors { file.goodText = text }
         let last = Dictionary((before?.resources ?? []).map { ($0.key, $0.resource) }) { $1 }
         for document in documents {
             guard let key = document.key else { continue }

@@ -11,6 +11,19 @@ struct FileTree {
         var modifiedSeconds: Int
         var modifiedNanoseconds: Int
 
+        /// A signature that no file has.
+        init() {
+            self.init(device: 0, inode: 0, size: -1, modifiedSeconds: 0, modifiedNanoseconds: 0)
+        }
+
+        init(device: UInt, inode: UInt, size: Int, modifiedSeconds: Int, modifiedNanoseconds: Int) {
+            self.device = device
+            self.inode = inode
+            self.size = size
+            self.modifiedSeconds = modifiedSeconds
+            self.modifiedNanoseconds = modifiedNanoseconds
+        }
+
         /// Modified within the last half second.
         var isFresh: Bool {
             var now = timespec()

@@ -7,6 +7,7 @@ package import MeshAPI
 package actor MeshStore {
     private var files: FileSource
     private let workloadsPath: String?
+    private let memoryPath: String?
     private let builder: SnapshotBuilder
     private let watcher = FileWatcher()
 
@@ -22,13 +23,19 @@ package actor MeshStore {
     /// Every update after `load()`, newest state last; for one reader.
     package nonisolated let updates: AsyncStream<MeshUpdate>
 
+    /// - Parameter memoryPath: a file that keeps the last good text of each manifest, so that a manifest which is broken while
+    ///   the process starts does not take its resources away either.
     package init(
         paths: [String],
         workloadsPath: String? = nil,
+        memoryPath: String? = nil,
         settings: MeshSettings = MeshSettings(),
         decoder: ManifestDecoder = ManifestDecoder()
     ) {
-        files = FileSource(paths: paths, decoder: decoder)
+        let memory = memoryPath.flatMap { FileManager.default.contents(atPath: $0) }
+        let texts = memory.flatMap { try? JSONDecoder().decode([String: String].self, from: $0) } ?? [:]
+        files = FileSource(paths: paths, decoder: decoder, goodTexts: texts)
+        self.memoryPath = memoryPath
         self.workloadsPath = workloadsPath
         builder = SnapshotBuilder(settings: settings)
         current = MeshUpdate(
@@ -85,7 +92,9 @@ package actor MeshStore {
 
     /// Looks again. Returns whether anything is different.
     private func refresh() -> Bool {
+        let before = files.goodTexts
         let scan = files.scan()
+        if files.goodTexts != before { remember() }
         var folders = scan.folders
         if let workloadsPath { folders.insert(FileTree.parent(of: workloadsPath)) }
         watcher.watch(folders)
@@ -116,6 +125,11 @@ package actor MeshStore {
         let isDifferent = isFirst || !update.isSnapshotUnchanged || update.diagnostics != current.diagnostics
         current = update
         return isDifferent
+    }
+
+    private func remember() {
+        guard let memoryPath, let data = try? JSONEncoder().encode(files.goodTexts) else { return }
+        try? data.write(to: URL(filePath: memoryPath), options: .atomic)
     }
 
     private func lookAgainSoon() {
