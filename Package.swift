@@ -186,7 +186,10 @@ let package = Package(
         ),
         .testTarget(
             name: "ProxyTests",
-            dependencies: ["Proxy", "XDS", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: [
+                "EventLoop", "Proxy", "Resilience", "Routing", "Telemetry", "XDS",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: house
         ),
         .testTarget(

@@ -40,7 +40,7 @@ import Testing
         #expect(buffer.start == 0)
         #expect(buffer.storage[0] == UInt8(ascii: "c"))
         buffer.consume(4)
-        #expect(buffer.isEmpty)
+        #expect(buffer.count == 0)
     }
 
     @Test func copiesFromItselfAndFromOthers() {

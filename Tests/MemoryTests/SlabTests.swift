@@ -31,8 +31,8 @@ private struct Item: SlabElement, ~Copyable {
         slab.remove(old)
         let new = slab.insert()
         #expect(new.index == old.index)
-        #expect(!slab.contains(old))
-        #expect(slab.contains(new))
+        #expect((slab.contains(old)) == false)
+        #expect((slab.contains(new)) == true)
         let removedAgain = slab.remove(old)
         #expect(!removedAgain)
         #expect(slab.count == 1)
@@ -51,7 +51,7 @@ private struct Item: SlabElement, ~Copyable {
     @Test func theHandleOfNothingIsNeverContained() {
         var slab = Slab<Item>()
         for _ in 0..<200 { _ = slab.insert() }
-        #expect(!slab.contains(.none))
+        #expect((slab.contains(.none)) == false)
     }
 
     @Test func handlesSurviveTheirKernelForm() {
