@@ -26,6 +26,7 @@ struct DetachedMesh {
         )
         let end = ContinuousClock.now.advanced(by: .seconds(command.timeout))
         var last: MeshView?
+        var seen = 0
         while true {
             guard children.isAlive(process) else {
                 FileHandle.standardError.write(Data((Files.read(state.upLog) ?? "the mesh ended\n").utf8))
@@ -33,6 +34,10 @@ struct DetachedMesh {
             }
             if let view = try? MeshClient(state)?.view(watching: false) {
                 last = view
+                for event in view.events where event.isError && event.number > seen {
+                    FileHandle.standardError.write(Data("\(event.text)\n".utf8))
+                }
+                seen = view.events.last?.number ?? seen
                 if view.ready { break }
             }
             guard ContinuousClock.now < end else { return try giveUp(last) }

@@ -47,6 +47,9 @@ struct UpCommand: AsyncParsableCommand {
     @Option(help: "Log level of the proxies.")
     var proxyLogLevel: String = "info"
 
+    @Flag(help: "Keep pods from reaching anything outside of the mesh.")
+    var noEgress = false
+
     @Option(help: "With --detach: longest wait until all is ready, in seconds.")
     var timeout: Int = 120
 
@@ -83,7 +86,8 @@ struct UpCommand: AsyncParsableCommand {
             local: local.map(CommandPaths.absolute),
             concurrency: max(1, proxyConcurrency),
             proxyLogLevel: proxyLogLevel,
-            nft: try HostRequirements.nft(path: ProcessInfo.processInfo.environment["PATH"])
+            nft: try HostRequirements.nft(path: ProcessInfo.processInfo.environment["PATH"]),
+            egress: !noEgress
         )
     }
 
@@ -104,6 +108,7 @@ struct UpCommand: AsyncParsableCommand {
         for port in ports { words += ["--port", port] }
         if let httpPort { words += ["--http-port", String(httpPort)] }
         if let httpsPort { words += ["--https-port", String(httpsPort)] }
+        if noEgress { words.append("--no-egress") }
         return words + ["--proxy-concurrency", String(proxyConcurrency), "--proxy-log-level", proxyLogLevel]
     }
 }

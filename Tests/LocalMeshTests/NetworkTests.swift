@@ -54,3 +54,12 @@ import Testing
         #expect(throws: LocalMeshError.self) { try exact.open(80) }
     }
 }
+
+@Suite struct EgressTests {
+    @Test func whatLeavesTheMeshArrivesAtTheRelayAndUnknownServicesAreRefused() {
+        let lines = Egress.rules.split(separator: "\n").map { String($0.trimmed) }
+        #expect(lines.contains("ip daddr 10.244.0.0/16 return"))
+        #expect(lines.contains("ip daddr 10.96.0.0/16 meta l4proto tcp redirect to :15199"))
+        #expect(lines.contains("meta l4proto tcp redirect to :15100"))
+    }
+}

@@ -14,11 +14,12 @@ package final class HostDoor: Sendable {
     }
 
     struct Request: Codable {
-        var port: UInt16
+        /// A gateway's port; nil: the sockets that come along lead outside and are to be relayed.
+        var port: UInt16?
     }
 
     struct Answer: Codable {
-        var port: UInt16
+        var port: UInt16?
         var hostPort: UInt16?
         var error: String?
     }
@@ -32,6 +33,17 @@ package final class HostDoor: Sendable {
 
     package var open: [Listener] {
         listeners.withLock { $0.values.sorted { $0.port < $1.port } }
+    }
+
+    /// Hands over the sockets at which connections for the outside arrive.
+    package func relayEgress() throws {
+        let sockets = try Egress.sockets()
+        defer { for socket in sockets { close(socket) } }
+        let request = try JSONText.encode(Request(port: nil))
+        let sent = request.withUnsafeBytes {
+            martlet_send_descriptors(socket, $0.baseAddress, $0.count, sockets, Int32(sockets.count))
+        }
+        guard sent == 0 else { throw Files.failure("asking the host to relay") }
     }
 
     /// The socket for a gateway's port: the same one each time.
@@ -71,15 +83,20 @@ package struct HostPorts: Sendable {
     func serve(_ socket: Int32) {
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
-            let received = recv(socket, &buffer, buffer.count, 0)
-            if received < 0 && errno == EINTR { continue }
+            var arrived: [Int32] = [-1, -1]
+            var count: Int32 = 0
+            let received = martlet_receive_descriptors(socket, &buffer, buffer.count, &arrived, 2, &count)
             guard received > 0, let request = try? JSONText.decode(HostDoor.Request.self, from: Data(buffer[..<received])) else {
                 return
             }
-            var answer = HostDoor.Answer(port: request.port)
+            guard let port = request.port else {
+                Egress.relay(Array(arrived[..<Int(count)]), resolvers: NameRelay.resolvers(in: Files.read("/etc/resolv.conf") ?? ""))
+                continue
+            }
+            var answer = HostDoor.Answer(port: port)
             var descriptors: [Int32] = []
             do {
-                let opened = try open(request.port)
+                let opened = try open(port)
                 answer.hostPort = opened.port
                 descriptors = [opened.descriptor]
             } catch {
@@ -99,25 +116,14 @@ package struct HostPorts: Sendable {
         let wanted = mapping.wanted(for: port)
         let last = wanted.exact ? wanted.port : UInt16(min(65535, Int(wanted.port) + 200))
         for candidate in wanted.port...last {
-            let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
-            guard socket >= 0 else { throw Files.failure("opening a socket") }
-            var yes: Int32 = 1
-            setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-            var target = sockaddr_in()
-            target.sin_family = sa_family_t(AF_INET)
-            target.sin_port = candidate.bigEndian
-            target.sin_addr.s_addr = address.networkOrder
-            // SAFETY: the address is a whole sockaddr_in, read during the call only.
-            let bound = withUnsafePointer(to: &target) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-            if bound == 0, listen(socket, 4096) == 0 { return (candidate, socket) }
-            let error = errno
-            close(socket)
-            guard error == EADDRINUSE, !wanted.exact else {
-                throw Files.failure("listening on \(address):\(candidate)", error)
+            do {
+                let socket = try InternetSocket.bound(SOCK_STREAM, address, candidate)
+                // Those who accept from it, an old gateway and a new one, must not wait for each other.
+                _ = fcntl(socket, F_SETFL, O_NONBLOCK)
+                return (candidate, socket)
+            } catch {
+                let isTaken = error == Files.failure("listening on \(address):\(candidate)", EADDRINUSE)
+                guard isTaken, !wanted.exact else { throw error }
             }
         }
         throw .system(doing: "listening on \(address)", error: "no port from \(wanted.port) to \(last) is free")

@@ -36,6 +36,8 @@ package enum MeshInit {
                 remedy: "the kernel needs bridges and veth pairs; as root: modprobe -a bridge veth"
             )
         }
+        let door = HostDoor(socket: MeshInitOptions.Descriptor.door)
+        if options.egress { try await openEgress(door, children, options) }
         let key = try TokenKey(path: options.state.tokenKey)
         let mint = TokenMint { namespace, serviceAccount, pod in
             func token(_ audience: WorkloadToken.Audience, _ seconds: Double) -> String {
@@ -64,7 +66,7 @@ package enum MeshInit {
             children: children,
             network: network,
             tokens: mint,
-            door: HostDoor(socket: MeshInitOptions.Descriptor.door),
+            door: door,
             log: 2
         )
         let server = ControlServer(mesh: mesh, listener: MeshInitOptions.Descriptor.control) {
@@ -77,6 +79,17 @@ package enum MeshInit {
         Task { await mesh.keepControlPlane() }
         Task { await mesh.keepRates() }
         Task { await ConfigurationWatch(paths: options.configuration + [options.state.guests]).run { await mesh.apply($0) } }
+    }
+
+    /// Leads what leaves the mesh to the host's side.
+    private static func openEgress(_ door: HostDoor, _ children: ChildProcesses, _ options: MeshInitOptions) async throws {
+        let rules = "\(options.state.path)/egress.nft"
+        try Files.write(Egress.rules, to: rules)
+        let request = ChildProcesses.Request(
+            path: options.nft, words: [options.nft, "-f", rules], environment: [], descriptors: [-1, 2, 2])
+        let exit = await children.end(of: try children.start(request))
+        guard exit.succeeded else { throw LocalMeshError.ended(what: "nft -f \(rules)", how: "\(exit); see supervisor.log") }
+        try door.relayEgress()
     }
 
     private static func images(_ file: String?) throws(LocalMeshError) -> ImageMap {

@@ -11,6 +11,8 @@ package struct MeshInitOptions: Codable, Sendable, Equatable {
     package var concurrency: Int
     package var proxyLogLevel: String
     package var nft: String
+    /// Whether pods may reach what is outside of the mesh.
+    package var egress: Bool
 
     package init(
         mesh: String,
@@ -20,7 +22,8 @@ package struct MeshInitOptions: Codable, Sendable, Equatable {
         local: String?,
         concurrency: Int,
         proxyLogLevel: String,
-        nft: String
+        nft: String,
+        egress: Bool
     ) {
         self.mesh = mesh
         self.state = state
@@ -30,6 +33,7 @@ package struct MeshInitOptions: Codable, Sendable, Equatable {
         self.concurrency = concurrency
         self.proxyLogLevel = proxyLogLevel
         self.nft = nft
+        self.egress = egress
     }
 
     /// The name of the hidden command.

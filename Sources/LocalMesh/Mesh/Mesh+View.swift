@@ -4,7 +4,7 @@ import Glibc
 extension Mesh {
     /// The mesh now, with what the control plane last said.
     package func view() -> MeshView {
-        let said = Files.data(options.state.status).flatMap { try? JSONText.decode(ControlPlaneStatus.self, from: $0) }
+        let said = controlPlaneStatus
         let pods = entries.values.sorted { $0.order < $1.order }.map(\.status)
         let proxies = Self.proxies(pods, said)
         var problems = plan.problems
@@ -15,7 +15,7 @@ extension Mesh {
             process: getpid(),
             generation: said?.generation ?? 0,
             controlPlane: controlPlane,
-            ready: isReady(pods),
+            ready: isReady(pods) && isSettled(proxies, said),
             stopping: isStopping,
             pods: pods,
             services: plan.services.map { summary(of: $0, pods, said) }.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) },
@@ -47,6 +47,14 @@ extension Mesh {
             }
             return ready.count >= wanted.replicas
         }
+    }
+
+    /// The control plane has seen the pods as they are now, and every proxy has taken what it made of them.
+    private func isSettled(_ proxies: [MeshView.Proxy], _ said: ControlPlaneStatus?) -> Bool {
+        guard proxies.allSatisfy({ $0.state == "synced" || $0.state == "rejected" }) else { return false }
+        let age = published.at.duration(to: .now)
+        // Two writes close together may make one configuration; no new one comes where a write changed nothing for it.
+        return age > .seconds(2) || ((said?.generation ?? 0) > published.generation && age > .milliseconds(150))
     }
 
     private func summary(

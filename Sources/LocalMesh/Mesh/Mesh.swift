@@ -38,6 +38,8 @@ package actor Mesh {
     private var addresses = AddressPool()
     private var order = 0
     private var written: WorkloadsFile?
+    /// When the list of workloads was last written, and which configuration was in force then.
+    private(set) var published: (at: ContinuousClock.Instant, generation: Int) = (.now, 0)
     private(set) var events: [MeshView.Event] = []
     private var eventNumber = 0
     var rates = RequestRates()
@@ -182,7 +184,7 @@ package actor Mesh {
 
     private func changed(_ status: PodStatus) async {
         let title = "\(status.namespace)/\(status.name)"
-        guard let before = entries[title]?.status else { return }
+        guard let before = entries[title]?.status, status.revision > before.revision else { return }
         if before.phase == .terminating && status.phase != .terminating { return }
         entries[title]?.status = status
         if status.ready != before.ready { publish() }
@@ -222,6 +224,7 @@ package actor Mesh {
         do {
             try Files.write(try JSONText.encode(file), to: options.state.workloads)
             written = file
+            published = (.now, generation)
         } catch {
             note("\(error)", isError: true)
         }
@@ -273,6 +276,13 @@ package actor Mesh {
         case .name(let name): template.ports.first { $0.name == name }?.number
         }
     }
+
+    /// What the control plane said last.
+    var controlPlaneStatus: ControlPlaneStatus? {
+        Files.data(options.state.status).flatMap { try? JSONText.decode(ControlPlaneStatus.self, from: $0) }
+    }
+
+    private var generation: Int { controlPlaneStatus?.generation ?? 0 }
 
     func note(_ text: String, isError: Bool = false) {
         // What fails again and again is said once.

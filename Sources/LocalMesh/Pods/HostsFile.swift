@@ -28,10 +28,10 @@ package struct HostsFile: Equatable, Sendable {
         return serviceNamespace == namespace ? long + [service] : long
     }
 
-    /// With a sidecar every query is caught, whatever its address; without one nobody answers, and the loopback says so at once.
+    /// With a sidecar every query is caught, whatever its address; without one the bridge's address leads to the host's resolver.
     package static func resolver(namespace: String, sidecar: Bool) -> String {
         """
-        nameserver \(sidecar ? "10.96.0.10" : "127.0.0.1")
+        nameserver \(sidecar ? "10.96.0.10" : AddressPool.bridge.description)
         search \(namespace).svc.cluster.local svc.cluster.local cluster.local
         options ndots:5
 

@@ -54,8 +54,7 @@ package actor Pod {
     /// Brings the pod up and keeps it up. Returns when its containers have been started for the first time, or it cannot start.
     package func start() async {
         do {
-            await set { $0.phase = .network }
-            try await furnish()
+            try await furnishUntilDone()
             if hasProxy {
                 await set { $0.phase = .proxy }
                 lives.append(Task { await self.keepProxy() })
@@ -76,6 +75,28 @@ package actor Pod {
             await set {
                 $0.phase = .failed
                 $0.message = "\(error)"
+            }
+        }
+    }
+
+    /// What is missing now, such as a ConfigMap, may be there a moment later.
+    private func furnishUntilDone() async throws {
+        var backoff = RestartBackoff.application
+        while true {
+            if isStopping { throw CancellationError() }
+            await set { $0.phase = .network }
+            do {
+                try await furnish()
+                guard isStopping, let late = namespaces else { return }
+                namespaces = nil
+                late.release()
+                throw CancellationError()
+            } catch let error as LocalMeshError {
+                await set {
+                    $0.phase = .failed
+                    $0.message = "\(error)"
+                }
+                try await Task.sleep(for: backoff.delay(afterRunOf: .zero))
             }
         }
     }
@@ -283,6 +304,8 @@ package actor Pod {
         let before = status
         change(&status)
         if before.phase == .terminating { status.phase = .terminating }
-        if status != before { await changed(status) }
+        guard status != before else { return }
+        status.revision += 1
+        await changed(status)
     }
 }

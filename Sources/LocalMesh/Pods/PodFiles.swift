@@ -65,6 +65,7 @@ struct PodFiles {
             }
         } else {
             words += ["--dns-listen", "127.0.0.1:\(CaptureRules.dnsPort)"]
+            words += ["--dns-upstream", "\(AddressPool.bridge):\(Egress.dnsPort)"]
         }
         // The proxy stays in the mesh's own view of the files: a pod's volumes must not hide its socket.
         let view = namespaces.map { PodNamespaces(net: $0.net, mount: -1, hostName: $0.hostName) }

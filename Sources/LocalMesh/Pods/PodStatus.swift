@@ -28,6 +28,9 @@ package struct PodStatus: Codable, Equatable, Sendable {
     /// Why it is not as it should be.
     package var message: String?
 
+    /// Counts up with every change: reports that cross each other on the way can be told apart.
+    package var revision = 0
+
     /// Whether it may take traffic.
     package var ready: Bool {
         guard phase != .terminating, phase != .failed else { return false }
