@@ -157,11 +157,11 @@ struct AccessLogTests {
     @Test(
         "IPv6 addresses are printed as RFC 5952 says",
         arguments: [
-            (UInt64(0x2001_0DB8_0000_0000), UInt64(1), "[2001:db8::1]:80"),
+            (0x2001_0DB8_0000_0000, 1, "[2001:db8::1]:80"),
             (0, 0, "[::]:80"), (0, 1, "[::1]:80"), (0x0001_0000_0000_0002, 0x0000_0000_0000_0003, "[1:0:0:2::3]:80"),
             (0x2001_0DB8_0001_0001, 0x0001_0001_0001_0001, "[2001:db8:1:1:1:1:1:1]:80"),
             (0x2001_0000_0001_0001, 0x0001_0001_0001_0000, "[2001:0:1:1:1:1:1:0]:80"),
-        ])
+        ] as [(UInt64, UInt64, String)])
     func ipv6(high: UInt64, low: UInt64, expected: String) throws {
         var exchange = LoggedExchange()
         exchange.record.upstreamRemote = LoggedAddress(family: .ipv6, high: high, low: low, port: 80)

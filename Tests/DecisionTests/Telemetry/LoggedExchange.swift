@@ -41,15 +41,19 @@ struct LoggedExchange {
         var trailerBytes: [UInt8] = []
         var trailerTable = HeaderTable()
         trailerBytes.add(trailers, to: &trailerTable)
-        let texts = [
-            "outbound|9080|v1|reviews.default.svc.cluster.local", "reviews-route", codeDetails, transportFailure, origin,
-            serverName, peerURI, "TLS_AES_128_GCM_SHA256",
-        ].map { Array($0.utf8) }
+        let cluster = Array("outbound|9080|v1|reviews.default.svc.cluster.local".utf8)
+        let route = Array("reviews-route".utf8)
+        let details = Array(codeDetails.utf8)
+        let failure = Array(transportFailure.utf8)
+        let origin = Array(origin.utf8)
+        let serverName = Array(serverName.utf8)
+        let peerURI = Array(peerURI.utf8)
+        let cipher = Array("TLS_AES_128_GCM_SHA256".utf8)
         let names = LogNames(
-            cluster: texts[0].span, route: texts[1].span, codeDetails: texts[2].span,
-            upstreamTransportFailure: texts[3].span, origin: texts[4].span)
+            cluster: cluster.span, route: route.span, codeDetails: details.span,
+            upstreamTransportFailure: failure.span, origin: origin.span)
         let tls = LogTLSNames(
-            requestedServerName: texts[5].span, downstreamPeerURI: texts[6].span, downstreamCipher: texts[7].span)
+            requestedServerName: serverName.span, downstreamPeerURI: peerURI.span, downstreamCipher: cipher.span)
         if record.kind == .http {
             let context = AccessLogContext(
                 request: HeadView(requestTable, bytes: requestBytes.span),

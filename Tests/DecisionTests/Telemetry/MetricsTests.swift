@@ -64,9 +64,9 @@ struct MetricsTests {
     @Test(
         "An observation falls into the bucket whose bound it does not exceed",
         arguments: [
-            (UInt64(0), 0), (500, 0), (501, 1), (1_000, 1), (5_000, 2), (99_999, 6), (100_000, 6), (100_001, 7),
-            (5_000_000, 11), (5_000_001, 12), (3_600_000_000, 18), (3_600_000_001, 19), (.max / 2, 19),
-        ])
+            (0, 0), (500, 0), (501, 1), (1_000, 1), (5_000, 2), (99_999, 6), (100_000, 6), (100_001, 7),
+            (5_000_000, 11), (5_000_001, 12), (3_600_000_000, 18), (3_600_000_001, 19), (UInt64.max / 2, 19),
+        ] as [(UInt64, Int)])
     func buckets(thousandths: UInt64, bucket: Int) {
         var histogram = Histogram()
         histogram.record(thousandths: thousandths)
