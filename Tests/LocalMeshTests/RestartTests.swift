@@ -4,16 +4,16 @@ import Testing
 @Suite struct RestartTests {
     @Test func anApplicationThatKeepsEndingWaitsLongerEachTime() {
         var backoff = RestartBackoff.application
-        let delays = (0..<8).map { _ in backoff.delay(afterRunOf: .seconds(1)) }
-        #expect(delays == [1, 2, 4, 8, 16, 32, 60, 60].map { Duration.seconds($0) })
-        #expect(backoff.restarts == 8)
+        let delays = (0..<9).map { _ in backoff.delay(afterRunOf: .seconds(1)) }
+        #expect(delays == [0.01, 1, 2, 4, 8, 16, 32, 60, 60].map { Duration.seconds($0) })
+        #expect(backoff.restarts == 9)
     }
 
     @Test func aLongRunIsForgiven() {
         var backoff = RestartBackoff.application
         for _ in 0..<5 { _ = backoff.delay(afterRunOf: .seconds(1)) }
-        #expect(backoff.delay(afterRunOf: .seconds(601)) == .seconds(1))
-        #expect(backoff.delay(afterRunOf: .seconds(1)) == .seconds(2))
+        #expect(backoff.delay(afterRunOf: .seconds(601)) == .milliseconds(10))
+        #expect(backoff.delay(afterRunOf: .seconds(1)) == .seconds(1))
     }
 }
 
