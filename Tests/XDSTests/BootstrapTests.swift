@@ -42,9 +42,9 @@ struct BootstrapTests {
     @Test(
         "What is not understood is refused with its path and line",
         arguments: [
-            ("stat_prefix: http", "stat_prefixx: http", "statix", 11),
-            ("timeout: 1.5s", "hedge_policy: {}", "hedge_policy", 18),
-            ("prefix: /", "prefix: [a]", "prefix", 17),
+            ("stat_prefix: http", "stat_prefixx: http", "statix", 10),
+            ("timeout: 1.5s", "hedge_policy: {}", "hedge_policy", 17),
+            ("prefix: /", "prefix: [a]", "prefix", 16),
             ("port_value: 8080", "port_value: many", "port_value", 4),
             ("v3.HttpConnectionManager", "v3.Nothing", "typed_config", 9),
         ]
