@@ -43,6 +43,9 @@ package struct ProxyAgent: Sendable {
         package let description: String
     }
 
+    /// For `/drain_listeners`: Envoy's default of --drain-time-s.
+    private static let operatorDrainTime = Duration.seconds(600)
+
     private let options: Options
     private let bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap
 
@@ -117,6 +120,7 @@ package struct ProxyAgent: Sendable {
         }
         Log.info("agent", "draining for at most \(options.drainTime)")
         await server.drain(deadline: options.drainTime)
+        ending.drained()
         servers?.stop()
         dns?.stop()
         Log.info("agent", "stopped")
@@ -154,12 +158,15 @@ package struct ProxyAgent: Sendable {
         _ agent: ConfigurationAgent, _ server: ProxyServer, _ ending: Ending
     ) throws -> HTTPServer? {
         let site = AdminSite(
-            agent: agent, report: TrafficReport(server: server), bootstrap: bootstrap,
+            agent: agent, report: TrafficReport(server: server, isDrained: { ending.isDrained }), bootstrap: bootstrap,
             isDraining: { ending.isDraining },
             drain: {
                 guard ending.startDraining() else { return }
-                let time = options.drainTime
-                Task { await server.drain(deadline: time) }
+                Log.info("agent", "draining: no new connections are taken")
+                Task {
+                    await server.drain(deadline: Self.operatorDrainTime)
+                    ending.drained()
+                }
             },
             quit: { ending.quit() },
             version: options.version)
@@ -191,9 +198,15 @@ extension ProxyServer: DataPlane {}
 /// How the process comes to its end: asked for by a signal or an operator, once.
 private final class Ending: Sendable {
     private let draining = Atomic(false)
+    private let isOver = Atomic(false)
     private let (requests, sink) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
 
     var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// The workers have ended: nobody is left to ask for counters.
+    var isDrained: Bool { isOver.load(ordering: .relaxed) }
+
+    func drained() { isOver.store(true, ordering: .relaxed) }
 
     /// False when it was draining already.
     func startDraining() -> Bool { !draining.exchange(true, ordering: .relaxed) }

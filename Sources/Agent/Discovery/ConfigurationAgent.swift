@@ -33,6 +33,7 @@ package actor ConfigurationAgent {
     private var retry: Task<Void, Never>?
     /// By host name, for clusters whose endpoints are named.
     private var addresses: [String: [String]] = [:]
+    private var lastFailure: String?
     private var wasReady = false
     /// Why the last configuration is not in service (an address in use).
     private var applyFailure: String?
@@ -97,17 +98,25 @@ package actor ConfigurationAgent {
             let started = ContinuousClock.now
             do {
                 try await stream(from: address, node: node, token: token)
-                Log.info("xds", "\(address) closed the stream; keeping the last good configuration")
+                report(failure: "\(address) closed the stream")
             } catch {
-                if !Task.isCancelled {
-                    let hint = statistics.snapshots > 1 ? "; keeping the last good configuration" : ""
-                    Log.warning("xds", "no discovery stream to \(address): \(error)\(hint)")
-                }
+                if !Task.isCancelled { report(failure: "no discovery stream to \(address): \(error)") }
             }
             statistics.isConnected = false
             if ContinuousClock.now - started > .seconds(5) { backoff.reset() }
             try? await Task.sleep(for: backoff.next())
         }
+    }
+
+    /// Says once what fails again and again; each attempt is told at level debug.
+    private func report(failure: String) {
+        let text = failure + (state?.isComplete == true ? "; keeping the last good configuration" : "")
+        if failure == lastFailure {
+            Log.debug("xds", text)
+        } else {
+            Log.warning("xds", text + "; trying again")
+        }
+        lastFailure = failure
     }
 
     private func stream(from address: ServerAddress, node: Envoy_Config_Core_V3_Node, token: String?) async throws {
@@ -141,6 +150,7 @@ package actor ConfigurationAgent {
         guard var state else { return [] }
         if !statistics.isConnected {
             statistics.isConnected = true
+            lastFailure = nil
             statistics.connections += 1
             Log.info("xds", "connected to the control plane")
         }
@@ -206,7 +216,7 @@ package actor ConfigurationAgent {
         }
         statistics.snapshots += 1
         if !wasReady, isReady {
-            Log.info("agent", "ready: \(dynamic.listeners.count) listeners, \(dynamic.clusters.count) clusters")
+            Log.info("agent", "ready: \(serving.listeners.count) listeners, \(serving.clusters.count) clusters")
         }
     }
 

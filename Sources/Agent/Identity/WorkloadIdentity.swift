@@ -86,7 +86,8 @@ package actor WorkloadIdentity {
             "identity",
             "certificate for \(identity): serial \(leaf.serialNumber), valid for \(max(0, leaf.notAfter - now)) s")
         await onChange(Self.secrets(chain: presented, key: request.privateKeyPEM, roots: root))
-        return (leaf.notBefore, leaf.notAfter)
+        // Authorities date certificates back a little for clocks that are slow; the lifetime that counts begins now.
+        return (max(leaf.notBefore, now), leaf.notAfter)
     }
 
     private static func secrets(chain: String, key: String, roots: String) -> [Secret] {

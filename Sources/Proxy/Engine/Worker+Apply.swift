@@ -266,6 +266,14 @@ extension Worker where Wire: ~Copyable {
         }
     }
 
+    /// Draining is over when the last client has gone.
+    mutating func stopWhenIdle() {
+        for slot in 0..<connections.capacity {
+            if let handle = connections.occupant(at: slot), connections[handle].role == .downstream { return }
+        }
+        isStopped = true
+    }
+
     mutating func closeEverything() {
         for slot in listeners.indices where listeners[slot].socket >= 0 { closeListener(slot) }
         for slot in 0..<exchanges.capacity {

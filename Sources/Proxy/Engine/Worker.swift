@@ -72,7 +72,10 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
 
     /// Runs until it is told to stop.
     mutating func run() {
-        while !isStopped { turn(maxWait: -1) }
+        while !isStopped {
+            turn(maxWait: -1)
+            if isDraining { stopWhenIdle() }
+        }
         closeEverything()
     }
 
