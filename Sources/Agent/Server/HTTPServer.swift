@@ -21,6 +21,8 @@ package final class HTTPServer: Sendable {
     /// A request must be whole, and its answer taken, in this time; an idle connection is closed after it.
     static let timeout = Duration.seconds(30)
     static let maximumBody = 64 * 1024
+    /// For the client to take the last answer of a connection that is closed.
+    static let lingering = Duration.seconds(2)
 
     private let loop = PollLoop()
     /// The ports of the sites, in their order; told by the system where 0 was asked for.
@@ -53,6 +55,9 @@ private final class HTTPHandler: PollLoop.Handler {
         var sent = 0
         var isAnswering = false
         var closesAfterOutput = false
+        /// The answer is sent and our side is closed; what the client still sends is read and dropped, because closing over
+        /// unread bytes would reset the connection and lose the answer.
+        var isLingering = false
         var deadline: ContinuousClock.Instant
     }
 
@@ -79,7 +84,7 @@ private final class HTTPHandler: PollLoop.Handler {
             + connections.map { descriptor, connection in
                 PollLoop.Interest(
                     descriptor: descriptor,
-                    reads: !connection.isAnswering && connection.output.isEmpty,
+                    reads: connection.isLingering || !connection.isAnswering && connection.output.isEmpty,
                     writes: !connection.output.isEmpty)
             }
     }
@@ -95,6 +100,7 @@ private final class HTTPHandler: PollLoop.Handler {
             accept(descriptor, answer)
         } else if let connection = connections[descriptor] {
             if connection.isAnswering { return drop(descriptor) }
+            if connection.isLingering { return discard(descriptor) }
             if writable, !connection.output.isEmpty { flush(descriptor) } else if readable { receive(descriptor) }
         }
     }
@@ -112,6 +118,12 @@ private final class HTTPHandler: PollLoop.Handler {
     private func drop(_ descriptor: Int32) {
         connections[descriptor] = nil
         close(descriptor)
+    }
+
+    private func discard(_ descriptor: Int32) {
+        var buffer = [UInt8](repeating: 0, count: 8192)
+        let count = recv(descriptor, &buffer, buffer.count, 0)
+        if count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR) { drop(descriptor) }
     }
 
     private func receive(_ descriptor: Int32) {
@@ -191,7 +203,10 @@ private final class HTTPHandler: PollLoop.Handler {
         }
         if connection.closesAfterOutput {
             shutdown(descriptor, Int32(SHUT_WR))
-            return drop(descriptor)
+            connections[descriptor]?.output = []
+            connections[descriptor]?.isLingering = true
+            connections[descriptor]?.deadline = .now + HTTPServer.lingering
+            return
         }
         connections[descriptor]?.output = []
         connections[descriptor]?.deadline = .now + HTTPServer.timeout
