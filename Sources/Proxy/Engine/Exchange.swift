@@ -63,6 +63,9 @@ struct Exchange: SlabElement, ~Copyable {
     var avoidsTried = false
     /// For consistent-hash balancing.
     var hash: UInt64?
+    /// The hash policy whose cookie the response sets, of this value; .max is none.
+    var cookiePolicy = UInt32.max
+    var cookieValue: UInt64 = 0
 
     var attempts: UInt32 = 0
     var retry: RetryState?
@@ -144,6 +147,7 @@ struct Exchange: SlabElement, ~Copyable {
         tried = TriedHosts()
         avoidsTried = false
         hash = nil
+        cookiePolicy = .max
         attempts = 0
         retry = nil
         countsAsRetry = false

@@ -142,6 +142,7 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].isAdmitted = true
         setTimes(exchange, route)
         applyRoute(exchange, table, decision, route)
+        if !route.hashPolicies.isEmpty { hashRequest(exchange, table, decision) }
         metrics.clusters[statistic].activeRequests &+= 1
         metrics.clusters[statistic].requests &+= 1
         armExchange(exchange)

@@ -125,6 +125,7 @@ extension Worker where Wire: ~Copyable {
                 exchanges[exchange].mutateResponse(table, table.mutation(index))
             }
         }
+        if exchanges[exchange].cookiePolicy != .max { setHashCookie(exchange) }
         chooseRelay(exchange)
         if isDraining || connections[downstream].isDraining { exchanges[exchange].keepsAlive = false }
         buffers.lend(&connections[downstream].output)
