@@ -156,6 +156,8 @@ extension Worker where Wire: ~Copyable {
         if connections[connection].phase == .tcp { return closeTunnel(connection) }
         guard exchanges.contains(exchange) else { return close(connection) }
         if let reason { exchanges[exchange].transportFailure = reason }
+        // Whoever reads the log wants to know which endpoint failed.
+        exchanges[exchange].upstreamAddress = connections[connection].remote
         exchanges[exchange].onReusedConnection = isReused
         attemptFailed(exchange, failure)
     }

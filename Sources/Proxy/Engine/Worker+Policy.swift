@@ -13,6 +13,11 @@ extension Worker where Wire: ~Copyable {
         let snapshot = generations[exchanges[exchange].generation].snapshot
         guard authorizer < snapshot.authorizers.count else { return true }
         let verdict = exchanges[exchange].decide(snapshot.authorizers[authorizer], &connections[handle])
+        switch verdict.shadow {
+        case .none: break
+        case .allowed: metrics.http[httpStatistics(exchange)].shadowAllowed &+= 1
+        case .denied: metrics.http[httpStatistics(exchange)].shadowDenied &+= 1
+        }
         if verdict.isAllowed {
             metrics.http[httpStatistics(exchange)].allowed &+= 1
             return true

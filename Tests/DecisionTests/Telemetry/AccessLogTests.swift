@@ -144,6 +144,15 @@ struct AccessLogTests {
                 + "VirtualService default/reviews (reviews.yaml:12:5)")
     }
 
+    @Test("The service time that the proxy adds to a response is shown though no head holds it")
+    func serviceTime() throws {
+        var exchange = LoggedExchange()
+        exchange.responseHeaders = []
+        #expect(try exchange.line("%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% %RESP(server)%") == "7 -")
+        exchange.record.firstUpstreamReceived = RequestRecord.never
+        #expect(try exchange.line("%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%") == "-")
+    }
+
     @Test("A TCP connection has no request: its line says so")
     func tcp() throws {
         var exchange = LoggedExchange()
