@@ -1,4 +1,5 @@
 import HTTP1
+import HeaderBlock
 import Testing
 
 @Suite struct BodyDecoderTests {

@@ -96,12 +96,24 @@ extension Exchange {
     }
 
     @inline(__always)
-    private mutating func endField(_ id: KnownHeader, _ mark: Int) {
+    private mutating func endField(_ id: KnownHeader, _ mark: Int) { _ = request.append(fieldText(id, mark)) }
+
+    /// Ends the line that began at `mark`; the field it holds.
+    @inline(__always)
+    private mutating func fieldText(_ id: KnownHeader, _ mark: Int) -> HeaderField {
         let end = arena.end
         arena.append("\r\n")
         let length = id.name.utf8CodeUnitCount
         let value = ByteRange(start: mark &+ length &+ 2, length: end &- mark &- length &- 2)
-        _ = request.append(HeaderField(name: ByteRange(start: mark, length: length), value: value, id: id))
+        return HeaderField(name: ByteRange(start: mark, length: length), value: value, id: id)
+    }
+
+    /// Sets x-envoy-upstream-service-time in the response.
+    mutating func addServiceTime(milliseconds: Int) {
+        response.removeAll(.xEnvoyUpstreamServiceTime)
+        let mark = beginField(.xEnvoyUpstreamServiceTime)
+        arena.append(decimal: milliseconds)
+        _ = response.append(fieldText(.xEnvoyUpstreamServiceTime, mark))
     }
 
     /// Adds x-request-id, a random UUID (RFC 9562 version 4) from 128 random bits.

@@ -90,6 +90,8 @@ extension Worker where Wire: ~Copyable {
     /// Path and host rewriting, header mutations, and what the router itself adds.
     @inline(__always)
     mutating func applyRoute(_ exchange: Handle, _ table: RouteTable, _ decision: RouteDecision, _ route: RouteEntry) {
+        // The attempt's number is of this hop; it is written with each attempt.
+        exchanges[exchange].request.removeAll(.xEnvoyAttemptCount)
         if exchanges[exchange].routeDeadline != .max {
             exchanges[exchange].request.removeAll(.xEnvoyExpectedRqTimeoutMs)
             exchanges[exchange].addField(

@@ -68,9 +68,11 @@ extension Worker where Wire: ~Copyable {
         appendDate(handle)
         connections[handle].output.append("server: ")
         connections[handle].output.append(manager.serverName)
+        connections[handle].output.append("\r\n")
         if status != 204, status != 304 {
-            connections[handle].output.append("\r\ncontent-length: ")
+            connections[handle].output.append("content-length: ")
             connections[handle].output.append(decimal: body)
+            connections[handle].output.append("\r\n")
         }
         appendConnection(exchange, handle)
         if body > 0, !exchanges[exchange].isHead { appendScratch(handle) }

@@ -116,7 +116,6 @@ extension Worker where Wire: ~Copyable {
         let downstream = exchanges[exchange].downstream
         let manager = httpManager(exchange)
         exchanges[exchange].removeResponseHopByHop()
-        exchanges[exchange].response.removeAll(.xEnvoyUpstreamServiceTime)
         exchanges[exchange].response.removeAll(.xEnvoyDecoratorOperation)
         if let decision = exchanges[exchange].decision, !decision.responseMutations.isEmpty,
             let table = generations[exchanges[exchange].generation].snapshot.routeTables[exchanges[exchange].routeTable]
@@ -126,6 +125,8 @@ extension Worker where Wire: ~Copyable {
             }
         }
         if exchanges[exchange].cookiePolicy != .max { setHashCookie(exchange) }
+        let elapsed = exchanges[exchange].upstreamServiceMilliseconds
+        exchanges[exchange].addServiceTime(milliseconds: elapsed)
         chooseRelay(exchange)
         if isDraining || connections[downstream].isDraining { exchanges[exchange].keepsAlive = false }
         buffers.lend(&connections[downstream].output)
@@ -168,9 +169,6 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].writeRequestID(to: &connections[handle].output)
             connections[handle].output.append("\r\n")
         }
-        connections[handle].output.append("x-envoy-upstream-service-time: ")
-        let elapsed = exchanges[exchange].upstreamServiceMilliseconds
-        connections[handle].output.append(decimal: elapsed)
         appendConnection(exchange, handle)
     }
 
@@ -178,11 +176,11 @@ extension Worker where Wire: ~Copyable {
     @inline(__always)
     mutating func appendConnection(_ exchange: Handle, _ handle: Handle) {
         if !exchanges[exchange].keepsAlive {
-            connections[handle].output.append("\r\nconnection: close\r\n\r\n")
+            connections[handle].output.append("connection: close\r\n\r\n")
         } else if exchanges[exchange].request.version == .http10 {
-            connections[handle].output.append("\r\nconnection: keep-alive\r\n\r\n")
+            connections[handle].output.append("connection: keep-alive\r\n\r\n")
         } else {
-            connections[handle].output.append("\r\n\r\n")
+            connections[handle].output.append("\r\n")
         }
     }
 
