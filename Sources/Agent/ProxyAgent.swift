@@ -116,11 +116,12 @@ package struct ProxyAgent: Sendable {
             }
             group.addTask { await agent.resolveNames() }
             await ending.wait()
+            // Drain first: ending the stream to a control plane that does not answer takes a moment.
+            Log.info("agent", "draining for at most \(options.drainTime)")
+            await server.drain(deadline: options.drainTime)
+            ending.drained()
             group.cancelAll()
         }
-        Log.info("agent", "draining for at most \(options.drainTime)")
-        await server.drain(deadline: options.drainTime)
-        ending.drained()
         servers?.stop()
         dns?.stop()
         Log.info("agent", "stopped")
