@@ -107,7 +107,8 @@ extension Mesh {
 
     func removeGuest(_ pod: Pod) async {
         guests[WorkloadKey(namespace: pod.template.namespace, name: pod.template.workload)] = nil
-        stop(podNamed: pod.title)
+        // Its process has ended, so nobody needs time to turn away; when this returns, the pod is gone.
+        await stop(pod, drain: .milliseconds(50), grace: .seconds(2))
     }
 
     func freeGuestName(_ service: String, namespace: String) -> String {

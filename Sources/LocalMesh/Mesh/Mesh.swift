@@ -163,16 +163,17 @@ package actor Mesh {
     }
 
     func stop(podNamed title: String) {
-        guard let entry = entries[title], entry.status.phase != .terminating else { return }
-        entries[title]?.status.phase = .terminating
+        guard let pod = entries[title]?.pod else { return }
+        Task { await stop(pod, drain: options.drain, grace: pod.template.gracePeriod) }
+    }
+
+    func stop(_ pod: Pod, drain: Duration, grace: Duration) async {
+        guard let entry = entries[pod.title], entry.status.phase != .terminating else { return }
+        entries[pod.title]?.status.phase = .terminating
         publish()
-        note("\(title): stopping")
-        let pod = entry.pod
-        let drain = options.drain
-        Task {
-            await pod.stop(drain: drain, grace: pod.template.gracePeriod)
-            self.gone(pod)
-        }
+        note("\(pod.title): stopping")
+        await pod.stop(drain: drain, grace: grace)
+        gone(pod)
     }
 
     private func gone(_ pod: Pod) {

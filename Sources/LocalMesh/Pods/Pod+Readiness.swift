@@ -30,9 +30,12 @@ extension Pod {
                 failures += 1
                 if !alive || failures >= probe.failureThreshold { await setAnswering(container.name, false) }
             }
-            // Until it is ready a second matters, later the declared period does.
-            let pause: Duration = answering.contains(container.name) ? (declared == nil ? .seconds(1) : probe.period) : .milliseconds(100)
-            try? await Task.sleep(for: min(pause, .seconds(1)))
+            // Until it is ready a moment matters, also when it has to become ready again.
+            let pause: Duration = declared == nil ? .seconds(1) : min(probe.period, .seconds(1))
+            let end = ContinuousClock.now.advanced(by: pause)
+            repeat {
+                try? await Task.sleep(for: .milliseconds(50))
+            } while answering.contains(container.name) && ContinuousClock.now < end && !isStopping && !Task.isCancelled
         }
     }
 

@@ -160,6 +160,7 @@ package actor Pod {
                 let exit = await context.children.end(of: child)
                 running[container.name] = nil
                 guard !isStopping else { return }
+                answering.remove(container.name)
                 await set {
                     $0.applicationReady = false
                     $0.message = "container \(container.name) \(exit)"
@@ -286,7 +287,11 @@ package actor Pod {
         if let namespaces {
             ProcessTable.kill(inNetworkNamespace: namespaces.net)
             self.namespaces = nil
-            namespaces.release()
+            // Packets that are still on their way get an answer, a reset, as long as there is a network to give it.
+            Task {
+                try? await Task.sleep(for: .seconds(3))
+                namespaces.release()
+            }
         }
     }
 
