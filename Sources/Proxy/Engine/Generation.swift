@@ -22,6 +22,7 @@ struct Generation {
         var breaker: CircuitBreaker?
         var outliers: OutlierDetector?
         var outlierInterval: UInt64 = 0
+        var nextSweep: UInt64 = 0
 
         /// The host that balancing chooses; -1 is none.
         @inline(__always)
@@ -32,6 +33,14 @@ struct Generation {
             swap(&counts, &active)
             if host >= 0 { active[host] &+= 1 }
             return host
+        }
+
+        /// Lets ejected hosts come back whose time is over.
+        mutating func sweep(now: UInt64, returning: inout [Int]) {
+            guard outliers != nil, now >= nextSweep else { return }
+            nextSweep = now &+ max(1, outlierInterval)
+            outliers?.sweep(now: now &* 1_000_000, returning: &returning)
+            for host in returning { balancer?.setHealth(host, isHealthy: true) }
         }
 
         /// Tells outlier detection how an attempt went; an ejected host is taken out of balancing.

@@ -23,11 +23,19 @@ extension Worker where Wire: ~Copyable {
                 }
             case Self.logTimer:
                 accessLog.flush()
+                sweepOutliers()
                 _ = timers.schedule(payload, at: now + settings.logFlushMilliseconds)
             case Self.drainTimer: if isDraining, drainDeadline <= now { isStopped = true }
             default: break
             }
             runReady()
+        }
+    }
+
+    private mutating func sweepOutliers() {
+        var returning: [Int] = []
+        for cluster in generations[current].clusters.indices {
+            generations[current].clusters[cluster].sweep(now: now, returning: &returning)
         }
     }
 

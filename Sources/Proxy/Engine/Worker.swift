@@ -96,6 +96,7 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
         resumeTunnels()
         fireTimers()
         runReady()
+        if isDraining, downstreamCount == 0 { isStopped = true }
     }
 
     @inline(__always)
