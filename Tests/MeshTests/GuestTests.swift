@@ -34,8 +34,9 @@ extension WholeMesh {
             try await eventually("the guest's leaving") {
                 try ask().contains("\"service\":\"wishes\"") ? nil : true
             }
-            let pods = try mesh.martlet("status").output.split(separator: "\n").filter { $0.contains("shop/wishes") }
-            #expect(pods.isEmpty, "\(pods)")
+            try await eventually("the guest's absence from the table") {
+                try mesh.martlet("status").output.contains("shop/wishes") ? nil : true
+            }
         }
     }
 }

@@ -166,7 +166,7 @@ extension WholeMesh {
             }
             // The VirtualService of the mesh does not bind at the gateway: both versions answer there.
             let inside = try mesh.exec(
-                "api-service-v1",
+                "production/client",
                 [
                     "curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %header{x-service-version}\\n",
                     "http://api-service:8080/?[1-20]",
