@@ -32,10 +32,9 @@ final class Mesh: Sendable {
         self.flags = flags
         try FileManager.default.createDirectory(at: manifests, withIntermediateDirectories: true)
         for (name, path) in sources {
-            try FileManager.default.copyItem(
-                at: URL(fileURLWithPath: path),
-                to: manifests.appending(path: name)
-            )
+            // FileManager would keep the owner, which an ordinary user may not.
+            let copy = try run(["cp", "-R", path, manifests.appending(path: name).path])
+            guard copy.succeeded else { throw CommandFailure(description: "\(copy)") }
         }
         for (name, text) in texts { try write(text, to: name) }
     }
