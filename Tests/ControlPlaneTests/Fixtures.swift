@@ -101,6 +101,10 @@ extension XDSTransport.ResourceSet {
         try message(Envoy_Config_Route_V3_RouteConfiguration.self, name)
     }
 
+    func hasVirtualHost(_ table: String, _ domain: String) -> Bool {
+        (try? self.table(table))?.virtualHosts.contains { $0.domains.contains(domain) } ?? false
+    }
+
     func virtualHost(_ table: String, _ domain: String) throws -> Envoy_Config_Route_V3_VirtualHost {
         let hosts = try self.table(table).virtualHosts
         return try #require(hosts.first { $0.domains.contains(domain) }, "no \(domain) in \(hosts.flatMap(\.domains))")

@@ -4,6 +4,9 @@ import XDS
 /// Make before break: a new or changed listener or cluster becomes active when everything it refers to has arrived; until
 /// then the version before it serves. Waiting is bounded: after `patience` it becomes active with what there is.
 ///
+/// At the start all listeners become active together: a captured connection whose own listener still waited would else be
+/// taken for a foreign one by the listener that captures, and go to an address that nobody has.
+///
 /// A value: the time comes in. States of a name: unknown → waiting (since) → active; a change starts over while the old
 /// version stays active; a removal ends it at once.
 package struct Warming: Sendable {
@@ -19,6 +22,8 @@ package struct Warming: Sendable {
     private var activeListeners: [String: ResourceStore.Entry<ResourceStore.Listener>] = [:]
     private var activeClusters: [String: ResourceStore.Entry<ResourceStore.Cluster>] = [:]
 
+    /// Listeners have become active.
+    private var hasStarted = false
     private var served = XDSResources()
 
     package init() {}
@@ -47,7 +52,9 @@ package struct Warming: Sendable {
                 && references.secrets.allSatisfy { hasSecret($0) }
         }
         Self.advance(store.clusters, &activeClusters, &waitingClusters, now, isReady)
-        Self.advance(store.listeners, &activeListeners, &waitingListeners, now, isReady)
+        let startsWhole = hasStarted || waitingClusters.isEmpty && store.listeners.values.allSatisfy { isReady($0.references) }
+        Self.advance(store.listeners, &activeListeners, &waitingListeners, now) { startsWhole && isReady($0) }
+        hasStarted = hasStarted || !activeListeners.isEmpty
         let oldest = (Array(waitingClusters.values) + Array(waitingListeners.values)).map(\.since).min()
         return oldest.map { $0 + Self.patience }
     }
