@@ -94,7 +94,8 @@ package struct SimulatedTransport: Transport, ~Copyable {
             let socket = sockets[index]
             events.append(
                 TransportEvent(
-                    token: token, isReadable: socket.isReadable || !socket.waiting.isEmpty, isWritable: socket.isWritable,
+                    token: token, isReadable: socket.isReadable || !socket.waiting.isEmpty,
+                    isWritable: socket.isWritable,
                     isClosed: socket.isClosed, hasFailed: socket.hasFailed))
             sockets[index].isReadable = false
             sockets[index].isWritable = false

@@ -21,7 +21,9 @@ package enum SocketAddress: Sendable, Hashable {
             self = .path(text)
             return
         }
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
         var host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
         guard let address = IPAddress(String(host)) else { return nil }
@@ -90,7 +92,8 @@ package struct IPAddress: Sendable, Hashable {
         guard parts.count == 4 else { return nil }
         var bits: UInt32 = 0
         for part in parts {
-            guard let first = part.utf8.first, first != UInt8(ascii: "+"), part.count <= 3, let byte = UInt8(part) else {
+            guard let first = part.utf8.first, first != UInt8(ascii: "+"), part.count <= 3, let byte = UInt8(part)
+            else {
                 return nil
             }
             bits = bits << 8 | UInt32(byte)
@@ -119,7 +122,8 @@ package struct IPAddress: Sendable, Hashable {
                 guard let bits = parseIPv4(part) else { return nil }
                 groups += [UInt16(bits >> 16), UInt16(bits & 0xffff)]
             } else {
-                guard (1...4).contains(part.count), part.utf8.first != UInt8(ascii: "+"), let group = UInt16(part, radix: 16)
+                guard (1...4).contains(part.count), part.utf8.first != UInt8(ascii: "+"),
+                    let group = UInt16(part, radix: 16)
                 else { return nil }
                 groups.append(group)
             }

@@ -34,7 +34,8 @@ package protocol Transport: ~Copyable {
     mutating func receive(_ socket: Int32, into buffer: inout ByteBuffer) -> Int
     mutating func send(_ socket: Int32, _ buffer: borrowing ByteBuffer) -> Int
     /// Sends `first` and then the first `count` bytes of `second`, gathered.
-    mutating func send(_ socket: Int32, _ first: borrowing ByteBuffer, _ second: borrowing ByteBuffer, count: Int) -> Int
+    mutating func send(_ socket: Int32, _ first: borrowing ByteBuffer, _ second: borrowing ByteBuffer, count: Int)
+        -> Int
     mutating func shutdownWrite(_ socket: Int32)
     /// - Parameter abort: the peer gets a reset instead of an orderly end.
     mutating func close(_ socket: Int32, abort: Bool)

@@ -147,7 +147,11 @@ package struct BodyDecoder: Sendable {
             return step
         }
         guard index &+ 1 < bytes.count else {
-            if index < bytes.count, bytes[index] != 0x0d { step.error = .badChunkExtension } else { step.needsMore = true }
+            if index < bytes.count, bytes[index] != 0x0d {
+                step.error = .badChunkExtension
+            } else {
+                step.needsMore = true
+            }
             return step
         }
         guard bytes[index] == 0x0d, bytes[index &+ 1] == 0x0a else {

@@ -152,14 +152,16 @@ package enum HopByHop {
                 if nominated { removeNominated(by: table[index].value, &table, bytes) }
                 table.remove(at: index)
             case .keepAlive, .proxyConnection, .upgrade: table.remove(at: index)
-            case .te: if isRequest, !bytes.equalsIgnoringCase(table[index].value, "trailers") { table.remove(at: index) }
+            case .te:
+                if isRequest, !bytes.equalsIgnoringCase(table[index].value, "trailers") { table.remove(at: index) }
             default: break
             }
             index &+= 1
         }
     }
 
-    private static func removeNominated(by value: ByteRange, _ table: inout HeaderTable, _ bytes: borrowing Span<UInt8>) {
+    private static func removeNominated(by value: ByteRange, _ table: inout HeaderTable, _ bytes: borrowing Span<UInt8>)
+    {
         var options = ConnectionOptions(value)
         while let option = options.next(bytes) {
             var index = 0

@@ -250,7 +250,8 @@ package struct ByteBuffer: ~Copyable {
     @inline(__always)
     package mutating func fill(_ body: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
         // SAFETY: the memory behind end belongs to this buffer; what is written becomes readable.
-        let written = body(UnsafeMutableRawBufferPointer(start: base.map { UnsafeMutableRawPointer($0 + end) }, count: room))
+        let written = body(
+            UnsafeMutableRawBufferPointer(start: base.map { UnsafeMutableRawPointer($0 + end) }, count: room))
         if written > 0 {
             precondition(written <= room, "buffer: more was written than there was room")
             end &+= written

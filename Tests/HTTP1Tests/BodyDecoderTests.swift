@@ -41,14 +41,19 @@ import Testing
     }
 
     @Test(arguments: [
-        ("x\r\n", MessageError.badChunkSize), ("\r\n", .badChunkSize), ("-1\r\n", .badChunkSize), ("0x5\r\n", .badChunkSize),
-        ("ffffffffffffffff\r\n", .badChunkSize), ("5\nhello\r\n0\r\n\r\n", .badChunkSize), ("5\r\nhelloX", .badChunkEnd),
+        ("x\r\n", MessageError.badChunkSize), ("\r\n", .badChunkSize), ("-1\r\n", .badChunkSize),
+        ("0x5\r\n", .badChunkSize),
+        ("ffffffffffffffff\r\n", .badChunkSize), ("5\nhello\r\n0\r\n\r\n", .badChunkSize),
+        ("5\r\nhelloX", .badChunkEnd),
         ("5\r\nhello\n", .badChunkEnd), ("5;a\u{0}\r\n", .badChunkExtension), ("5;\n", .badChunkExtension),
         ("0\r\nContent-Length: 5\r\n\r\n", .forbiddenTrailer), ("0\r\nHost: a\r\n\r\n", .forbiddenTrailer),
-        ("0\r\nbad line\r\n\r\n", .badTrailer), ("0\r\nX: y\n\r\n", .badTrailer), ("0\r\n folded: y\r\n\r\n", .badTrailer),
+        ("0\r\nbad line\r\n\r\n", .badTrailer), ("0\r\nX: y\n\r\n", .badTrailer),
+        ("0\r\n folded: y\r\n\r\n", .badTrailer),
     ])
     func brokenChunksAreRefusedHoweverTheyArrive(text: String, error: MessageError) {
-        for step in 1...text.utf8.count { #expect(decode(text, .chunked, step: step).2 == error, "in pieces of \(step)") }
+        for step in 1...text.utf8.count {
+            #expect(decode(text, .chunked, step: step).2 == error, "in pieces of \(step)")
+        }
     }
 
     @Test func longChunkLinesAndTrailersAreRefused() {

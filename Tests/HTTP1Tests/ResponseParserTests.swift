@@ -29,7 +29,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "HTTP/1.1 99 No\r\nX: y\r\n\r\n", "HTTP/2 200 OK\r\nX: y\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "ICY 200 OK\r\n\r\n      ",
+        "HTTP/1.1 99 No\r\nX: y\r\n\r\n", "HTTP/2 200 OK\r\nX: y\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n",
+        "ICY 200 OK\r\n\r\n      ",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "HTTP/1.1 200 OK\nContent-Length: 5\n\n",
     ])

@@ -16,7 +16,10 @@ import Testing
         #expect(buffer.count == 50_011)
     }
 
-    @Test(arguments: [(0, "0"), (7, "7"), (10, "10"), (999, "999"), (1_000_000, "1000000"), (-42, "-42"), (Int.max, "9223372036854775807")])
+    @Test(arguments: [
+        (0, "0"), (7, "7"), (10, "10"), (999, "999"), (1_000_000, "1000000"), (-42, "-42"),
+        (Int.max, "9223372036854775807"),
+    ])
     func writesDecimals(number: Int, expected: String) {
         var buffer = ByteBuffer()
         buffer.append(decimal: number)

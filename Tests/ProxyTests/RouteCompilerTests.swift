@@ -16,52 +16,56 @@ struct RouteCompilerTests {
         RuntimeCompiler().issues(in: try configuration(route: json)).map(\.description)
     }
 
-    @Test("what the mesh's control plane sends is accepted", arguments: [
-        #"{"match":{"prefix":"/"},"route":{"cluster":"c","timeout":"0s","maxStreamDuration":{"maxStreamDuration":"0s","grpcTimeoutHeaderMax":"0s"},"retryPolicy":{"retryOn":"connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes","numRetries":2,"retryHostPredicate":[{"name":"envoy.retry_host_predicates.previous_hosts"}],"hostSelectionRetryMaxAttempts":"5"}},"decorator":{"operation":"x:80/*"}}"#,
-        #"{"match":{"path":"/a","caseSensitive":false,"headers":[{"name":"x","stringMatch":{"exact":"1"},"invertMatch":true,"treatMissingHeaderAsEmpty":true}],"queryParameters":[{"name":"v","stringMatch":{"prefix":"1"}}]},"route":{"weightedClusters":{"clusters":[{"name":"a","weight":90},{"name":"b","weight":10}]},"prefixRewrite":"/b"}}"#,
-        #"{"match":{"safeRegex":{"regex":"/v[0-9]+"}},"redirect":{"httpsRedirect":true,"responseCode":"FOUND"}}"#,
-        #"{"match":{"pathSeparatedPrefix":"/a"},"directResponse":{"status":404,"body":{"inlineString":"no"}}}"#,
-        #"{"match":{"prefix":"/"},"route":{"clusterHeader":"x-to","hashPolicy":[{"cookie":{"name":"c","ttl":"0s","path":"/"}}]}}"#,
-        #"{"match":{"prefix":"/"},"route":{"cluster":"c"},"requestHeadersToAdd":[{"header":{"key":"x","value":"100%%"},"appendAction":"ADD_IF_ABSENT"}],"responseHeadersToRemove":["y"]}"#,
-    ])
+    @Test(
+        "what the mesh's control plane sends is accepted",
+        arguments: [
+            #"{"match":{"prefix":"/"},"route":{"cluster":"c","timeout":"0s","maxStreamDuration":{"maxStreamDuration":"0s","grpcTimeoutHeaderMax":"0s"},"retryPolicy":{"retryOn":"connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes","numRetries":2,"retryHostPredicate":[{"name":"envoy.retry_host_predicates.previous_hosts"}],"hostSelectionRetryMaxAttempts":"5"}},"decorator":{"operation":"x:80/*"}}"#,
+            #"{"match":{"path":"/a","caseSensitive":false,"headers":[{"name":"x","stringMatch":{"exact":"1"},"invertMatch":true,"treatMissingHeaderAsEmpty":true}],"queryParameters":[{"name":"v","stringMatch":{"prefix":"1"}}]},"route":{"weightedClusters":{"clusters":[{"name":"a","weight":90},{"name":"b","weight":10}]},"prefixRewrite":"/b"}}"#,
+            #"{"match":{"safeRegex":{"regex":"/v[0-9]+"}},"redirect":{"httpsRedirect":true,"responseCode":"FOUND"}}"#,
+            #"{"match":{"pathSeparatedPrefix":"/a"},"directResponse":{"status":404,"body":{"inlineString":"no"}}}"#,
+            #"{"match":{"prefix":"/"},"route":{"clusterHeader":"x-to","hashPolicy":[{"cookie":{"name":"c","ttl":"0s","path":"/"}}]}}"#,
+            #"{"match":{"prefix":"/"},"route":{"cluster":"c"},"requestHeadersToAdd":[{"header":{"key":"x","value":"100%%"},"appendAction":"ADD_IF_ABSENT"}],"responseHeadersToRemove":["y"]}"#,
+        ])
     func accepted(json: String) throws {
         #expect(try issues(route: json) == [])
     }
 
-    @Test("what cannot be honoured is named by its path", arguments: [
-        (
-            #"{"match":{"prefix":"/"},"route":{"cluster":"c","metadataMatch":{}}}"#,
-            "virtual_hosts[0].routes[0].route.metadata_match: not supported yet"
-        ),
-        (
-            #"{"match":{"prefix":"/"},"route":{"cluster":"c","retryPolicy":{"retryOn":"5xx,maybe"}}}"#,
-            "virtual_hosts[0].routes[0].route.retry_policy.retry_on: unknown condition \"maybe\""
-        ),
-        (
-            #"{"match":{"prefix":"/"},"route":{"cluster":"c"},"requestHeadersToAdd":[{"header":{"key":":path","value":"/"}}]}"#,
-            "virtual_hosts[0].routes[0].request_headers_to_add[0].header.key: \":path\" cannot be changed here; use host_rewrite or prefix_rewrite"
-        ),
-        (
-            #"{"match":{"prefix":"/"},"route":{"cluster":"c"},"responseHeadersToAdd":[{"header":{"key":"x","value":"%PROTOCOL%"}}]}"#,
-            "virtual_hosts[0].routes[0].response_headers_to_add[0].header.value: command operators are not supported yet; write %% for a percent sign"
-        ),
-        (
-            #"{"match":{"prefix":"/"},"directResponse":{"status":99}}"#,
-            "virtual_hosts[0].routes[0].direct_response.status: must be 200 to 599, is 99"
-        ),
-        (
-            #"{"match":{"prefix":"/"}}"#,
-            "virtual_hosts[0].routes[0]: needs route, redirect or direct_response"
-        ),
-        (
-            #"{"match":{"prefix":"/"},"route":{"cluster":"c","timeout":"-1s"}}"#,
-            "virtual_hosts[0].routes[0].route.timeout: a duration must be between 0s and 4294966s"
-        ),
-        (
-            #"{"match":{"prefix":"/"},"route":{"weightedClusters":{"clusters":[{"name":"a","weight":0}]}}}"#,
-            "virtual_hosts[0].routes[0].route.weighted_clusters: the sum of the weights is 0"
-        ),
-    ])
+    @Test(
+        "what cannot be honoured is named by its path",
+        arguments: [
+            (
+                #"{"match":{"prefix":"/"},"route":{"cluster":"c","metadataMatch":{}}}"#,
+                "virtual_hosts[0].routes[0].route.metadata_match: not supported yet"
+            ),
+            (
+                #"{"match":{"prefix":"/"},"route":{"cluster":"c","retryPolicy":{"retryOn":"5xx,maybe"}}}"#,
+                "virtual_hosts[0].routes[0].route.retry_policy.retry_on: unknown condition \"maybe\""
+            ),
+            (
+                #"{"match":{"prefix":"/"},"route":{"cluster":"c"},"requestHeadersToAdd":[{"header":{"key":":path","value":"/"}}]}"#,
+                "virtual_hosts[0].routes[0].request_headers_to_add[0].header.key: \":path\" cannot be changed here; use host_rewrite or prefix_rewrite"
+            ),
+            (
+                #"{"match":{"prefix":"/"},"route":{"cluster":"c"},"responseHeadersToAdd":[{"header":{"key":"x","value":"%PROTOCOL%"}}]}"#,
+                "virtual_hosts[0].routes[0].response_headers_to_add[0].header.value: command operators are not supported yet; write %% for a percent sign"
+            ),
+            (
+                #"{"match":{"prefix":"/"},"directResponse":{"status":99}}"#,
+                "virtual_hosts[0].routes[0].direct_response.status: must be 200 to 599, is 99"
+            ),
+            (
+                #"{"match":{"prefix":"/"}}"#,
+                "virtual_hosts[0].routes[0]: needs route, redirect or direct_response"
+            ),
+            (
+                #"{"match":{"prefix":"/"},"route":{"cluster":"c","timeout":"-1s"}}"#,
+                "virtual_hosts[0].routes[0].route.timeout: a duration must be between 0s and 4294966s"
+            ),
+            (
+                #"{"match":{"prefix":"/"},"route":{"weightedClusters":{"clusters":[{"name":"a","weight":0}]}}}"#,
+                "virtual_hosts[0].routes[0].route.weighted_clusters: the sum of the weights is 0"
+            ),
+        ])
     func refused(json: String, expected: String) throws {
         #expect(try issues(route: json) == [expected])
     }

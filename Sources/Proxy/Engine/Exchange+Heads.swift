@@ -185,7 +185,9 @@ extension Exchange {
         _ = head.append(HeaderField(name: range, value: ByteRange(start: value, length: end - value), id: id))
     }
 
-    private static func isEqual(_ range: ByteRange, _ name: borrowing Span<UInt8>, _ arena: borrowing ByteBuffer) -> Bool {
+    private static func isEqual(_ range: ByteRange, _ name: borrowing Span<UInt8>, _ arena: borrowing ByteBuffer)
+        -> Bool
+    {
         guard range.count == name.count else { return false }
         for offset in 0..<name.count where asciiLowercased(arena.storage[range.lowerBound + offset]) != name[offset] {
             return false
@@ -231,7 +233,8 @@ extension Exchange {
     /// Writes the fields that are left, in runs where they stand side by side in the original.
     @inline(__always)
     private static func writeFields(
-        _ table: borrowing HeaderTable, _ arena: borrowing ByteBuffer, to output: inout ByteBuffer, skipping: KnownHeader
+        _ table: borrowing HeaderTable, _ arena: borrowing ByteBuffer, to output: inout ByteBuffer,
+        skipping: KnownHeader
     ) {
         var runStart = 0
         var runEnd = 0
@@ -271,7 +274,9 @@ extension Exchange {
     mutating func normalizePath(merging: Bool, scratch: inout [UInt8]) -> Bool {
         guard PathNormalizer.needsWork(arena.storage, request.path, merging: merging) else { return true }
         scratch.removeAll(keepingCapacity: true)
-        guard PathNormalizer.normalize(arena.storage, request.path, merging: merging, into: &scratch) else { return false }
+        guard PathNormalizer.normalize(arena.storage, request.path, merging: merging, into: &scratch) else {
+            return false
+        }
         request.path = append(&scratch)
         return true
     }

@@ -47,7 +47,9 @@ struct Generation {
         mutating func report(_ endpoint: Int, _ result: OutlierDetector.Result, now: UInt64) {
             guard outliers != nil else { return }
             let host = endpoint - firstEndpoint
-            if outliers?.record(host, result, now: now &* 1_000_000) != nil { balancer?.setHealth(host, isHealthy: false) }
+            if outliers?.record(host, result, now: now &* 1_000_000) != nil {
+                balancer?.setHealth(host, isHealthy: false)
+            }
         }
     }
 

@@ -7,7 +7,9 @@ enum HTTPInspector {
         let preface: StaticString = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
         var index = 0
         // SAFETY: index stays below the literal's length.
-        while index < min(bytes.count, preface.utf8CodeUnitCount), bytes[index] == preface.utf8Start[index] { index += 1 }
+        while index < min(bytes.count, preface.utf8CodeUnitCount), bytes[index] == preface.utf8Start[index] {
+            index += 1
+        }
         if index == preface.utf8CodeUnitCount { return .http2 }
         if index == bytes.count { return .needsMore }
         index = 0

@@ -28,5 +28,7 @@ package final class SimulatedProxy {
     package var now: UInt64 { worker.transport.milliseconds }
 
     /// Tells the worker to end.
-    package func drain(milliseconds: UInt64) { worker.mailbox.post(.drain(milliseconds: milliseconds)); worker.readMail() }
+    package func drain(milliseconds: UInt64) {
+        worker.mailbox.post(.drain(milliseconds: milliseconds)); worker.readMail()
+    }
 }

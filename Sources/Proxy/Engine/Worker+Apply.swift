@@ -110,7 +110,9 @@ extension Worker where Wire: ~Copyable {
             flat.tcp = proxy
             flat.statistics = metrics.tcp.number(of: proxy.statPrefix)
         }
-        if let index = chain.tls?.context, index < snapshot.tlsContexts.count { flat.context = snapshot.tlsContexts[index] }
+        if let index = chain.tls?.context, index < snapshot.tlsContexts.count {
+            flat.context = snapshot.tlsContexts[index]
+        }
         return flat
     }
 
@@ -243,7 +245,9 @@ extension Worker where Wire: ~Copyable {
             guard let handle = connections.occupant(at: slot), connections[handle].role == .downstream,
                 connections[handle].phase == .http, connections[handle].generation != current
             else { continue }
-            guard findChain(like: connections[handle].chain, of: connections[handle].generation) == nil else { continue }
+            guard findChain(like: connections[handle].chain, of: connections[handle].generation) == nil else {
+                continue
+            }
             connections[handle].isDraining = true
             if !exchanges.contains(connections[handle].exchange), connections[handle].input.isEmpty { close(handle) }
         }

@@ -35,7 +35,9 @@ extension Worker where Wire: ~Copyable {
             let table = snapshot.routeTables[exchanges[exchange].routeTable]
         {
             if decision.route != .max { names.route = Array(table.string(table.route(decision.route).name).utf8) }
-            if decision.virtualHost != .max { names.virtualHost = Array(table.virtualHostName(decision.virtualHost).utf8) }
+            if decision.virtualHost != .max {
+                names.virtualHost = Array(table.virtualHostName(decision.virtualHost).utf8)
+            }
             names.origin = Array(snapshot.provenance[decision.origin.index].utf8)
         }
         let policy = exchanges[exchange].policyOrigin
@@ -49,7 +51,8 @@ extension Worker where Wire: ~Copyable {
     mutating func recordTunnel(_ handle: Handle, _ flags: ResponseFlags) {
         countTunnelBytes(handle, flags)
         let generation = connections[handle].generation
-        guard let proxy = generations[generation].chains[connections[handle].chain].tcp, !proxy.accessLogs.isEmpty else {
+        guard let proxy = generations[generation].chains[connections[handle].chain].tcp, !proxy.accessLogs.isEmpty
+        else {
             return
         }
         let snapshot = generations[generation].snapshot

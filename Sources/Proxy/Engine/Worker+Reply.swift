@@ -97,7 +97,9 @@ extension Worker where Wire: ~Copyable {
         let step = exchanges[exchange].scanRequestBody(&connections[handle].input, limits)
         connections[handle].input.consume(step.consumed)
         exchanges[exchange].bytesReceived = exchanges[exchange].requestBody.payloadBytes
-        if step.error != nil || !exchanges[exchange].requestBody.isComplete || exchanges[exchange].requestHead.expectsContinue {
+        if step.error != nil || !exchanges[exchange].requestBody.isComplete
+            || exchanges[exchange].requestHead.expectsContinue
+        {
             exchanges[exchange].keepsAlive = false
         }
     }

@@ -104,7 +104,8 @@ extension Worker where Wire: ~Copyable {
         let step = exchanges[exchange].scanResponseBody(&connections[handle].input, limits)
         connections[handle].input.consume(step.consumed)
         let isWhole = exchanges[exchange].responseBody.isComplete && exchanges[exchange].requestBody.isComplete
-        let isClean = isWhole && exchanges[exchange].responseHead.keepsAlive && connections[handle].input.isEmpty
+        let isClean =
+            isWhole && exchanges[exchange].responseHead.keepsAlive && connections[handle].input.isEmpty
             && connections[handle].output.isEmpty && !connections[handle].peerClosed
         endAttempt(exchange)
         if isClean { makeIdle(handle) } else { close(handle) }
@@ -265,7 +266,11 @@ extension Worker where Wire: ~Copyable {
                 if isChunked { connections[downstream].output.append("\r\n") }
             }
         }
-        if connections[handle].input.isEmpty { connections[handle].input.clear() } else { connections[handle].input.compact() }
+        if connections[handle].input.isEmpty {
+            connections[handle].input.clear()
+        } else {
+            connections[handle].input.compact()
+        }
         let result = flush(downstream)
         if result == .failed { abandonDownstream(downstream) }
         return result

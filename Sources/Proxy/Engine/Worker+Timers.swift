@@ -102,7 +102,8 @@ extension Worker where Wire: ~Copyable {
         if exchanges[handle].idleDeadline <= now {
             exchanges[handle].idleDeadline = .max
             exchanges[handle].details = "stream_idle_timeout"
-            return fail(handle, exchanges[handle].requestState == .sent ? 504 : 408, "stream timeout", .streamIdleTimeout)
+            return fail(
+                handle, exchanges[handle].requestState == .sent ? 504 : 408, "stream timeout", .streamIdleTimeout)
         }
         armExchange(handle)
     }

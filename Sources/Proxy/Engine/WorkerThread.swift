@@ -22,14 +22,16 @@ enum WorkerThread {
         var thread = pthread_t()
         // SAFETY: the box is retained here and released by the thread that takes it, exactly once.
         let box = Unmanaged.passRetained(Body(name, body))
-        let code = pthread_create(&thread, nil, { argument in
-            guard let argument else { return nil }
-            // SAFETY: the argument is the box retained above.
-            let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
-            martlet_thread_name(body.name)
-            body.run()
-            return nil
-        }, box.toOpaque())
+        let code = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                // SAFETY: the argument is the box retained above.
+                let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
+                martlet_thread_name(body.name)
+                body.run()
+                return nil
+            }, box.toOpaque())
         guard code == 0 else {
             box.release()
             throw StartError(description: "cannot start thread \(name): \(String(cString: strerror(code)))")

@@ -5,7 +5,9 @@ package import Telemetry
 
 /// One upstream cluster (envoy.config.cluster.v3.Cluster) with its endpoints.
 package final class ClusterDescriptor: Sendable {
-    package enum Discovery: UInt8, Sendable { case fixed, endpointDiscovery, originalDestination, strictDNS, logicalDNS }
+    package enum Discovery: UInt8, Sendable {
+        case fixed, endpointDiscovery, originalDestination, strictDNS, logicalDNS
+    }
     package enum Upstream: UInt8, Sendable { case http1, http2 }
     package enum Balancing: UInt8, Sendable { case roundRobin, leastRequest, random, ringHash, maglev, clusterProvided }
 
@@ -153,7 +155,8 @@ package struct CircuitBreakerLimits: Sendable, Hashable {
     package var maxRetries: UInt32 = 3
 
     package init(
-        maxConnections: UInt32 = 1024, maxPendingRequests: UInt32 = 1024, maxRequests: UInt32 = 1024, maxRetries: UInt32 = 3
+        maxConnections: UInt32 = 1024, maxPendingRequests: UInt32 = 1024, maxRequests: UInt32 = 1024,
+        maxRetries: UInt32 = 3
     ) {
         self.maxConnections = maxConnections
         self.maxPendingRequests = maxPendingRequests

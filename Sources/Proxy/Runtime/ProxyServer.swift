@@ -1,5 +1,5 @@
-package import EventLoop
 internal import CLinux
+package import EventLoop
 internal import Glibc
 internal import Synchronization
 package import Telemetry

@@ -6,12 +6,13 @@ import Testing
 
 /// Captured traffic: who gets a connection that was on its way somewhere else, and what becomes of bytes that are no HTTP.
 @Suite struct CaptureTests {
-    private static let capture = SocketAddress("0.0.0.0:15001")!
+    private static let capture = SocketAddress.ip(IPAddress(v4: 0x0000_0000), port: 15001)
     private static let request = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
     private static func world() throws -> SimulatedProxy {
         var spec = RouteConfigurationSpec()
-        let route = RouteSpec(match: RouteMatchSpec(path: .prefix("/")), action: .respond(DirectResponseSpec(status: 418)))
+        let route = RouteSpec(
+            match: RouteMatchSpec(path: .prefix("/")), action: .respond(DirectResponseSpec(status: 418)))
         spec.virtualHosts = [VirtualHostSpec(name: "all", domains: ["*"], routes: [route])]
         let manager = HTTPConnectionManager(statPrefix: "http", routeTable: 0)
         func tcp(_ cluster: Int) -> TerminalFilter {
@@ -22,7 +23,8 @@ import Testing
                 name: "virtualOutbound", address: capture, usesOriginalDestination: true, filterChains: [],
                 defaultFilterChain: FilterChainDescriptor(name: "passthrough", terminal: tcp(0))),
             ListenerDescriptor(
-                name: "0.0.0.0_9080", address: SocketAddress("0.0.0.0:9080")!, bindsToPort: false, inspectsTLS: true,
+                name: "0.0.0.0_9080", address: SocketAddress.ip(IPAddress(v4: 0x0000_0000), port: 9080),
+                bindsToPort: false, inspectsTLS: true,
                 inspectsHTTP: true, inspectionTimeoutMilliseconds: 100,
                 filterChains: [
                     FilterChainDescriptor(
@@ -32,11 +34,13 @@ import Testing
                 ],
                 defaultFilterChain: FilterChainDescriptor(name: "tcp", terminal: tcp(0))),
             ListenerDescriptor(
-                name: "10.96.1.2_3306", address: SocketAddress("10.96.1.2:3306")!, bindsToPort: false,
+                name: "10.96.1.2_3306", address: SocketAddress.ip(IPAddress(v4: 0x0a60_0102), port: 3306),
+                bindsToPort: false,
                 filterChains: [FilterChainDescriptor(name: "mysql", terminal: tcp(1))]),
         ]
         let database = ClusterDescriptor(
-            name: "mysql", endpoints: [EndpointDescriptor(address: SocketAddress("10.244.0.9:3306")!)])
+            name: "mysql",
+            endpoints: [EndpointDescriptor(address: SocketAddress.ip(IPAddress(v4: 0x0af4_0009), port: 3306))])
         let proxy = try SimulatedProxy(seed: 3)
         proxy.apply(
             RuntimeSnapshot(

@@ -50,7 +50,9 @@ import Testing
     @Test func pipelinedRequestsAreAnsweredInOrder() throws {
         let world = try Simulation(endpoints: 1)
         let client = world.dial()
-        world.send("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /direct HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HTTP/1.1\r\nHost: x\r\n\r\n", on: client)
+        world.send(
+            "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /direct HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HTTP/1.1\r\nHost: x\r\n\r\n",
+            on: client)
         world.settle()
         let upstream = try #require(world.acceptUpstream().first)
         #expect(world.request(on: upstream)?.startLine == "GET /1 HTTP/1.1")
@@ -178,7 +180,9 @@ import Testing
     @Test func hopByHopFieldsStayOnTheirHop() throws {
         let world = try Simulation()
         let client = world.dial()
-        world.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: x-secret, keep-alive\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nX-Kept: 2\r\nTE: gzip\r\n\r\n", on: client)
+        world.send(
+            "GET / HTTP/1.1\r\nHost: x\r\nConnection: x-secret, keep-alive\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nX-Kept: 2\r\nTE: gzip\r\n\r\n",
+            on: client)
         world.settle()
         let upstream = try #require(world.acceptUpstream().first)
         let request = try #require(world.request(on: upstream))

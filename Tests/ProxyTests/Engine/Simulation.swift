@@ -6,7 +6,7 @@ import Telemetry
 
 /// A proxy in a simulated world, with one listener on port 80 and a cluster of endpoints whose answers the test writes.
 final class Simulation {
-    static let address = SocketAddress("10.0.0.1:80")!
+    static let address = SocketAddress.ip(IPAddress(v4: 0x0a00_0001), port: 80)
 
     let proxy: SimulatedProxy
     /// Bytes that endpoints have received, by socket.
@@ -20,7 +20,8 @@ final class Simulation {
         proxy = try SimulatedProxy(seed: seed, weather: weather)
         proxy.apply(
             try Self.snapshot(
-                generation: 1, retry: retry, timeoutMilliseconds: timeoutMilliseconds, endpoints: endpoints, limits: limits))
+                generation: 1, retry: retry, timeoutMilliseconds: timeoutMilliseconds, endpoints: endpoints,
+                limits: limits))
     }
 
     static func snapshot(
@@ -35,7 +36,9 @@ final class Simulation {
             VirtualHostSpec(
                 name: "all", domains: ["*"],
                 routes: [
-                    RouteSpec(match: RouteMatchSpec(path: .exact("/direct")), action: .respond(DirectResponseSpec(status: 418))),
+                    RouteSpec(
+                        match: RouteMatchSpec(path: .exact("/direct")),
+                        action: .respond(DirectResponseSpec(status: 418))),
                     RouteSpec(
                         match: RouteMatchSpec(path: .exact("/nowhere")),
                         action: .forward(ForwardSpec(target: .cluster(ClusterID(index: 7))))),
@@ -44,7 +47,8 @@ final class Simulation {
         ]
         let manager = HTTPConnectionManager(statPrefix: "http", routeTable: 0)
         let listener = ListenerDescriptor(
-            name: "http", address: address, filterChains: [FilterChainDescriptor(name: "chain", terminal: .http(manager))])
+            name: "http", address: address,
+            filterChains: [FilterChainDescriptor(name: "chain", terminal: .http(manager))])
         let cluster = ClusterDescriptor(
             name: "up",
             endpoints: (0..<endpoints).map {

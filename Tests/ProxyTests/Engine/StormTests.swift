@@ -19,7 +19,9 @@ import Testing
         var clients = (0..<(1 + random.below(4))).map { _ in Client(socket: world.dial()) }
         for index in clients.indices {
             for number in 0..<(1 + random.below(5)) {
-                let body = Array("client \(index) request \(number) ".utf8) + random.bytes(random.below(random.below(3) == 0 ? 40_000 : 300))
+                let body =
+                    Array("client \(index) request \(number) ".utf8)
+                    + random.bytes(random.below(random.below(3) == 0 ? 40_000 : 300))
                 clients[index].expected.append(body)
                 clients[index].toSend += Self.request(body, chunked: random.below(2) == 0, random: &random)
             }
@@ -75,7 +77,8 @@ import Testing
         policy.retries = 2
         var weather = SimulatedTransport.Weather.stormy
         weather.failedConnects = 20
-        let world = try Simulation(seed: seed, weather: weather, retry: policy, timeoutMilliseconds: 2_000, endpoints: 2)
+        let world = try Simulation(
+            seed: seed, weather: weather, retry: policy, timeoutMilliseconds: 2_000, endpoints: 2)
         let clients = (0..<4).map { _ in world.dial() }
         for client in clients {
             for _ in 0..<(1 + random.below(3)) {
@@ -125,7 +128,8 @@ import Testing
     private static func response(_ body: [UInt8], style: Int, random: inout Random) -> (bytes: [UInt8], ends: Bool) {
         switch style {
         case 0: return (Array("HTTP/1.1 200 OK\r\nContent-Length: \(body.count)\r\n\r\n".utf8) + body, false)
-        case 1: return (Array("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".utf8) + chunks(body, &random), false)
+        case 1:
+            return (Array("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".utf8) + chunks(body, &random), false)
         default: return (Array("HTTP/1.1 200 OK\r\n\r\n".utf8) + body, true)
         }
     }

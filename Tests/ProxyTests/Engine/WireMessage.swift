@@ -22,13 +22,16 @@ struct WireMessage {
         }
         var position = end + 4
         let isResponse = message.startLine.hasPrefix("HTTP/")
-        let hasNoBody = isResponse && (answersHead || message.status < 200 || message.status == 204 || message.status == 304)
+        let hasNoBody =
+            isResponse && (answersHead || message.status < 200 || message.status == 204 || message.status == 304)
         if hasNoBody {
             // Nothing follows.
         } else if message["transfer-encoding"] == "chunked" {
             while true {
                 guard let line = find([13, 10], in: bytes, from: position) else { return nil }
-                guard let size = Int(String(decoding: bytes[position..<line], as: UTF8.self), radix: 16) else { return nil }
+                guard let size = Int(String(decoding: bytes[position..<line], as: UTF8.self), radix: 16) else {
+                    return nil
+                }
                 position = line + 2
                 guard bytes.count >= position + size + 2 else { return nil }
                 message.body += bytes[position..<(position + size)]
