@@ -36,7 +36,7 @@ extension WholeMesh {
             let outcomes = try await killUnderLoad(mesh) { try mesh.application("catalog", "v1") }
             #expect(
                 outcomes.allSatisfy { [200, 503].contains($0.status) },
-                "\(outcomes.summary)\n\(outcomes.failureSamples)"
+                "\(outcomes.summary)\n\(outcomes.failureSamples)\n\(mesh.failedRequests)"
             )
         }
 
@@ -44,7 +44,8 @@ extension WholeMesh {
             let mesh = try currentMesh()
             let outcomes = try await killUnderLoad(mesh) { try mesh.application("frontend", "v1") }
             // Requests that the dead process held are lost; what came after was answered by the other replica.
-            #expect(outcomes.failed.count <= 8, "\(outcomes.summary)\n\(outcomes.failureSamples)")
+            #expect(
+                outcomes.failed.count <= 8, "\(outcomes.summary)\n\(outcomes.failureSamples)\n\(mesh.failedRequests)")
         }
 
         @Test func aDeadSidecarIsRestarted() async throws {
@@ -53,14 +54,14 @@ extension WholeMesh {
             // 502 is the application's own word for a call that its dead sidecar held.
             #expect(
                 outcomes.allSatisfy { [200, 502, 503].contains($0.status) },
-                "\(outcomes.summary)\n\(outcomes.failureSamples)"
+                "\(outcomes.summary)\n\(outcomes.failureSamples)\n\(mesh.failedRequests)"
             )
         }
 
         @Test func aDeadControlPlaneLosesNothing() async throws {
             let mesh = try currentMesh()
             let outcomes = try await killUnderLoad(mesh) { try mesh.controlPlane() }
-            #expect(outcomes.failed.isEmpty, "\(outcomes.summary)\n\(outcomes.failureSamples)")
+            #expect(outcomes.failed.isEmpty, "\(outcomes.summary)\n\(outcomes.failureSamples)\n\(mesh.failedRequests)")
             // The new one serves changes to proxies that outlived the old one.
             let text = try mesh.read("shop/routing.yaml")
             let changed = text.replacingOccurrences(of: "weight: 90", with: "weight: 0")

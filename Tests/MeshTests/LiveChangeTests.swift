@@ -32,7 +32,7 @@ extension WholeMesh {
                 }
             }
             let outcomes = try await load.stop()
-            #expect(outcomes.failed.isEmpty, "\(outcomes.summary)\n\(outcomes.failureSamples)")
+            #expect(outcomes.failed.isEmpty, "\(outcomes.summary)\n\(outcomes.failureSamples)\n\(mesh.failedRequests)")
         }
 
         @Test func aSavedFileIsInForceWithinASecond() async throws {
@@ -90,7 +90,7 @@ extension WholeMesh {
                 try mesh.controlPlaneStatus().errors.isEmpty ? true : nil
             }
             let outcomes = try await load.stop()
-            #expect(outcomes.failed.isEmpty, "\(outcomes.summary)\n\(outcomes.failureSamples)")
+            #expect(outcomes.failed.isEmpty, "\(outcomes.summary)\n\(outcomes.failureSamples)\n\(mesh.failedRequests)")
         }
     }
 }

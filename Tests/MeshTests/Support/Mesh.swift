@@ -153,6 +153,18 @@ final class Mesh: Sendable {
         return text
     }
 
+    /// Lines of all access logs about requests that were not answered with 200, for the message of a failure.
+    var failedRequests: String {
+        var text = ""
+        let names = FileManager.default.enumerator(atPath: stateFolder.path)
+        while let name = names?.nextObject() as? String {
+            guard name.hasSuffix("access.log") else { continue }
+            let lines = log(name).split(separator: "\n").filter { !$0.contains("HTTP/1.1\" 200 ") }
+            if !lines.isEmpty { text += "--- \(name)\n" + lines.suffix(20).joined(separator: "\n") + "\n" }
+        }
+        return text
+    }
+
     private static func freePort() throws -> UInt16 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
