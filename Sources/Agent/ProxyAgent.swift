@@ -71,7 +71,8 @@ package struct ProxyAgent: Sendable {
         }
 
         var proxyOptions = ProxyServer.Options()
-        proxyOptions.concurrency = options.concurrency > 0 ? options.concurrency : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        proxyOptions.concurrency =
+            options.concurrency > 0 ? options.concurrency : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         proxyOptions.socketMark = Int32(bitPattern: options.socketMark)
         proxyOptions.inheritedListeners = options.inheritedListeners
         let server = try ProxyServer(proxyOptions)
@@ -174,7 +175,10 @@ package struct ProxyAgent: Sendable {
         var sites: [HTTPServer.Site] = []
         if bootstrap.hasAdmin, case .socketAddress(let socket)? = bootstrap.admin.address.address {
             guard let port = UInt16(exactly: socket.portValue), let address = Endpoint(host: socket.address, port: port)
-            else { throw StartError(description: "admin.address: \(socket.address):\(socket.portValue) is not an IP address") }
+            else {
+                throw StartError(
+                    description: "admin.address: \(socket.address):\(socket.portValue) is not an IP address")
+            }
             sites.append(HTTPServer.Site(address: address, answer: site.admin))
         }
         if let address = options.statusListen { sites.append(HTTPServer.Site(address: address, answer: site.status)) }

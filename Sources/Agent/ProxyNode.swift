@@ -36,7 +36,8 @@ package struct ProxyNode: Sendable, Equatable {
 
     /// What the metrics say about this workload.
     var metricLabels: WorkloadLabels {
-        let service = labels["service.istio.io/canonical-name"] ?? labels["app.kubernetes.io/name"] ?? labels["app"] ?? workload
+        let service =
+            labels["service.istio.io/canonical-name"] ?? labels["app.kubernetes.io/name"] ?? labels["app"] ?? workload
         let revision =
             labels["service.istio.io/canonical-revision"] ?? labels["app.kubernetes.io/version"] ?? labels["version"]
             ?? "latest"

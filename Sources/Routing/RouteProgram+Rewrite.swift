@@ -34,7 +34,8 @@ extension RouteProgram {
         }
         let route = routes[Int(decision.route)]
         let redirect = redirects[Int(route.redirect)]
-        let scheme = redirect.scheme.isEmpty
+        let scheme =
+            redirect.scheme.isEmpty
             ? (head.scheme == .https ? texts.https : texts.http) : redirect.scheme
         let toHTTPS = ByteString.equal(pool.span(scheme), pool.span(texts.https))
         append(pool.span(scheme), to: &output)

@@ -172,7 +172,9 @@ private func selectProtocol(
         var at = 0
         // SAFETY: the library checked the offer's framing before it calls; the bounds below keep us inside it anyway.
         while at < theirs.count, at + 1 + Int(theirs[at]) <= theirs.count {
-            if Int(theirs[at]) == length, theirs[(at + 1)..<(at + 1 + length)].elementsEqual(ours[(own + 1)...(own + length)]) {
+            if Int(theirs[at]) == length,
+                theirs[(at + 1)..<(at + 1 + length)].elementsEqual(ours[(own + 1)...(own + length)])
+            {
                 selected?.pointee = offered + at + 1
                 selectedCount?.pointee = UInt8(length)
                 return SSL_TLSEXT_ERR_OK

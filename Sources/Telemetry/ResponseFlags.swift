@@ -57,7 +57,9 @@ package struct ResponseFlags: OptionSet, Sendable, Hashable {
     package var text: String {
         if isEmpty { return "-" }
         var names: [String] = []
-        for bit in 0..<Self.count where rawValue & (1 << UInt32(bit)) != 0 { names.append("\(Self.shortName(bit: bit))") }
+        for bit in 0..<Self.count where rawValue & (1 << UInt32(bit)) != 0 {
+            names.append("\(Self.shortName(bit: bit))")
+        }
         return names.joined(separator: ",")
     }
 

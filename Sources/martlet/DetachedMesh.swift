@@ -50,7 +50,9 @@ struct DetachedMesh {
     private func giveUp(_ view: MeshView?) throws {
         if let view { print(MeshReport(view).lines(withRates: false).joined(separator: "\n")) }
         FileHandle.standardError.write(
-            Data("not everything is ready after \(command.timeout) s; the mesh goes on running, `martlet status` shows how it is\n".utf8)
+            Data(
+                "not everything is ready after \(command.timeout) s; the mesh goes on running, `martlet status` shows how it is\n"
+                    .utf8)
         )
         throw ExitCode.failure
     }

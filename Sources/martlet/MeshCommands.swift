@@ -4,7 +4,8 @@ import LocalMesh
 
 /// `martlet down`: stops a mesh, also one whose supervisor was killed.
 struct DownCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "down", abstract: "Stop a local mesh and all its processes.")
+    static let configuration = CommandConfiguration(
+        commandName: "down", abstract: "Stop a local mesh and all its processes.")
 
     @OptionGroup var selection: MeshSelection
 
@@ -59,7 +60,8 @@ struct LogsCommand: AsyncParsableCommand {
                 if files.count == 1 {
                     FileHandle.standardOutput.write(Data(bytes))
                 } else {
-                    for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast() {
+                    for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
+                    {
                         FileHandle.standardOutput.write(Data("\(files[index].title): ".utf8 + line + [10]))
                     }
                 }

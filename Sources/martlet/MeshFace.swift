@@ -52,7 +52,9 @@ struct MeshFace {
                 client = nil
             }
             let pause = draws ? 10 : 4
-            for _ in 0..<pause where !wish.isExpressed && !host.hasEnded { try? await Task.sleep(for: .milliseconds(25)) }
+            for _ in 0..<pause where !wish.isExpressed && !host.hasEnded {
+                try? await Task.sleep(for: .milliseconds(25))
+            }
         }
     }
 

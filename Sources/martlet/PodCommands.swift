@@ -39,7 +39,9 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: "Service that the process belongs to; it is made if there is none.")
     var service: String
 
-    @Option(help: ArgumentHelp("Label of the pod, besides those that the service selects. Repeatable.", valueName: "name=value"))
+    @Option(
+        help: ArgumentHelp(
+            "Label of the pod, besides those that the service selects. Repeatable.", valueName: "name=value"))
     var labels: [String] = []
 
     @Option(help: "Its identity.")
@@ -61,7 +63,8 @@ struct RunCommand: AsyncParsableCommand {
 
     func validate() throws {
         for (option, name) in [("--service", service), ("--namespace", namespace)] {
-            guard !name.isEmpty, name.count <= 63, name.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 45 })
+            guard !name.isEmpty, name.count <= 63,
+                name.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 45 })
             else { throw ValidationError("\(option) '\(name)': small letters, digits and - only") }
         }
     }
@@ -70,7 +73,9 @@ struct RunCommand: AsyncParsableCommand {
         var all: [String: String] = [:]
         for text in labels.flatMap({ $0.split(separator: ",") }) {
             let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, !parts[0].isEmpty else { throw ValidationError("--labels '\(text)': expected NAME=VALUE") }
+            guard parts.count == 2, !parts[0].isEmpty else {
+                throw ValidationError("--labels '\(text)': expected NAME=VALUE")
+            }
             all[String(parts[0])] = String(parts[1])
         }
         var request = ControlRequest(.run)

@@ -31,7 +31,8 @@ struct UpCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customLong("port"), .customLong("port-map")],
-        help: ArgumentHelp("Port of the host for a gateway's port, as in 80=9000. Repeatable.", valueName: "gateway=host")
+        help: ArgumentHelp(
+            "Port of the host for a gateway's port, as in 80=9000. Repeatable.", valueName: "gateway=host")
     )
     var ports: [String] = []
 
@@ -59,7 +60,8 @@ struct UpCommand: AsyncParsableCommand {
         let options = try initOptions(state)
         try checkLocal()
         if detach { return try await DetachedMesh(command: self, state: state).start() }
-        let host = try MeshHost(options, ports: HostPorts(mapping: mapping), environment: ProcessInfo.processInfo.environment)
+        let host = try MeshHost(
+            options, ports: HostPorts(mapping: mapping), environment: ProcessInfo.processInfo.environment)
         try await MeshFace(host: host, state: state, draws: !noUI && isatty(1) == 1 && isatty(0) == 1).run()
     }
 

@@ -38,16 +38,20 @@ private func query(_ name: String, type: UInt16 = DNSMessage.RecordType.a, id: U
         #expect(answer[7] == 30)
     }
 
-    @Test(arguments: [
-        ("short", [1, 2, 3], DNSMessage.Parsed.ignore),
-        ("a response", [0, 7, 0x81, 0x80, 0, 0, 0, 0, 0, 0, 0, 0], .ignore),
-        ("an update", [0, 7, 0x28, 0, 0, 1, 0, 0, 0, 0, 0, 0], .refuse(id: 7, .notImplemented)),
-        ("no question", [0, 7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], .refuse(id: 7, .formatError)),
-        ("two questions", [0, 7, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1], .refuse(id: 7, .formatError)),
-        ("a compressed name", [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xc0, 12, 0, 1, 0, 1], .refuse(id: 7, .formatError)),
-        ("a name without end", [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 97, 98, 99], .refuse(id: 7, .formatError)),
-        ("no type", [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 97, 0, 0, 1], .refuse(id: 7, .formatError)),
-    ] as [(String, [UInt8], DNSMessage.Parsed)])
+    @Test(
+        arguments: [
+            ("short", [1, 2, 3], DNSMessage.Parsed.ignore),
+            ("a response", [0, 7, 0x81, 0x80, 0, 0, 0, 0, 0, 0, 0, 0], .ignore),
+            ("an update", [0, 7, 0x28, 0, 0, 1, 0, 0, 0, 0, 0, 0], .refuse(id: 7, .notImplemented)),
+            ("no question", [0, 7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], .refuse(id: 7, .formatError)),
+            ("two questions", [0, 7, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1], .refuse(id: 7, .formatError)),
+            (
+                "a compressed name", [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xc0, 12, 0, 1, 0, 1],
+                .refuse(id: 7, .formatError)
+            ),
+            ("a name without end", [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 97, 98, 99], .refuse(id: 7, .formatError)),
+            ("no type", [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 97, 0, 0, 1], .refuse(id: 7, .formatError)),
+        ] as [(String, [UInt8], DNSMessage.Parsed)])
     func brokenMessagesAreRefused(what: String, bytes: [UInt8], expected: DNSMessage.Parsed) {
         #expect(DNSMessage.parse(bytes) == expected, "\(what)")
     }
@@ -87,24 +91,25 @@ private func query(_ name: String, type: UInt16 = DNSMessage.RecordType.a, id: U
         return NameTable(message, namespace: "default", domain: "cluster.local")
     }
 
-    @Test(arguments: [
-        ("reviews", [10, 96, 0, 1]),
-        ("reviews.default", [10, 96, 0, 1]),
-        ("reviews.default.svc", [10, 96, 0, 1]),
-        ("reviews.default.svc.cluster.local", [10, 96, 0, 1]),
-        ("reviews.default.default.svc.cluster.local", [10, 96, 0, 1]),
-        ("db", nil),
-        ("db.prod", [10, 96, 0, 2]),
-        ("db.prod.svc.cluster.local", [10, 96, 0, 2]),
-        ("db.default.svc.cluster.local", nil),
-        ("api.example.com", [240, 240, 0, 1]),
-        ("api.example.com.default.svc.cluster.local", [240, 240, 0, 1]),
-        ("x.wild.example", [240, 240, 0, 2]),
-        ("x.y.wild.example", [240, 240, 0, 2]),
-        ("wild.example", nil),
-        ("example.com", nil),
-        ("", nil),
-    ] as [(String, [UInt8]?)])
+    @Test(
+        arguments: [
+            ("reviews", [10, 96, 0, 1]),
+            ("reviews.default", [10, 96, 0, 1]),
+            ("reviews.default.svc", [10, 96, 0, 1]),
+            ("reviews.default.svc.cluster.local", [10, 96, 0, 1]),
+            ("reviews.default.default.svc.cluster.local", [10, 96, 0, 1]),
+            ("db", nil),
+            ("db.prod", [10, 96, 0, 2]),
+            ("db.prod.svc.cluster.local", [10, 96, 0, 2]),
+            ("db.default.svc.cluster.local", nil),
+            ("api.example.com", [240, 240, 0, 1]),
+            ("api.example.com.default.svc.cluster.local", [240, 240, 0, 1]),
+            ("x.wild.example", [240, 240, 0, 2]),
+            ("x.y.wild.example", [240, 240, 0, 2]),
+            ("wild.example", nil),
+            ("example.com", nil),
+            ("", nil),
+        ] as [(String, [UInt8]?)])
     func namesResolveInTheirForms(name: String, expected: [UInt8]?) {
         let found = Self.table().lookup(name, type: DNSMessage.RecordType.a)
         #expect(found == (expected.map { .known([$0]) } ?? .unknown))

@@ -52,7 +52,9 @@ private func fresh(_ variant: DiscoveryState.Variant) -> DiscoveryState {
         let outcome = state.receive(
             Response(
                 type: TypeURL.cluster, version: "1", nonce: "n1",
-                resources: [("a", "va", cluster("a")), ("b", "vb", cluster("b")), ("c", "vc", cluster("c", eds: false))]
+                resources: [
+                    ("a", "va", cluster("a")), ("b", "vb", cluster("b")), ("c", "vc", cluster("c", eds: false)),
+                ]
             ), now: 1, check: { _ in [] })
         #expect(outcome.problems.isEmpty)
         #expect(outcome.isChanged)
@@ -75,7 +77,8 @@ private func fresh(_ variant: DiscoveryState.Variant) -> DiscoveryState {
             Response(type: TypeURL.cluster, version: "1", nonce: "n", resources: [("a", "va", cluster("a"))]), now: 1,
             check: { _ in [] })
         _ = state.receive(
-            Response(type: TypeURL.endpoint, version: "1", nonce: "m", resources: [("a", "ve", endpoints("a"))]), now: 1,
+            Response(type: TypeURL.endpoint, version: "1", nonce: "m", resources: [("a", "ve", endpoints("a"))]),
+            now: 1,
             check: { _ in [] })
         let requests = state.open()
         #expect(requests.map(\.type) == [TypeURL.cluster, TypeURL.listener, TypeURL.endpoint])
@@ -224,7 +227,8 @@ private func fresh(_ variant: DiscoveryState.Variant) -> DiscoveryState {
         let start = ContinuousClock.now
         _ = state.open()
         _ = state.receive(
-            Response(type: TypeURL.listener, version: "1", nonce: "n", resources: [("l", "1", listener("l", routes: "r"))]),
+            Response(
+                type: TypeURL.listener, version: "1", nonce: "n", resources: [("l", "1", listener("l", routes: "r"))]),
             now: 1, check: { _ in [] })
         _ = advance(&warming, state, start)
         do {
@@ -254,7 +258,8 @@ private func fresh(_ variant: DiscoveryState.Variant) -> DiscoveryState {
         }
         func sendRoute(_ name: String) {
             _ = state.receive(
-                Response(type: TypeURL.route, version: name, nonce: name, resources: [(name, "1", route(name))]), now: 1,
+                Response(type: TypeURL.route, version: name, nonce: name, resources: [(name, "1", route(name))]),
+                now: 1,
                 check: { _ in [] })
         }
         func servedRoutes() -> Set<String> {
@@ -299,10 +304,11 @@ private func fresh(_ variant: DiscoveryState.Variant) -> DiscoveryState {
         #expect(first <= .milliseconds(100))
     }
 
-    @Test(arguments: [
-        (0, 1000, 0, 0.0, 500_000), (0, 1000, 0, 1.0, 510_000), (0, 1000, 0, -1.0, 490_000), (0, 1000, 600, 0.0, 0),
-        (0, 0, 10, 0.0, 0), (100, 50, 0, 0.0, 100_000),
-    ] as [(Int64, Int64, Int64, Double, Int64)])
+    @Test(
+        arguments: [
+            (0, 1000, 0, 0.0, 500_000), (0, 1000, 0, 1.0, 510_000), (0, 1000, 0, -1.0, 490_000), (0, 1000, 600, 0.0, 0),
+            (0, 0, 10, 0.0, 0), (100, 50, 0, 0.0, 100_000),
+        ] as [(Int64, Int64, Int64, Double, Int64)])
     func certificatesAreRenewedAtHalfOfTheirLifetime(
         from: Int64, until: Int64, now: Int64, jitter: Double, milliseconds: Int64
     ) {

@@ -58,7 +58,9 @@ private final class Client: Sendable {
         let address = try #require(Endpoint("127.0.0.1:0"))
         return try HTTPServer([
             HTTPServer.Site(address: address) { request in
-                .text("\(request.method) \(request.path) \(request.query.sorted { $0.key < $1.key }.map { "\($0)=\($1)" })")
+                .text(
+                    "\(request.method) \(request.path) \(request.query.sorted { $0.key < $1.key }.map { "\($0)=\($1)" })"
+                )
             }
         ])
     }
@@ -67,7 +69,8 @@ private final class Client: Sendable {
         let server = try server()
         defer { server.stop() }
         let client = try Client(port: server.ports[0])
-        client.send("GET /a?x=1&y=%20z HTTP/1.1\r\nHost: t\r\n\r\nPOST /b HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\nabc")
+        client.send(
+            "GET /a?x=1&y=%20z HTTP/1.1\r\nHost: t\r\n\r\nPOST /b HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\nabc")
         let text = try await client.receive(until: "POST /b []")
         #expect(text.contains("HTTP/1.1 200 OK\r\n"))
         #expect(text.contains("GET /a [\"x=1\", \"y= z\"]"))

@@ -11,7 +11,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("--name=${NAME}", "--name=reviews"), ("${X:-none}", "none"), ("${EMPTY:-none}", "none"), ("$${NAME}", "${NAME}"),
+        ("--name=${NAME}", "--name=reviews"), ("${X:-none}", "none"), ("${EMPTY:-none}", "none"),
+        ("$${NAME}", "${NAME}"),
         ("a$b", "a$b"), ("${NAME:-none}", "reviews"),
     ])
     func imageMapNamesAreReplaced(text: String, expected: String) throws {
@@ -25,7 +26,9 @@ import Testing
 }
 
 @Suite struct ContainerCommandTests {
-    private func surroundings(runnable: Set<String> = ["/bin/app"], images: ImageMap = ImageMap()) -> ContainerCommand.Surroundings {
+    private func surroundings(runnable: Set<String> = ["/bin/app"], images: ImageMap = ImageMap())
+        -> ContainerCommand.Surroundings
+    {
         ContainerCommand.Surroundings(
             data: { source, namespace in
                 guard namespace == "shop" else { return nil }
@@ -110,7 +113,8 @@ import Testing
             ports: [.init(name: "http", number: 9080, protocol: "TCP")]
         )
         let command = try command(container, surroundings(images: images))
-        #expect(command.words == ["martlet", "example-service", "--name=cart", "--version=v2", "--port=9080", "--more"])
+        #expect(
+            command.words == ["martlet", "example-service", "--name=cart", "--version=v2", "--port=9080", "--more"])
         #expect(command.environment.contains(EnvironmentVariable("WHO", "cart-v1-0@10.244.0.9")))
     }
 

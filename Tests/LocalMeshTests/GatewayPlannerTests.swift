@@ -7,7 +7,8 @@ import Testing
         let documents = ManifestDecoder().decode(text, file: "test.yaml")
         let diagnostics = documents.flatMap(\.diagnostics)
         try #require(!diagnostics.hasErrors, "\(diagnostics)")
-        return MeshPlan(documents.compactMap(\.resource), addresses: ["web.shop.svc.cluster.local": "10.96.0.9"], problems: [])
+        return MeshPlan(
+            documents.compactMap(\.resource), addresses: ["web.shop.svc.cluster.local": "10.96.0.9"], problems: [])
     }
 
     private let gateway = """
@@ -75,11 +76,13 @@ import Testing
         #expect(plan.services.first?.ports.first?.target == .name("http"))
     }
 
-    @Test(arguments: [
-        (["sidecar.istio.io/inject": "false"], [:], [:], false), (["sidecar.istio.io/inject": "true"], [:], ["istio-injection": "disabled"], true),
-        ([:], ["sidecar.istio.io/inject": "false"], [:], false), ([:], [:], ["istio-injection": "disabled"], false),
-        ([:], [:], [:], true), ([:], [:], ["istio-injection": "enabled"], true),
-    ] as [([String: String], [String: String], [String: String], Bool)])
+    @Test(
+        arguments: [
+            (["sidecar.istio.io/inject": "false"], [:], [:], false),
+            (["sidecar.istio.io/inject": "true"], [:], ["istio-injection": "disabled"], true),
+            ([:], ["sidecar.istio.io/inject": "false"], [:], false), ([:], [:], ["istio-injection": "disabled"], false),
+            ([:], [:], [:], true), ([:], [:], ["istio-injection": "enabled"], true),
+        ] as [([String: String], [String: String], [String: String], Bool)])
     func labelsDecideOverTheSidecar(
         labels: [String: String],
         annotations: [String: String],

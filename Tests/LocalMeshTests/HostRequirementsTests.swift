@@ -11,7 +11,10 @@ import Testing
         (EPERM, ["kernel/unprivileged_userns_clone": "0\n"], "sysctl -w kernel.unprivileged_userns_clone=1"),
         (ENOSPC, ["user/max_user_namespaces": "0\n"], "sysctl -w user.max_user_namespaces=15000"),
         (ENOSPC, ["user/max_net_namespaces": "0"], "sysctl -w user.max_net_namespaces=15000"),
-        (EACCES, ["kernel/apparmor_restrict_unprivileged_userns": "1"], "kernel.apparmor_restrict_unprivileged_userns=0"),
+        (
+            EACCES, ["kernel/apparmor_restrict_unprivileged_userns": "1"],
+            "kernel.apparmor_restrict_unprivileged_userns=0"
+        ),
         (EPERM, [:], "--security-opt seccomp=unconfined"), (EINVAL, [:], "CONFIG_USER_NS"),
     ])
     func aRefusalNamesTheSetting(error: Int32, settings: [String: String], remedy: String) {
@@ -19,7 +22,9 @@ import Testing
     }
 
     @Test func aMissingToolNamesItsPackage() {
-        #expect(LocalMeshError.missingTool(name: "nft", package: "nftables").description.contains("apt-get install nftables"))
+        #expect(
+            LocalMeshError.missingTool(name: "nft", package: "nftables").description.contains(
+                "apt-get install nftables"))
     }
 }
 
@@ -50,7 +55,8 @@ import Testing
 
     @Test func aProblemIsWrittenAsEditorsReadIt() {
         let problem = ControlPlaneStatus.Problem(
-            file: "routing.yaml", line: 12, column: 5, resource: "VirtualService shop/reviews", message: "unknown field", severity: "error")
+            file: "routing.yaml", line: 12, column: 5, resource: "VirtualService shop/reviews",
+            message: "unknown field", severity: "error")
         #expect(problem.text == "routing.yaml:12:5: error: VirtualService shop/reviews: unknown field")
     }
 }

@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct ImageMapTests {
     @Test(arguments: [
-        ("host:5000/app:1.2@sha256:abc", "host:5000/app"), ("app", "app"), ("app:latest", "app"), ("a/b@sha256:1", "a/b"),
+        ("host:5000/app:1.2@sha256:abc", "host:5000/app"), ("app", "app"), ("app:latest", "app"),
+        ("a/b@sha256:1", "a/b"),
     ])
     func tagAndDigestAreNoPartOfTheName(image: String, name: String) {
         #expect(ImageMap.name(of: image) == name)
@@ -38,7 +39,8 @@ import Testing
         #expect(diagnostics.isEmpty, "\(diagnostics)")
         #expect(
             map.entries == [
-                .init(image: "example/a", command: ["martlet", "example-service"], environment: [.init("LOG", "debug")]),
+                .init(
+                    image: "example/a", command: ["martlet", "example-service"], environment: [.init("LOG", "debug")]),
                 .init(
                     image: "example/b",
                     command: ["martlet", "example-service"],

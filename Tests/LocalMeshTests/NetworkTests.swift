@@ -26,7 +26,9 @@ import Testing
         #expect(IPv4Address(text) == nil)
     }
 
-    @Test(arguments: [(80, 8080, false), (443, 8443, false), (8080, 8080, false), (81, 8081, false), (15443, 15443, false)])
+    @Test(arguments: [
+        (80, 8080, false), (443, 8443, false), (8080, 8080, false), (81, 8081, false), (15443, 15443, false),
+    ])
     func aGatewayPortHasItsPlaceOnTheHost(port: UInt16, host: UInt16, exact: Bool) {
         let wanted = PortMapping().wanted(for: port)
         #expect(wanted.port == host)

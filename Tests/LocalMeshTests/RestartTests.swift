@@ -57,7 +57,8 @@ import Testing
         let during = decide(
             2, [("web-0", false, true), ("web-1", false, true), ("web-2", true, true), ("web-3", true, false)])
         #expect(during.start.isEmpty && during.stop.isEmpty)
-        let after = decide(2, [("web-0", false, true), ("web-1", false, true), ("web-2", true, true), ("web-3", true, true)])
+        let after = decide(
+            2, [("web-0", false, true), ("web-1", false, true), ("web-2", true, true), ("web-3", true, true)])
         #expect(after.stop == ["web-0", "web-1"])
     }
 

@@ -2,7 +2,8 @@ import TLS
 import Testing
 
 @Suite struct ClientHelloTests {
-    private func hello(serverName: String? = "Reviews.Default", protocols: [String] = ["istio", "h2"]) throws -> [UInt8] {
+    private func hello(serverName: String? = "Reviews.Default", protocols: [String] = ["istio", "h2"]) throws -> [UInt8]
+    {
         var configuration = TLSConfiguration(role: .client)
         configuration.verification = .none
         configuration.applicationProtocols = protocols

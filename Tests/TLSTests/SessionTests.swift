@@ -278,7 +278,8 @@ private let cuts = [
     }
 
     @Test(arguments: [
-        ("", "no certificate found"), ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate 0"),
+        ("", "no certificate found"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate 0"),
     ])
     func badCertificatesAreNamed(pem: String, text: String) throws {
         var server = try Mesh().server

@@ -194,7 +194,8 @@ package actor ConfigurationAgent {
                 state.store, now: .now,
                 isSettled: { state.isSettled($0, type: $1) },
                 hasSecret: { name in
-                    local[name] != nil || (state.isSettled(name, type: TypeURL.secret) && !localSecretNames.contains(name))
+                    local[name] != nil
+                        || (state.isSettled(name, type: TypeURL.secret) && !localSecretNames.contains(name))
                 })
             dynamic = warming.resources(state.store)
             if let again {
@@ -260,7 +261,9 @@ package actor ConfigurationAgent {
 
     /// Listeners and clusters have arrived and serve (or nothing is to come); stays true once it was.
     package var isReady: Bool {
-        if !wasReady { wasReady = statistics.snapshots > 0 && (state.map { $0.isComplete && warming.isSettled } ?? true) }
+        if !wasReady {
+            wasReady = statistics.snapshots > 0 && (state.map { $0.isComplete && warming.isSettled } ?? true)
+        }
         return wasReady
     }
 

@@ -215,7 +215,8 @@ package struct DiscoveryState: Sendable {
                 // No names would mean all of them, so the last subscription is let stand instead.
                 requests.append(
                     Request(
-                        type: type, subscribe: names.sorted(), version: subscription.version, nonce: subscription.nonce))
+                        type: type, subscribe: names.sorted(), version: subscription.version, nonce: subscription.nonce)
+                )
             }
         }
         return requests

@@ -123,7 +123,9 @@ package struct ResourceStore: Sendable {
         }
     }
 
-    private static func decode<M: Message>(_ resource: Google_Protobuf_Any, as type: M.Type) throws(ResourceProblem) -> M {
+    private static func decode<M: Message>(_ resource: Google_Protobuf_Any, as type: M.Type) throws(ResourceProblem)
+        -> M
+    {
         do {
             return try M(unpackingAny: resource)
         } catch {

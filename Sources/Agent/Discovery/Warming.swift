@@ -52,7 +52,8 @@ package struct Warming: Sendable {
                 && references.secrets.allSatisfy { hasSecret($0) }
         }
         Self.advance(store.clusters, &activeClusters, &waitingClusters, now, isReady)
-        let startsWhole = hasStarted || waitingClusters.isEmpty && store.listeners.values.allSatisfy { isReady($0.references) }
+        let startsWhole =
+            hasStarted || waitingClusters.isEmpty && store.listeners.values.allSatisfy { isReady($0.references) }
         Self.advance(store.listeners, &activeListeners, &waitingListeners, now) { startsWhole && isReady($0) }
         hasStarted = hasStarted || !activeListeners.isEmpty
         let oldest = (Array(waitingClusters.values) + Array(waitingListeners.values)).map(\.since).min()

@@ -3,7 +3,6 @@ package import Identity
 import TLS
 package import XDS
 
-
 /// Keeps the workload's certificate: a key made here that never leaves the process, a request to the authority with the
 /// one-time token, renewal at half of the lifetime, retries with back-off. What it holds is offered as the secrets
 /// `default` and `ROOTCA`.
@@ -72,7 +71,8 @@ package actor WorkloadIdentity {
             }
         }
         guard let root = chain.last, chain.count >= 2 else {
-            throw IdentityError.malformedRequest("the authority sent \(chain.count) certificates; a leaf and a root are wanted")
+            throw IdentityError.malformedRequest(
+                "the authority sent \(chain.count) certificates; a leaf and a root are wanted")
         }
         let presented = chain.dropLast().joined(separator: "\n")
         // Making a context checks that the leaf parses and belongs to the key, before anything uses it.

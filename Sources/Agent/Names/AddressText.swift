@@ -23,7 +23,9 @@ package struct Endpoint: Sendable, Hashable, CustomStringConvertible {
 
     /// `1.2.3.4:53`, `[::1]:53`; a missing host is every address.
     package init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
         var host = String(text[..<colon])
         if host.isEmpty { host = "0.0.0.0" }
         self.init(host: host, port: port)

@@ -110,7 +110,8 @@ package enum DNSMessage {
         let width = query.type == RecordType.aaaa ? 16 : 4
         let room = (query.payloadSize - 12 - query.question.count) / (12 + width)
         let records = addresses.filter { $0.count == width }.prefix(max(0, room))
-        var bytes = header(query.id, .noError, recursionDesired: query.recursionDesired, questions: 1, answers: records.count)
+        var bytes = header(
+            query.id, .noError, recursionDesired: query.recursionDesired, questions: 1, answers: records.count)
         // Authoritative: the mesh is the only one that knows these names.
         bytes[2] |= 0x04
         bytes += query.question

@@ -28,7 +28,9 @@ enum Sockets {
     }
 
     /// - Parameter mark: SO_MARK, so that redirect rules leave the socket's own traffic alone; 0 is none.
-    static func datagram(_ family: Int32, bound endpoint: Endpoint? = nil, mark: UInt32 = 0) throws(SocketError) -> Int32 {
+    static func datagram(_ family: Int32, bound endpoint: Endpoint? = nil, mark: UInt32 = 0) throws(SocketError)
+        -> Int32
+    {
         let descriptor = socket(family, kind(SOCK_DGRAM), 0)
         guard descriptor >= 0 else { throw SocketError(what: "UDP socket", code: errno) }
         if mark != 0 { set(descriptor, SOL_SOCKET, SO_MARK, Int32(bitPattern: mark)) }

@@ -30,7 +30,9 @@ package final class ControlConnection: Sendable {
         let socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { throw Files.failure("opening a socket") }
         unlink(path)
-        guard UnixAddress.with(path, { bind(socket, $0, $1) }) == 0, chmod(path, 0o600) == 0, Glibc.listen(socket, 64) == 0 else {
+        guard UnixAddress.with(path, { bind(socket, $0, $1) }) == 0, chmod(path, 0o600) == 0,
+            Glibc.listen(socket, 64) == 0
+        else {
             let error = Files.failure("listening on \(path)")
             Glibc.close(socket)
             throw error
@@ -84,7 +86,9 @@ private final class LineReader: @unchecked Sendable {
             let received = martlet_receive_descriptors(socket, &chunk, chunk.count, &arrived, 16, &count)
             if received < 0 { throw Files.failure("listening to the mesh") }
             if received == 0 { return nil }
-            guard buffer.count < 16 << 20 else { throw .invalid(what: "a message of the control socket", reason: "it is too long") }
+            guard buffer.count < 16 << 20 else {
+                throw .invalid(what: "a message of the control socket", reason: "it is too long")
+            }
             buffer.append(contentsOf: chunk[..<received])
             descriptors += arrived[..<Int(count)]
         }

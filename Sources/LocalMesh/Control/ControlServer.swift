@@ -126,7 +126,9 @@ package struct ControlServer: Sendable {
         on connection: ControlConnection,
         command: CommandHandle
     ) async throws -> Int32 {
-        guard let guest = request.guest else { throw LocalMeshError.invalid(what: "the request", reason: "it names no service") }
+        guard let guest = request.guest else {
+            throw LocalMeshError.invalid(what: "the request", reason: "it names no service")
+        }
         let pod = try await mesh.join(guest)
         do {
             try await mesh.waitUntilProxyIsReady(pod, guest, command: command)

@@ -21,7 +21,8 @@ extension StateDirectory {
                 kill(holder, SIGKILL)
             }
             guard ContinuousClock.now < end.advanced(by: .seconds(5)) else {
-                throw LocalMeshError.ended(what: "the mesh in \(path)", how: "does not stop; process \(lockHolder ?? 0) holds its lock")
+                throw LocalMeshError.ended(
+                    what: "the mesh in \(path)", how: "does not stop; process \(lockHolder ?? 0) holds its lock")
             }
             usleep(20_000)
         }

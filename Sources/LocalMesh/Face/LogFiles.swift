@@ -33,7 +33,9 @@ package struct LogFiles: Sendable {
                 found.append(("\(namespace)/\(pod)", "\(state.pod(namespace, pod))/\(part.rawValue).log"))
             }
         }
-        guard !found.isEmpty else { throw .unknownWorkload(name: name, known: known + ["control-plane", "supervisor"]) }
+        guard !found.isEmpty else {
+            throw .unknownWorkload(name: name, known: known + ["control-plane", "supervisor"])
+        }
         return found
     }
 

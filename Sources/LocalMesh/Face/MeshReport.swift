@@ -47,22 +47,26 @@ package struct MeshReport: Sendable {
             let hasProxy = pod.sidecar || pod.kind == .gateway
             let sync = snapshot.proxies.first { $0.pod == title }?.state ?? "-"
             table.add([
-                title, pod.phase.rawValue, pod.ready ? "yes" : "no", String(pod.applicationRestarts + pod.proxyRestarts),
-                hasProxy ? (pod.proxyReady ? "ready" : "not ready") : "none", sync, pod.address, pod.ready ? "" : pod.message ?? "",
+                title, pod.phase.rawValue, pod.ready ? "yes" : "no",
+                String(pod.applicationRestarts + pod.proxyRestarts),
+                hasProxy ? (pod.proxyReady ? "ready" : "not ready") : "none", sync, pod.address,
+                pod.ready ? "" : pod.message ?? "",
             ])
         }
         return table.lines
     }
 
     package func problems() -> [String] {
-        snapshot.problems.map(\.text) + snapshot.proxies.flatMap { proxy in proxy.nacks.map { "\(proxy.pod) refused: \($0)" } }
+        snapshot.problems.map(\.text)
+            + snapshot.proxies.flatMap { proxy in proxy.nacks.map { "\(proxy.pod) refused: \($0)" } }
     }
 
     /// `mesh 'default': ready, 12 of 12 pods, configuration 3`
     package var headline: String {
         let ready = snapshot.pods.filter(\.ready).count
         let state = snapshot.stopping ? "stopping" : snapshot.ready ? "ready" : "starting"
-        return "mesh '\(snapshot.mesh)': \(state), \(ready) of \(snapshot.pods.count) pods ready, configuration \(snapshot.generation),"
+        return
+            "mesh '\(snapshot.mesh)': \(state), \(ready) of \(snapshot.pods.count) pods ready, configuration \(snapshot.generation),"
             + " control plane \(snapshot.controlPlane)"
     }
 

@@ -40,14 +40,19 @@ package struct MeshScreen: Sendable {
             lines.append(("", nil))
             for pod in unready.prefix(max(3, height / 3)) {
                 let step = Self.progress(pod)
-                lines.append(("  \(step.bar) \(pod.namespace)/\(pod.name)  \(step.text)", pod.message == nil ? nil : .yellow))
+                lines.append(
+                    ("  \(step.bar) \(pod.namespace)/\(pod.name)  \(step.text)", pod.message == nil ? nil : .yellow))
             }
-            if unready.count > max(3, height / 3) { lines.append(("  and \(unready.count - max(3, height / 3)) more", .dim)) }
+            if unready.count > max(3, height / 3) {
+                lines.append(("  and \(unready.count - max(3, height / 3)) more", .dim))
+            }
         }
         let problems = report.problems()
         if !problems.isEmpty {
             lines.append(("", nil))
-            for problem in problems.prefix(6) { lines.append((problem, problem.contains("warning: ") ? .yellow : .red)) }
+            for problem in problems.prefix(6) {
+                lines.append((problem, problem.contains("warning: ") ? .yellow : .red))
+            }
         }
         let room = height - lines.count - 3
         if room > 1 {

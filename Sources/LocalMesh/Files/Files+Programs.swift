@@ -17,7 +17,9 @@ extension Files {
         if word == "martlet" { return martlet }
         if word.contains("/") { return word }
         let path = environment.last { $0.name == "PATH" }?.value ?? "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-        for folder in path.split(separator: ":") where access("\(folder)/\(word)", X_OK) == 0 { return "\(folder)/\(word)" }
+        for folder in path.split(separator: ":") where access("\(folder)/\(word)", X_OK) == 0 {
+            return "\(folder)/\(word)"
+        }
         throw .invalid(what: "the program '\(word)'", reason: "is not in \(path)")
     }
 

@@ -11,9 +11,12 @@ package struct StateDirectory: Equatable, Sendable, Codable {
 
     /// `${XDG_STATE_HOME:-~/.local/state}/martlet/<mesh>`
     package static func standard(mesh: String, environment: [String: String]) throws(LocalMeshError) -> StateDirectory {
-        if let state = environment["XDG_STATE_HOME"], !state.isEmpty { return StateDirectory(path: "\(state)/martlet/\(mesh)") }
+        if let state = environment["XDG_STATE_HOME"], !state.isEmpty {
+            return StateDirectory(path: "\(state)/martlet/\(mesh)")
+        }
         guard let home = environment["HOME"], !home.isEmpty else {
-            throw .invalid(what: "the state directory", reason: "neither XDG_STATE_HOME nor HOME is set; use --state-dir")
+            throw .invalid(
+                what: "the state directory", reason: "neither XDG_STATE_HOME nor HOME is set; use --state-dir")
         }
         return StateDirectory(path: "\(home)/.local/state/martlet/\(mesh)")
     }
@@ -40,7 +43,8 @@ package struct StateDirectory: Equatable, Sendable, Codable {
     package func create() throws(LocalMeshError) {
         // A Unix socket's address holds 108 bytes.
         guard controlSocket.utf8.count < 108 else {
-            throw .invalid(what: "state directory \(path)", reason: "too long for a Unix socket; use a shorter --state-dir")
+            throw .invalid(
+                what: "state directory \(path)", reason: "too long for a Unix socket; use a shorter --state-dir")
         }
         try Files.makeFolder(path, mode: 0o700)
         guard chmod(path, 0o700) == 0 else { throw Files.failure("protecting \(path)") }
@@ -49,7 +53,9 @@ package struct StateDirectory: Equatable, Sendable, Codable {
     /// Removes what an earlier mesh left: its sockets, its pods' files and its list of workloads. The authority's keys stay, so
     /// that a new mesh has the same root of trust.
     package func clean() {
-        for file in [workloads, status, controlSocket, configurationSocket, controlPlaneLog, supervisorLog, failure] { unlink(file) }
+        for file in [workloads, status, controlSocket, configurationSocket, controlPlaneLog, supervisorLog, failure] {
+            unlink(file)
+        }
         Files.removeTree(pods)
         Files.removeTree(guests)
     }

@@ -83,7 +83,9 @@ private final class RelayedPair: Sendable {
             guard count > 0 else { break }
             var sent = 0
             while sent < count {
-                let more = buffer[sent..<count].withUnsafeBytes { send(target, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+                let more = buffer[sent..<count].withUnsafeBytes {
+                    send(target, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                }
                 if more < 0 && errno == EINTR { continue }
                 guard more > 0 else {
                     shutdown(source, Int32(SHUT_RD))

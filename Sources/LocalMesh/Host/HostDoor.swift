@@ -60,7 +60,8 @@ package final class HostDoor: Sendable {
             guard received > 0 else { throw Files.failure("asking the host for port \(port)") }
             let answer = try JSONText.decode(Answer.self, from: Data(buffer[..<received]))
             guard count == 1, let hostPort = answer.hostPort else {
-                throw LocalMeshError.system(doing: "opening port \(port) on the host", error: answer.error ?? "no socket came")
+                throw LocalMeshError.system(
+                    doing: "opening port \(port) on the host", error: answer.error ?? "no socket came")
             }
             let listener = Listener(port: port, hostPort: hostPort, descriptor: descriptor)
             listeners[port] = listener
@@ -86,11 +87,15 @@ package struct HostPorts: Sendable {
             var arrived: [Int32] = [-1, -1]
             var count: Int32 = 0
             let received = martlet_receive_descriptors(socket, &buffer, buffer.count, &arrived, 2, &count)
-            guard received > 0, let request = try? JSONText.decode(HostDoor.Request.self, from: Data(buffer[..<received])) else {
+            guard received > 0,
+                let request = try? JSONText.decode(HostDoor.Request.self, from: Data(buffer[..<received]))
+            else {
                 return
             }
             guard let port = request.port else {
-                Egress.relay(Array(arrived[..<Int(count)]), resolvers: NameRelay.resolvers(in: Files.read("/etc/resolv.conf") ?? ""))
+                Egress.relay(
+                    Array(arrived[..<Int(count)]),
+                    resolvers: NameRelay.resolvers(in: Files.read("/etc/resolv.conf") ?? ""))
                 continue
             }
             var answer = HostDoor.Answer(port: port)

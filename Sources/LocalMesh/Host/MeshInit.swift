@@ -78,17 +78,23 @@ package enum MeshInit {
         server.start()
         Task { await mesh.keepControlPlane() }
         Task { await mesh.keepRates() }
-        Task { await ConfigurationWatch(paths: options.configuration + [options.state.guests]).run { await mesh.apply($0) } }
+        Task {
+            await ConfigurationWatch(paths: options.configuration + [options.state.guests]).run { await mesh.apply($0) }
+        }
     }
 
     /// Leads what leaves the mesh to the host's side.
-    private static func openEgress(_ door: HostDoor, _ children: ChildProcesses, _ options: MeshInitOptions) async throws {
+    private static func openEgress(_ door: HostDoor, _ children: ChildProcesses, _ options: MeshInitOptions)
+        async throws
+    {
         let rules = "\(options.state.path)/egress.nft"
         try Files.write(Egress.rules, to: rules)
         let request = ChildProcesses.Request(
             path: options.nft, words: [options.nft, "-f", rules], environment: [], descriptors: [-1, 2, 2])
         let exit = await children.end(of: try children.start(request))
-        guard exit.succeeded else { throw LocalMeshError.ended(what: "nft -f \(rules)", how: "\(exit); see supervisor.log") }
+        guard exit.succeeded else {
+            throw LocalMeshError.ended(what: "nft -f \(rules)", how: "\(exit); see supervisor.log")
+        }
         try door.relayEgress()
     }
 
@@ -96,7 +102,9 @@ package enum MeshInit {
         guard let file else { return ImageMap() }
         guard let text = Files.read(file) else { throw Files.failure("reading \(file)") }
         let (map, diagnostics) = ImageMap.decode(text, file: file)
-        if let first = diagnostics.first(where: { $0.severity == .error }) { throw .invalid(what: "the image map", reason: "\(first)") }
+        if let first = diagnostics.first(where: { $0.severity == .error }) {
+            throw .invalid(what: "the image map", reason: "\(first)")
+        }
         return map
     }
 
@@ -105,7 +113,9 @@ package enum MeshInit {
         let names = ["HOME", "LANG", "LC_ALL", "LOGNAME", "TERM", "TMPDIR", "TZ", "USER"]
         var variables = names.compactMap { name in environment[name].map { EnvironmentVariable(name, $0) } }
         var path = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
-        for folder in ["/usr/sbin", "/sbin"] where !path.split(separator: ":").contains(Substring(folder)) { path += ":\(folder)" }
+        for folder in ["/usr/sbin", "/sbin"] where !path.split(separator: ":").contains(Substring(folder)) {
+            path += ":\(folder)"
+        }
         if let slash = executable.lastIndex(of: "/"), executable.hasSuffix("/martlet") {
             path = "\(executable[..<slash]):\(path)"
         }

@@ -24,7 +24,8 @@ struct NameRelay {
         var buffer = [UInt8](repeating: 0, count: 65535)
         while true {
             var ready = [
-                pollfd(fd: queries, events: Int16(POLLIN), revents: 0), pollfd(fd: outside, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: queries, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: outside, events: Int16(POLLIN), revents: 0),
             ]
             guard poll(&ready, 2, -1) >= 0 || errno == EINTR else { return }
             if ready[0].revents & Int16(POLLERR | POLLNVAL) != 0 { return }

@@ -24,7 +24,9 @@ package struct ConfigurationWatch: Sendable {
     private static func plan(_ update: MeshUpdate, _ files: inout FileSource) -> MeshPlan {
         var latest: [ResourceKey: Resource] = [:]
         var order: [ResourceKey] = []
-        for (key, resource) in files.scan().resources where latest.updateValue(resource, forKey: key) == nil { order.append(key) }
+        for (key, resource) in files.scan().resources where latest.updateValue(resource, forKey: key) == nil {
+            order.append(key)
+        }
         var addresses: [String: String] = [:]
         for service in update.snapshot.services { addresses[service.host] = service.address }
         return MeshPlan(

@@ -12,7 +12,9 @@ extension Mesh {
         if let entry = candidates.first(where: { $0.status.name == short }) { return entry.pod }
         if let entry = candidates.first(where: { $0.status.workload == short }) { return entry.pod }
         let services = plan.services.filter { $0.name == short && (namespace == nil || $0.namespace == namespace) }
-        if let entry = candidates.first(where: { entry in services.contains { $0.selects(entry.status.namespace, entry.status.labels) } }) {
+        if let entry = candidates.first(where: { entry in
+            services.contains { $0.selects(entry.status.namespace, entry.status.labels) }
+        }) {
             return entry.pod
         }
         if let entry = candidates.first(where: { $0.status.labels["app"] == short }) { return entry.pod }
@@ -26,9 +28,11 @@ extension Mesh {
         var labels = known?.selector ?? ["app": guest.service]
         labels.merge(guest.labels) { _, own in own }
         let workload = freeGuestName(guest.service, namespace: guest.namespace)
-        let target = guest.port ?? known?.ports.first.flatMap { port in
-            if case .number(let number) = port.target { number } else { nil }
-        }
+        let target =
+            guest.port
+            ?? known?.ports.first.flatMap { port in
+                if case .number(let number) = port.target { number } else { nil }
+            }
         if known == nil, let port = guest.port { try writeService(guest, port: port) }
         var template = PodTemplate(namespace: guest.namespace, workload: workload, labels: labels)
         template.serviceAccount = guest.serviceAccount ?? "default"
@@ -51,11 +55,14 @@ extension Mesh {
         let limit = ContinuousClock.now.advanced(by: .seconds(60))
         while true {
             let status = await pod.status
-            if status.phase == .failed { throw LocalMeshError.notReady(what: pod.title, reason: status.message ?? "it failed") }
+            if status.phase == .failed {
+                throw LocalMeshError.notReady(what: pod.title, reason: status.message ?? "it failed")
+            }
             if status.phase == .starting || status.phase == .running { return }
             if command.isAbandoned { throw CancellationError() }
             guard ContinuousClock.now < limit else {
-                throw LocalMeshError.notReady(what: pod.title, reason: status.message ?? "its proxy is not ready after 60 s")
+                throw LocalMeshError.notReady(
+                    what: pod.title, reason: status.message ?? "its proxy is not ready after 60 s")
             }
             try await Task.sleep(for: .milliseconds(20))
         }

@@ -18,7 +18,9 @@ extension Mesh {
             ready: isReady(pods) && isSettled(proxies, said),
             stopping: isStopping,
             pods: pods,
-            services: plan.services.map { summary(of: $0, pods, said) }.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) },
+            services: plan.services.map { summary(of: $0, pods, said) }.sorted {
+                ($0.namespace, $0.name) < ($1.namespace, $1.name)
+            },
             gateways: door.open.map {
                 MeshView.Gateway(
                     workload: gatewayName(for: $0.port),
@@ -80,7 +82,10 @@ extension Mesh {
     private static func proxies(_ pods: [PodStatus], _ said: ControlPlaneStatus?) -> [MeshView.Proxy] {
         pods.filter { $0.sidecar || $0.kind == .gateway }.map { pod in
             let name = "\(pod.name).\(pod.namespace)"
-            guard let proxy = said?.proxies?.first(where: { $0.id.split(separator: "~").dropFirst(2).first.map(String.init) == name })
+            guard
+                let proxy = said?.proxies?.first(where: {
+                    $0.id.split(separator: "~").dropFirst(2).first.map(String.init) == name
+                })
             else { return MeshView.Proxy(pod: "\(pod.namespace)/\(pod.name)", state: "not connected", nacks: []) }
             let nacks = proxy.nacks ?? []
             let state: String

@@ -81,7 +81,9 @@ package actor Mesh {
             surroundings: ContainerCommand.Surroundings(
                 data: { data.values($0, $1) },
                 isRunnable: { word in
-                    guard let path = try? Files.program(word, martlet: executable, environment: base) else { return false }
+                    guard let path = try? Files.program(word, martlet: executable, environment: base) else {
+                        return false
+                    }
                     return access(path, X_OK) == 0
                 },
                 images: options.images,
@@ -102,7 +104,9 @@ package actor Mesh {
     package func apply(_ new: MeshPlan) async {
         guard !isStopping else { return }
         let servicesChanged = new.services != plan.services
-        for problem in new.problems where !plan.problems.contains(problem) { note(problem.text, isError: problem.severity != "warning") }
+        for problem in new.problems where !plan.problems.contains(problem) {
+            note(problem.text, isError: problem.severity != "warning")
+        }
         if isPlanned, new.problems.isEmpty, !plan.problems.isEmpty { note("the configuration is good again") }
         plan = new
         isPlanned = true
@@ -212,7 +216,8 @@ package actor Mesh {
                 namespace: entry.status.namespace,
                 ip: entry.status.address,
                 workload: entry.status.workload,
-                labels: hasProxy ? WorkloadLabels.injected(template.labels, workload: template.workload) : template.labels,
+                labels: hasProxy
+                    ? WorkloadLabels.injected(template.labels, workload: template.workload) : template.labels,
                 serviceAccount: template.serviceAccount,
                 ports: template.ports,
                 ready: entry.status.ready,

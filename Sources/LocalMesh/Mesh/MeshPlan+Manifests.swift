@@ -15,7 +15,8 @@ extension MeshPlan {
         for resource in resources {
             switch resource {
             case .workload(let workload):
-                workloads.append(WorkloadPlan(workload, namespaceLabels: namespaces[workload.metadata.namespace] ?? [:]))
+                workloads.append(
+                    WorkloadPlan(workload, namespaceLabels: namespaces[workload.metadata.namespace] ?? [:]))
             case .service(let service):
                 if let summary = Service(service, addresses: addresses) { services.append(summary) }
             case .configMap(let map):
@@ -48,7 +49,8 @@ extension MeshPlan.Service {
                 case .number(let value): target = .number(UInt16(exactly: value) ?? number)
                 case .name(let name): target = .name(name)
                 }
-                return Port(name: port.name ?? "", number: number, target: target, transport: port.transport.lowercased())
+                return Port(
+                    name: port.name ?? "", number: number, target: target, transport: port.transport.lowercased())
             }
         )
         address = addresses[host]

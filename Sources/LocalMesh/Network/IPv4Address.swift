@@ -12,7 +12,9 @@ package struct IPv4Address: Hashable, Comparable, Sendable, CustomStringConverti
         guard parts.count == 4 else { return nil }
         var value: UInt32 = 0
         for part in parts {
-            guard !part.isEmpty, part.utf8.allSatisfy({ (48...57).contains($0) }), let byte = UInt8(part) else { return nil }
+            guard !part.isEmpty, part.utf8.allSatisfy({ (48...57).contains($0) }), let byte = UInt8(part) else {
+                return nil
+            }
             value = value << 8 | UInt32(byte)
         }
         self.value = value

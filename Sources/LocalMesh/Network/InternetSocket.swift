@@ -8,7 +8,8 @@ enum InternetSocket {
         guard socket >= 0 else { throw Files.failure("opening a socket") }
         var yes: Int32 = 1
         setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        guard with(address, port, { bind(socket, $0, $1) }) == 0, type != SOCK_STREAM || listen(socket, 4096) == 0 else {
+        guard with(address, port, { bind(socket, $0, $1) }) == 0, type != SOCK_STREAM || listen(socket, 4096) == 0
+        else {
             let error = errno
             close(socket)
             throw Files.failure("listening on \(address):\(port)", error)
@@ -17,7 +18,8 @@ enum InternetSocket {
     }
 
     /// - Parameter timeoutSeconds: 0 is none.
-    static func connected(_ type: __socket_type, _ address: IPv4Address, _ port: UInt16, timeoutSeconds: Int) -> Int32? {
+    static func connected(_ type: __socket_type, _ address: IPv4Address, _ port: UInt16, timeoutSeconds: Int) -> Int32?
+    {
         let socket = Glibc.socket(AF_INET, Int32(type.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { return nil }
         var limit = timeval(tv_sec: timeoutSeconds, tv_usec: 0)

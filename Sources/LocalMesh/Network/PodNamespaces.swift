@@ -34,7 +34,8 @@ package struct PodNetwork: Sendable {
     /// Builds the bridge in the namespace of the calling process.
     package init(children: ChildProcesses, nft: String) throws(LocalMeshError) {
         var failure = martlet_failure()
-        let index = martlet_make_bridge("martlet0", AddressPool.bridge.networkOrder, Int32(AddressPool.prefix), &failure)
+        let index = martlet_make_bridge(
+            "martlet0", AddressPool.bridge.networkOrder, Int32(AddressPool.prefix), &failure)
         guard index > 0 else { throw .step("building the bridge", failure) }
         bridge = index
         self.children = children

@@ -22,7 +22,8 @@ package struct PortMapping: Equatable, Sendable, Codable {
     /// `GATEWAY=HOST`, as in `80=9000`.
     package static func parse(_ text: String) throws(LocalMeshError) -> (gateway: UInt16, host: UInt16) {
         let parts = text.split(separator: "=", omittingEmptySubsequences: false)
-        guard parts.count == 2, let gateway = UInt16(parts[0]), gateway > 0, let host = UInt16(parts[1]), host > 0 else {
+        guard parts.count == 2, let gateway = UInt16(parts[0]), gateway > 0, let host = UInt16(parts[1]), host > 0
+        else {
             throw .invalid(what: "port map '\(text)'", reason: "expected GATEWAYPORT=HOSTPORT, as in 80=9000")
         }
         return (gateway, host)

@@ -55,7 +55,9 @@ package struct ServiceRules: Equatable, Sendable {
                     translations.append("\(match) dnat to \(only.address):\(only.port)")
                 } else {
                     // Every endpoint has its port, and the target of a map pairs them.
-                    let choices = port.endpoints.enumerated().map { "\($0.offset) : \($0.element.address) . \($0.element.port)" }
+                    let choices = port.endpoints.enumerated().map {
+                        "\($0.offset) : \($0.element.address) . \($0.element.port)"
+                    }
                     translations.append(
                         "\(match) dnat ip to numgen random mod \(choices.count) map { \(choices.joined(separator: ", ")) }"
                     )

@@ -71,7 +71,9 @@ package struct ContainerCommand: Equatable, Sendable {
                 values.set(variable.name, try EnvironmentExpansion.imageMap(variable.value, names))
             }
             words = expanded
-            directory = try entry.directory.map { text throws(LocalMeshError) in try EnvironmentExpansion.imageMap(text, names) }
+            directory = try entry.directory.map { text throws(LocalMeshError) in
+                try EnvironmentExpansion.imageMap(text, names)
+            }
         } else {
             throw .noCommand(
                 container: container.name,
@@ -156,7 +158,8 @@ private struct Variables {
         case "metadata.namespace": return template.namespace
         case "metadata.uid": return "\(template.namespace)-\(pod.name)"
         case "metadata.labels":
-            return template.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\"\($0.value)\"" }.joined(separator: "\n")
+            return template.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\"\($0.value)\"" }.joined(
+                separator: "\n")
         case "spec.serviceAccountName": return template.serviceAccount
         case "spec.nodeName": return pod.node
         case "status.podIP", "status.podIPs": return pod.address

@@ -36,12 +36,16 @@ extension ImageMap {
                 arguments: reader.has("args") ? reader.strings("args") : nil,
                 directory: reader.string("workingDir")
             )
-            if entry.command.isEmpty { reader.error("command", "a command is required: what runs instead of the image") }
+            if entry.command.isEmpty {
+                reader.error("command", "a command is required: what runs instead of the image")
+            }
             // Both `NAME: value` and Kubernetes's list of names and values.
             if case .sequence = reader.node("env")?.content {
                 entry.environment = reader.objects("env", Variable.self).map { EnvironmentVariable($0.name, $0.value) }
             } else {
-                entry.environment = reader.stringMap("env").sorted { $0.key < $1.key }.map { EnvironmentVariable($0.key, $0.value) }
+                entry.environment = reader.stringMap("env").sorted { $0.key < $1.key }.map {
+                    EnvironmentVariable($0.key, $0.value)
+                }
             }
         }
     }

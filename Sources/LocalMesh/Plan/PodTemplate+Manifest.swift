@@ -72,7 +72,8 @@ extension LocalMesh.PodTemplate.Container {
                 case .field(let path): .field(name: variable.name, path: path)
                 case .resource: .value(name: variable.name, value: "")
                 case .configMap(let name, let key, let optional):
-                    .key(name: variable.name, source: .init(kind: "ConfigMap", name: name), key: key, optional: optional)
+                    .key(
+                        name: variable.name, source: .init(kind: "ConfigMap", name: name), key: key, optional: optional)
                 case .secret(let name, let key, let optional):
                     .key(name: variable.name, source: .init(kind: "Secret", name: name), key: key, optional: optional)
                 }
@@ -93,7 +94,8 @@ extension LocalMesh.PodTemplate.Container {
         case .http(let path, let port, let scheme, let headers):
             // Without a TLS client here, an HTTPS probe asks whether the port is open.
             question = number(port).map {
-                scheme == "HTTPS" ? .tcp(port: $0) : .http(port: $0, path: path.hasPrefix("/") ? path : "/\(path)", headers: headers)
+                scheme == "HTTPS"
+                    ? .tcp(port: $0) : .http(port: $0, path: path.hasPrefix("/") ? path : "/\(path)", headers: headers)
             }
         case .tcp(let port): question = number(port).map { .tcp(port: $0) }
         case .grpc(let port, _): question = UInt16(exactly: port).map { .tcp(port: $0) }

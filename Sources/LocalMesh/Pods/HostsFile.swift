@@ -24,7 +24,10 @@ package struct HostsFile: Equatable, Sendable {
 
     /// The names of a service that a pod of `namespace` may use without a DNS server.
     package static func names(of service: String, in serviceNamespace: String, seenFrom namespace: String) -> [String] {
-        let long = ["\(service).\(serviceNamespace).svc.cluster.local", "\(service).\(serviceNamespace).svc", "\(service).\(serviceNamespace)"]
+        let long = [
+            "\(service).\(serviceNamespace).svc.cluster.local", "\(service).\(serviceNamespace).svc",
+            "\(service).\(serviceNamespace)",
+        ]
         return serviceNamespace == namespace ? long + [service] : long
     }
 

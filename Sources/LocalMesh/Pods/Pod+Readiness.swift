@@ -71,7 +71,9 @@ extension Pod {
                 probe.get(path, headers: headers, limit: 1024).map { (200..<400).contains($0.status) } ?? false
             }
         case .command(let words):
-            guard let path = try? Files.program(words.first ?? "", martlet: context.executable, environment: environment) else {
+            guard
+                let path = try? Files.program(words.first ?? "", martlet: context.executable, environment: environment)
+            else {
                 return false
             }
             let request = ChildProcesses.Request(

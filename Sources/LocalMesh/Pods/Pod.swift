@@ -107,7 +107,8 @@ package actor Pod {
         var rules: String?
         if template.kind == .pod {
             let text =
-                template.sidecar ? try CaptureRules(annotations: template.annotations).text : await context.serviceRules().text
+                template.sidecar
+                ? try CaptureRules(annotations: template.annotations).text : await context.serviceRules().text
             try Files.write(text, to: files.rules)
             rules = files.rules
         }
@@ -194,7 +195,8 @@ package actor Pod {
         if environment.isEmpty { environment = command.environment }
         let log = try Files.openLog(PodFiles(pod: self).applicationLog)
         return ChildProcesses.Request(
-            path: try Files.program(command.words.first ?? "", martlet: context.executable, environment: command.environment),
+            path: try Files.program(
+                command.words.first ?? "", martlet: context.executable, environment: command.environment),
             words: command.words,
             environment: command.environment,
             directory: command.directory,

@@ -51,7 +51,8 @@ struct PodFiles {
     func proxyRequest(namespaces: PodNamespaces?) throws -> ChildProcesses.Request {
         let context = pod.context
         var words = [
-            context.executable, "proxy", "-c", bootstrap, "--tokens", tokens, "--socket-mark", String(CaptureRules.mark),
+            context.executable, "proxy", "-c", bootstrap, "--tokens", tokens, "--socket-mark",
+            String(CaptureRules.mark),
             "--status-listen", "0.0.0.0:15021", "--prometheus-listen", "0.0.0.0:15090", "--access-log", accessLog,
             "--concurrency", String(context.concurrency), "--log-level", context.proxyLogLevel,
         ]

@@ -27,11 +27,15 @@ struct PodVolumes {
         }
     }
 
-    private mutating func add(_ mount: PodTemplate.Mount, _ volume: PodTemplate.Volume, wantedBy: String) throws(LocalMeshError) {
+    private mutating func add(_ mount: PodTemplate.Mount, _ volume: PodTemplate.Volume, wantedBy: String)
+        throws(LocalMeshError)
+    {
         let target = mount.path.hasSuffix("/") && mount.path.count > 1 ? String(mount.path.dropLast()) : mount.path
         guard !visible.contains(where: { $0 == target || $0.hasPrefix("\(target)/") }) else {
             // Its files would hide our own; for an empty folder the host's serves.
-            if volume != .empty { remarks.append("volume \(mount.volume) is not mounted: \(target) holds files of the mesh") }
+            if volume != .empty {
+                remarks.append("volume \(mount.volume) is not mounted: \(target) holds files of the mesh")
+            }
             return
         }
         var source = "\(folder)/volumes/\(mount.volume)"

@@ -25,7 +25,9 @@ package struct Probe: Sendable {
     }
 
     /// The status and body of a GET; nil when there is no answer in time.
-    package func get(_ path: String, headers: [String: String] = [:], limit: Int = 4 << 20) -> (status: Int, body: String)? {
+    package func get(_ path: String, headers: [String: String] = [:], limit: Int = 4 << 20) -> (
+        status: Int, body: String
+    )? {
         guard let socket = connected() else { return nil }
         defer { close(socket) }
         var lines = ["GET \(path) HTTP/1.1", "Connection: close", "User-Agent: martlet-probe"]

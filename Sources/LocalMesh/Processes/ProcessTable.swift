@@ -17,7 +17,9 @@ enum ProcessTable {
             }
             guard let process = Int32(name), process > 1 else { continue }
             var found = stat()
-            if stat("/proc/\(process)/ns/net", &found) == 0, found.st_ino == wanted.st_ino, found.st_dev == wanted.st_dev {
+            if stat("/proc/\(process)/ns/net", &found) == 0, found.st_ino == wanted.st_ino,
+                found.st_dev == wanted.st_dev
+            {
                 Glibc.kill(process, SIGKILL)
             }
         }

@@ -35,7 +35,8 @@ struct ClusterCompiler {
             balancing: balancing(cluster),
             upstream: http.upstream,
             connectTimeoutMilliseconds: cluster.hasConnectTimeout
-                ? milliseconds(cluster.connectTimeout, path: "connect_timeout", fallback: 5_000, issues: &issues) : 5_000,
+                ? milliseconds(cluster.connectTimeout, path: "connect_timeout", fallback: 5_000, issues: &issues)
+                : 5_000,
             tls: socket,
             limits: limits(cluster.circuitBreakers),
             idleTimeoutMilliseconds: http.idleTimeoutMilliseconds,
@@ -57,7 +58,9 @@ struct ClusterCompiler {
         refuse(cluster.originalDstLbConfig.useHTTPHeader, "original_dst_lb_config.use_http_header")
         refuse(cluster.originalDstLbConfig.hasUpstreamPortOverride, "original_dst_lb_config.upstream_port_override")
         refuse(cluster.lbPolicy == .loadBalancingPolicyConfig, "lb_policy")
-        refuse(cluster.commonLbConfig.closeConnectionsOnHostSetChange, "common_lb_config.close_connections_on_host_set_change")
+        refuse(
+            cluster.commonLbConfig.closeConnectionsOnHostSetChange,
+            "common_lb_config.close_connections_on_host_set_change")
     }
 
     private func discovery(_ type: Message.DiscoveryType) -> ClusterDescriptor.Discovery {

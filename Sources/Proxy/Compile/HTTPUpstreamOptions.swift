@@ -31,7 +31,8 @@ struct HTTPUpstreamOptions {
         maxRequestsPerConnection = common.maxRequestsPerConnection.value
         if common.hasMaxStreamDuration {
             issues.append(
-                CompileIssue(path: path + ".common_http_protocol_options.max_stream_duration", message: "not supported yet"))
+                CompileIssue(
+                    path: path + ".common_http_protocol_options.max_stream_duration", message: "not supported yet"))
         }
         switch options.upstreamProtocolOptions {
         case .explicitHTTPConfig(let explicit):

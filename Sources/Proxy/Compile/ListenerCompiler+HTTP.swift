@@ -34,7 +34,8 @@ extension ListenerCompiler {
             mergesSlashes: manager.mergeSlashes,
             acceptsHTTP10: manager.httpProtocolOptions.acceptHTTP10,
             defaultHostForHTTP10: Array(manager.httpProtocolOptions.defaultHostForHTTP10.utf8),
-            maxRequestHeadBytes: manager.hasMaxRequestHeadersKb ? Int(manager.maxRequestHeadersKb.value) * 1024 : 60 * 1024,
+            maxRequestHeadBytes: manager.hasMaxRequestHeadersKb
+                ? Int(manager.maxRequestHeadersKb.value) * 1024 : 60 * 1024,
             upgrades: manager.upgradeConfigs.filter { !$0.hasEnabled || $0.enabled.value }.map {
                 $0.upgradeType.lowercased()
             },
@@ -52,13 +53,16 @@ extension ListenerCompiler {
         refuse(!manager.via.isEmpty, "via")
         refuse(
             manager.pathWithEscapedSlashesAction.rawValue > 1, "path_with_escaped_slashes_action")
-        refuse(manager.commonHTTPProtocolOptions.hasMaxStreamDuration, "common_http_protocol_options.max_stream_duration")
+        refuse(
+            manager.commonHTTPProtocolOptions.hasMaxStreamDuration, "common_http_protocol_options.max_stream_duration")
         refuse(
             manager.commonHTTPProtocolOptions.headersWithUnderscoresAction != .allow,
             "common_http_protocol_options.headers_with_underscores_action")
     }
 
-    private mutating func routeTable(_ manager: Manager, inline name: String, path: String) -> (number: Int?, name: String) {
+    private mutating func routeTable(_ manager: Manager, inline name: String, path: String) -> (
+        number: Int?, name: String
+    ) {
         switch manager.routeSpecifier {
         case .rds(let rds):
             if rds.routeConfigName.isEmpty {
@@ -84,7 +88,9 @@ extension ListenerCompiler {
             if isSet { target = milliseconds(value, path: "\(path).\(field)", fallback: target, issues: &issues) }
         }
         let common = manager.commonHTTPProtocolOptions
-        read(common.hasIdleTimeout, common.idleTimeout, "common_http_protocol_options.idle_timeout", &result.idleMilliseconds)
+        read(
+            common.hasIdleTimeout, common.idleTimeout, "common_http_protocol_options.idle_timeout",
+            &result.idleMilliseconds)
         read(
             common.hasMaxConnectionDuration, common.maxConnectionDuration,
             "common_http_protocol_options.max_connection_duration", &result.maxConnectionMilliseconds)
@@ -92,7 +98,9 @@ extension ListenerCompiler {
         read(
             manager.hasRequestHeadersTimeout, manager.requestHeadersTimeout, "request_headers_timeout",
             &result.requestHeadMilliseconds)
-        read(manager.hasStreamIdleTimeout, manager.streamIdleTimeout, "stream_idle_timeout", &result.streamIdleMilliseconds)
+        read(
+            manager.hasStreamIdleTimeout, manager.streamIdleTimeout, "stream_idle_timeout",
+            &result.streamIdleMilliseconds)
         read(manager.hasDrainTimeout, manager.drainTimeout, "drain_timeout", &result.drainMilliseconds)
         return result
     }
@@ -152,14 +160,19 @@ extension ListenerCompiler {
             }
         }
         if !endsWithRouter {
-            issues.append(CompileIssue(path: path + ".http_filters", message: "must end with envoy.filters.http.router"))
+            issues.append(
+                CompileIssue(path: path + ".http_filters", message: "must end with envoy.filters.http.router"))
         }
         return result
     }
 
     /// Accepts a filter that injects nothing; anything else is refused.
-    private mutating func requireEmpty<M: Message & Equatable>(_ any: Google_Protobuf_Any, as type: M.Type, path: String) {
+    private mutating func requireEmpty<M: Message & Equatable>(
+        _ any: Google_Protobuf_Any, as type: M.Type, path: String
+    ) {
         guard let message = unpack(any, as: type, path: path + ".typed_config", issues: &issues) else { return }
-        if message != M() { issues.append(CompileIssue(path: path + ".typed_config", message: "fault injection is not supported yet")) }
+        if message != M() {
+            issues.append(CompileIssue(path: path + ".typed_config", message: "fault injection is not supported yet"))
+        }
     }
 }

@@ -4,7 +4,8 @@ import XDS
 
 extension ListenerCompiler {
     /// envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.
-    mutating func tcpProxy(_ any: Google_Protobuf_Any, direction: TrafficDirection, path: String) -> TCPProxyDescriptor? {
+    mutating func tcpProxy(_ any: Google_Protobuf_Any, direction: TrafficDirection, path: String) -> TCPProxyDescriptor?
+    {
         guard
             let proxy = unpack(
                 any, as: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.self, path: path, issues: &issues)
@@ -32,7 +33,8 @@ extension ListenerCompiler {
         case nil: break
         }
         guard !targets.isEmpty else {
-            issues.append(CompileIssue(path: path, message: "needs cluster, or weighted_clusters with a weight above 0"))
+            issues.append(
+                CompileIssue(path: path, message: "needs cluster, or weighted_clusters with a weight above 0"))
             return nil
         }
         return TCPProxyDescriptor(

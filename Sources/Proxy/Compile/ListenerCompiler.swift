@@ -13,7 +13,8 @@ struct ListenerCompiler {
         refuseUnsupported(listener)
         guard let address = listener.address.socketAddress else {
             issues.append(
-                CompileIssue(path: "address", message: "needs socket_address with a literal IP and port_value, or pipe"))
+                CompileIssue(path: "address", message: "needs socket_address with a literal IP and port_value, or pipe")
+            )
             return nil
         }
         let filters = listenerFilters(listener)
@@ -41,7 +42,8 @@ struct ListenerCompiler {
             inspectsHTTP: filters.inspectsHTTP,
             inspectionTimeoutMilliseconds: listener.hasListenerFiltersTimeout
                 ? milliseconds(
-                    listener.listenerFiltersTimeout, path: "listener_filters_timeout", fallback: 15_000, issues: &issues)
+                    listener.listenerFiltersTimeout, path: "listener_filters_timeout", fallback: 15_000, issues: &issues
+                )
                 : 15_000,
             filterChains: chains,
             defaultFilterChain: fallback,
@@ -60,7 +62,8 @@ struct ListenerCompiler {
         refuse(!listener.socketOptions.isEmpty, "socket_options")
         refuse(!listener.accessLog.isEmpty, "access_log")
         if case .socketAddress(let socket)? = listener.address.address, socket.protocol == .udp {
-            issues.append(CompileIssue(path: "address.socket_address.protocol", message: "UDP listeners are not supported"))
+            issues.append(
+                CompileIssue(path: "address.socket_address.protocol", message: "UDP listeners are not supported"))
         }
     }
 
@@ -150,7 +153,8 @@ struct ListenerCompiler {
         let place = path + ".typed_config"
         guard
             let message = unpack(
-                any, as: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.self, path: place, issues: &issues)
+                any, as: Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext.self, path: place,
+                issues: &issues)
         else { return nil }
         let spec = TLSSpec(downstream: message, path: place, issues: &issues)
         return DownstreamTLSDescriptor(

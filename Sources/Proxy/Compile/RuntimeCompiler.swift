@@ -118,7 +118,8 @@ package struct RuntimeCompiler {
             result.secrets.formUnion(socketMatchSecrets(cluster))
         }
         for listener in listeners.values {
-            for chain in listener.descriptor.filterChains + [listener.descriptor.defaultFilterChain].compactMap({ $0 }) {
+            for chain in listener.descriptor.filterChains + [listener.descriptor.defaultFilterChain].compactMap({ $0 })
+            {
                 guard let context = chain.tls?.context else { continue }
                 result.secrets.formUnion(parts.registry.tlsSpecs[context].secretNames)
             }

@@ -12,13 +12,16 @@ extension TLSSpec {
     ) {
         self.init(isServer: true)
         requiresClientCertificate = message.requireClientCertificate.value
-        if message.requireSni.value { issues.append(CompileIssue(path: path + ".require_sni", message: "not supported yet")) }
+        if message.requireSni.value {
+            issues.append(CompileIssue(path: path + ".require_sni", message: "not supported yet"))
+        }
         read(message.commonTlsContext, path: path + ".common_tls_context", issues: &issues)
         if chain == .none {
             issues.append(
                 CompileIssue(
                     path: path + ".common_tls_context.tls_certificates",
-                    message: "a server needs a certificate: give tls_certificates or tls_certificate_sds_secret_configs"))
+                    message: "a server needs a certificate: give tls_certificates or tls_certificate_sds_secret_configs"
+                ))
         }
         if requiresClientCertificate, trust == .none, !acceptsUntrusted {
             issues.append(
@@ -68,7 +71,8 @@ extension TLSSpec {
     private mutating func readCertificate(_ common: TLSContextMessage, path: String, issues: inout [CompileIssue]) {
         if common.tlsCertificates.count + common.tlsCertificateSdsSecretConfigs.count > 1 {
             issues.append(
-                CompileIssue(path: path + ".tls_certificates", message: "more than one certificate is not supported yet"))
+                CompileIssue(
+                    path: path + ".tls_certificates", message: "more than one certificate is not supported yet"))
         }
         if let certificate = common.tlsCertificates.first {
             chain = Self.source(certificate.certificateChain)
@@ -94,7 +98,8 @@ extension TLSSpec {
             switch rule.sanType {
             case .uri: addRule(.uri, rule.matcher, path: place, issues: &issues)
             case .dns: addRule(.dns, rule.matcher, path: place, issues: &issues)
-            default: issues.append(CompileIssue(path: place + ".san_type", message: "only URI and DNS names are supported"))
+            default:
+                issues.append(CompileIssue(path: place + ".san_type", message: "only URI and DNS names are supported"))
             }
         }
         for (index, matcher) in validation.matchSubjectAltNames.enumerated() {
@@ -103,14 +108,16 @@ extension TLSSpec {
     }
 
     private mutating func addRule(
-        _ kind: NameRule.Kind, _ matcher: Envoy_Type_Matcher_V3_StringMatcher, path: String, issues: inout [CompileIssue]
+        _ kind: NameRule.Kind, _ matcher: Envoy_Type_Matcher_V3_StringMatcher, path: String,
+        issues: inout [CompileIssue]
     ) {
         switch matcher.matchPattern {
         case .exact(let text): nameRules.append(NameRule(kind: kind, pattern: .exact(text)))
         case .prefix(let text): nameRules.append(NameRule(kind: kind, pattern: .prefix(text)))
         case .suffix(let text): nameRules.append(NameRule(kind: kind, pattern: .suffix(text)))
         case .contains(let text): nameRules.append(NameRule(kind: kind, pattern: .contains(text)))
-        default: issues.append(CompileIssue(path: path, message: "only exact, prefix, suffix and contains are supported"))
+        default:
+            issues.append(CompileIssue(path: path, message: "only exact, prefix, suffix and contains are supported"))
         }
     }
 }

@@ -52,7 +52,8 @@ func unpack<M: Message>(
     _ any: Google_Protobuf_Any, as type: M.Type, path: String, issues: inout [CompileIssue]
 ) -> M? {
     guard any.isA(type) else {
-        issues.append(CompileIssue(path: path, message: "\(any.typeURL) is not supported here; expected \(M.protoMessageName)"))
+        issues.append(
+            CompileIssue(path: path, message: "\(any.typeURL) is not supported here; expected \(M.protoMessageName)"))
         return nil
     }
     do {

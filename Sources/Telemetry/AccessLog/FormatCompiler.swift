@@ -56,7 +56,9 @@ struct FormatCompiler {
     /// A single command keeps its type; text around it, or several commands, make a string.
     private mutating func addString(_ text: String, prefix: String, path: String) throws(AccessLogFormatError) {
         let parts: [FormatParser.Part]
-        do { parts = try FormatParser.parts(of: text) } catch { throw AccessLogFormatError(key: path, message: error.message) }
+        do { parts = try FormatParser.parts(of: text) } catch {
+            throw AccessLogFormatError(key: path, message: error.message)
+        }
         if parts.count == 1, case .command = parts[0] {
             try add(parts[0], style: .value, key: path, prefix: prefix)
             return

@@ -49,10 +49,12 @@ package struct ClusterStatistics: StatisticGroup {
             StatisticField(
                 "upstream_cx_overflow", .counter, \.connectionOverflows, "Connections that a circuit breaker refused."),
             StatisticField("upstream_cx_destroy", .counter, \.destroyedConnections, "Connections that were closed."),
-            StatisticField("upstream_cx_idle_timeout", .counter, \.idleTimeouts, "Connections that were idle too long."),
+            StatisticField(
+                "upstream_cx_idle_timeout", .counter, \.idleTimeouts, "Connections that were idle too long."),
             StatisticField(
                 "upstream_cx_none_healthy", .counter, \.noHealthyUpstream, "Requests that found no healthy endpoint."),
-            StatisticField("upstream_cx_protocol_error", .counter, \.protocolErrors, "Connections with protocol errors."),
+            StatisticField(
+                "upstream_cx_protocol_error", .counter, \.protocolErrors, "Connections with protocol errors."),
             StatisticField("upstream_cx_tx_bytes_total", .counter, \.sentBytes, "Bytes sent to endpoints."),
             StatisticField("upstream_cx_rx_bytes_total", .counter, \.receivedBytes, "Bytes received from endpoints."),
             StatisticField("ssl.handshake", .counter, \.handshakes, "TLS handshakes that succeeded."),
@@ -78,7 +80,8 @@ package struct ClusterStatistics: StatisticGroup {
             StatisticField("upstream_rq_retry", .counter, \.retries, "Retries."),
             StatisticField("upstream_rq_retry_success", .counter, \.retrySuccesses, "Retries that succeeded."),
             StatisticField(
-                "upstream_rq_retry_limit_exceeded", .counter, \.retriesExhausted, "Requests whose retries were used up."),
+                "upstream_rq_retry_limit_exceeded", .counter, \.retriesExhausted, "Requests whose retries were used up."
+            ),
             StatisticField(
                 "upstream_rq_retry_overflow", .counter, \.retriesOverflowed, "Retries that a circuit breaker refused."),
         ]

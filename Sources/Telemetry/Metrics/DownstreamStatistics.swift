@@ -35,7 +35,8 @@ package struct HTTPStatistics: StatisticGroup {
             StatisticField("downstream_cx_active", .gauge, \.activeConnections, "Connections that are open."),
             StatisticField(
                 "downstream_cx_protocol_error", .counter, \.protocolErrors, "Connections with protocol errors."),
-            StatisticField("downstream_cx_idle_timeout", .counter, \.idleTimeouts, "Connections that were idle too long."),
+            StatisticField(
+                "downstream_cx_idle_timeout", .counter, \.idleTimeouts, "Connections that were idle too long."),
             StatisticField("downstream_cx_rx_bytes_total", .counter, \.receivedBytes, "Bytes received from clients."),
             StatisticField("downstream_cx_tx_bytes_total", .counter, \.sentBytes, "Bytes sent to clients."),
             StatisticField("downstream_rq_total", .counter, \.requests, "Requests."),

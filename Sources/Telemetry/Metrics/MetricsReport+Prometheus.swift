@@ -65,7 +65,8 @@ extension MetricsReport {
                     name + "_xx", labels: "envoy_response_code_class=\"\(digit)\"," + labels, classes[digit])
             }
         }
-        text.family(name + "_time", .histogram, help: "Milliseconds from a request's first byte to its response's last.")
+        text.family(
+            name + "_time", .histogram, help: "Milliseconds from a request's first byte to its response's last.")
         for (number, labels) in zip(order, labels) {
             text.histogram(name + "_time", labels: labels, scopes[number][keyPath: responses.path].time)
         }

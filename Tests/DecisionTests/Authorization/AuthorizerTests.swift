@@ -37,7 +37,8 @@ struct Caller: Sendable {
         let head = HeadView(table, bytes: bytes.span)
         let input = AuthorizationInput(
             head: isHTTP ? head : nil, principal: principal.span, isAuthenticated: isAuthenticated,
-            serverName: serverName.span, source: source, remote: remote, destination: destination, destinationPort: port)
+            serverName: serverName.span, source: source, remote: remote, destination: destination, destinationPort: port
+        )
         return authorizer.decide(input)
     }
 }
@@ -106,7 +107,9 @@ struct AuthorizerTests {
         .header(HeaderMatchSpec(name: ":method", test: .matches(.exact(text))))
     }
 
-    private static func range(_ bits: UInt32, _ length: Int) -> AddressRange { AddressRange(.ipv4(bits), length: length) }
+    private static func range(_ bits: UInt32, _ length: Int) -> AddressRange {
+        AddressRange(.ipv4(bits), length: length)
+    }
 
     static let cases: [Case] = [
         Case(name: "always", condition: .always, holds: true),
@@ -115,12 +118,16 @@ struct AuthorizerTests {
         Case(name: "any of nothing", condition: .any([]), holds: false),
         Case(name: "method", condition: method("GET"), holds: true),
         Case(name: "other method", condition: method("POST"), holds: false),
-        Case(name: "path without its query", condition: .path(.exact("/info")), caller: Caller(path: "/info?x=1"), holds: true),
+        Case(
+            name: "path without its query", condition: .path(.exact("/info")), caller: Caller(path: "/info?x=1"),
+            holds: true),
         Case(name: "path prefix", condition: .path(.prefix("/admin")), holds: false),
         Case(name: "path regex is whole", condition: .path(.regex("/in")), holds: false),
         Case(
             name: "host in any case",
-            condition: .header(HeaderMatchSpec(name: ":authority", test: .matches(StringPattern(.prefix, "HTTPBIN.", ignoresCase: true)))),
+            condition: .header(
+                HeaderMatchSpec(
+                    name: ":authority", test: .matches(StringPattern(.prefix, "HTTPBIN.", ignoresCase: true)))),
             holds: true),
         Case(
             name: "header", condition: .header(HeaderMatchSpec(name: "x-token", test: .matches(.exact("a")))),
@@ -142,7 +149,8 @@ struct AuthorizerTests {
             caller: plain, holds: true),
         Case(name: "source range", condition: .sourceAddress(range(0x0A00_0000, 8)), holds: true),
         Case(name: "source range elsewhere", condition: .sourceAddress(range(0x0B00_0000, 8)), holds: false),
-        Case(name: "source is not the forwarded client", condition: .sourceAddress(range(0xC0A8_0000, 16)), holds: false),
+        Case(
+            name: "source is not the forwarded client", condition: .sourceAddress(range(0xC0A8_0000, 16)), holds: false),
         Case(name: "forwarded client", condition: .remoteAddress(range(0xC0A8_0001, 32)), holds: true),
         Case(name: "everything in /0", condition: .sourceAddress(range(0xFFFF_FFFF, 0)), holds: true),
         Case(
@@ -164,7 +172,10 @@ struct AuthorizerTests {
         Case(
             name: "nested",
             condition: .all([
-                .any([method("POST"), .all([method("GET"), .not(.path(.exact("/info")))]), .sourceAddress(range(0x0A00_0001, 32))]),
+                .any([
+                    method("POST"), .all([method("GET"), .not(.path(.exact("/info")))]),
+                    .sourceAddress(range(0x0A00_0001, 32)),
+                ]),
                 .not(.any([.destinationPort(1...2), .not(.principal(nil))])),
             ]), holds: true),
     ]

@@ -90,10 +90,12 @@ struct BalancerTests {
         #expect(counts[1] > counts[0] * 4, "seed \(seed): \(counts)")
     }
 
-    @Test("an unhealthy host gets nothing, its turn goes to the others", arguments: [
-        BalancerSpec.Policy.roundRobin, .random, .leastRequest(choices: 2),
-        .ringHash(minimumSize: 1024, maximumSize: 8 << 20), .maglev(tableSize: 65_537),
-    ])
+    @Test(
+        "an unhealthy host gets nothing, its turn goes to the others",
+        arguments: [
+            BalancerSpec.Policy.roundRobin, .random, .leastRequest(choices: 2),
+            .ringHash(minimumSize: 1024, maximumSize: 8 << 20), .maglev(tableSize: 65_537),
+        ])
     func health(policy: BalancerSpec.Policy) {
         let seed = UInt64.random(in: .min ... .max)
         let hosts = (0..<4).map { BalancerHost(hashKey: "10.0.0.\($0):80") }
@@ -209,10 +211,12 @@ struct ConsistentHashTests {
         #expect(counts[0] > 2 * counts[1] / 2 && counts[0] > 700, "\(counts)")
     }
 
-    @Test("the hash is xxHash64", arguments: [
-        ("", 0xEF46_DB37_51D8_E999), ("a", 0xD24E_C4F1_A98C_6E5B), ("abc", 0x44BC_2CF5_AD77_0999),
-        ("Nobody inspects the spammish repetition", 0xFBCE_A83C_8A37_8BF1),
-    ] as [(String, UInt64)])
+    @Test(
+        "the hash is xxHash64",
+        arguments: [
+            ("", 0xEF46_DB37_51D8_E999), ("a", 0xD24E_C4F1_A98C_6E5B), ("abc", 0x44BC_2CF5_AD77_0999),
+            ("Nobody inspects the spammish repetition", 0xFBCE_A83C_8A37_8BF1),
+        ] as [(String, UInt64)])
     func reference(text: String, expected: UInt64) {
         #expect(hash(text) == expected)
     }

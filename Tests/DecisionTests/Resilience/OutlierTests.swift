@@ -37,9 +37,11 @@ struct OutlierTests {
         #expect(detector.ejections(0) == factor - 1)
     }
 
-    @Test("not more than the share may be out, but one always", arguments: [
-        (2, 10, 1), (10, 10, 1), (10, 50, 5), (3, 100, 3),
-    ])
+    @Test(
+        "not more than the share may be out, but one always",
+        arguments: [
+            (2, 10, 1), (10, 10, 1), (10, 50, 5), (3, 100, 3),
+        ])
     func share(hosts: Int, percent: Int, expected: Int) {
         var policy = OutlierPolicy()
         policy.consecutive5xx = 1

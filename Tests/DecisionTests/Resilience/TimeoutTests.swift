@@ -10,24 +10,30 @@ struct TimeoutTests {
         #expect(plan.isFromRequest)
     }
 
-    @Test("a try that may last as long as the whole has no limit of its own", arguments: [
-        (1000, 200, 200), (1000, 1000, 0), (1000, 2000, 0), (0, 200, 200),
-    ] as [(UInt64, UInt64, UInt64)])
+    @Test(
+        "a try that may last as long as the whole has no limit of its own",
+        arguments: [
+            (1000, 200, 200), (1000, 1000, 0), (1000, 2000, 0), (0, 200, 200),
+        ] as [(UInt64, UInt64, UInt64)])
     func perTry(total: UInt64, perTry: UInt64, expected: UInt64) {
         #expect(TimeoutPlan(route: total, perTry: perTry).perTry == expected)
     }
 
-    @Test("grpc-timeout counts as far as the route lets it", arguments: [
-        (5, nil, 100), (5, 0, 5), (5, 3, 3), (2, 3, 2), (nil, 3, 100), (0, 3, 3),
-    ] as [(UInt64?, UInt64?, UInt64)])
+    @Test(
+        "grpc-timeout counts as far as the route lets it",
+        arguments: [
+            (5, nil, 100), (5, 0, 5), (5, 3, 3), (2, 3, 2), (nil, 3, 100), (0, 3, 3),
+        ] as [(UInt64?, UInt64?, UInt64)])
     func grpc(asked: UInt64?, limit: UInt64?, expected: UInt64) {
         #expect(TimeoutPlan(route: 100, perTry: 0, grpc: asked, grpcLimit: limit).total == expected)
     }
 
-    @Test("grpc-timeout is read with its unit", arguments: [
-        ("1H", 3_600_000_000_000), ("10S", 10_000_000_000), ("250m", 250_000_000), ("7u", 7000), ("7n", 7),
-        ("", nil), ("S", nil), ("1", nil), ("1x", nil), ("123456789S", nil), ("-1S", nil),
-    ] as [(String, UInt64?)])
+    @Test(
+        "grpc-timeout is read with its unit",
+        arguments: [
+            ("1H", 3_600_000_000_000), ("10S", 10_000_000_000), ("250m", 250_000_000), ("7u", 7000), ("7n", 7),
+            ("", nil), ("S", nil), ("1", nil), ("1x", nil), ("123456789S", nil), ("-1S", nil),
+        ] as [(String, UInt64?)])
     func grpcText(text: String, expected: UInt64?) {
         let bytes = Array(text.utf8)
         let timeout = TimeoutPlan.grpcTimeout(bytes.span)

@@ -22,15 +22,17 @@ private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8
 
 @Suite("Route actions")
 struct RouteActionTests {
-    @Test("a prefix rewrite replaces what matched", arguments: [
-        (RouteMatchSpec.Path.prefix("/old"), "/new", "/old/x?q=1", "/new/x?q=1"),
-        (.prefix("/"), "/v1", "/x", "/v1x"),  // ⚠ the matched prefix is "/"
-        (.prefix("/a/"), "/", "/a/b", "/b"),
-        (.prefix("/a"), "/", "/a/b", "//b"),  // ⚠ only prefixes that end in / are cut cleanly
-        (.exact("/old"), "/new", "/old?q", "/new?q"),
-        (.regex("/o.*"), "/new", "/old/x?q", "/new?q"),
-        (.segmentPrefix("/a"), "/b", "/a/c", "/b/c"),
-    ])
+    @Test(
+        "a prefix rewrite replaces what matched",
+        arguments: [
+            (RouteMatchSpec.Path.prefix("/old"), "/new", "/old/x?q=1", "/new/x?q=1"),
+            (.prefix("/"), "/v1", "/x", "/v1x"),  // ⚠ the matched prefix is "/"
+            (.prefix("/a/"), "/", "/a/b", "/b"),
+            (.prefix("/a"), "/", "/a/b", "//b"),  // ⚠ only prefixes that end in / are cut cleanly
+            (.exact("/old"), "/new", "/old?q", "/new?q"),
+            (.regex("/o.*"), "/new", "/old/x?q", "/new?q"),
+            (.segmentPrefix("/a"), "/b", "/a/c", "/b/c"),
+        ])
     func prefixRewrite(match: RouteMatchSpec.Path, rewrite: String, path: String, expected: String) throws {
         let table = try table(match, forward { $0.prefixRewrite = rewrite })
         var output: [UInt8] = []
@@ -41,11 +43,13 @@ struct RouteActionTests {
         #expect(text(output) == expected)
     }
 
-    @Test("a regular expression rewrites the path, with its groups", arguments: [
-        ("/service/([^/]+)(/.*)", "\\2/instance/\\1", "/service/foo/v1?x=1", "/v1/instance/foo?x=1"),
-        ("one", "two", "/xxx/one/yyy/one/zzz", "/xxx/two/yyy/two/zzz"),
-        ("nothing", "x", "/a?nothing", "/a?nothing"),
-    ])
+    @Test(
+        "a regular expression rewrites the path, with its groups",
+        arguments: [
+            ("/service/([^/]+)(/.*)", "\\2/instance/\\1", "/service/foo/v1?x=1", "/v1/instance/foo?x=1"),
+            ("one", "two", "/xxx/one/yyy/one/zzz", "/xxx/two/yyy/two/zzz"),
+            ("nothing", "x", "/a?nothing", "/a?nothing"),
+        ])
     func regexRewrite(pattern: String, substitution: String, path: String, expected: String) throws {
         let table = try table(
             .prefix("/"),
@@ -150,7 +154,8 @@ struct RouteActionTests {
         #expect(table.string(route.body) == "gone")
     }
 
-    @Test("weights are proportional, whatever they sum to", arguments: [[90, 10], [1, 1, 1], [3, 0, 1]] as [[UInt32]])
+    @Test(
+        "weights are proportional, whatever they sum to", arguments: [[90, 10], [1, 1, 1], [3, 0, 1]] as [[UInt32]])
     func weights(_ weights: [UInt32]) throws {
         let targets = weights.enumerated().map { WeightedTargetSpec(cluster: ClusterID(index: UInt32($0)), weight: $1) }
         let table = try table(.prefix("/"), .forward(ForwardSpec(target: .weighted(targets))))
@@ -180,9 +185,11 @@ struct RouteActionTests {
         #expect(error?.path == "virtual_hosts[0].routes[0].route.weighted_clusters")
     }
 
-    @Test("header mutations run from the route to the configuration, or the other way round", arguments: [
-        (false, ["route", "host", "all"]), (true, ["all", "host", "route"]),
-    ])
+    @Test(
+        "header mutations run from the route to the configuration, or the other way round",
+        arguments: [
+            (false, ["route", "host", "all"]), (true, ["all", "host", "route"]),
+        ])
     func mutationOrder(mostSpecificWins: Bool, expected: [String]) throws {
         func setting(_ value: String) -> HeaderMutationSpec {
             var spec = HeaderMutationSpec()
@@ -209,9 +216,10 @@ struct RouteActionTests {
             $0.requestHeaders.removals = ["x-other"]
         }
         let decision = RequestHead().withView { table.decide($0, random: 0) }
-        #expect(decision.requestMutations.indices.map { table.string(table.mutation($0).name) } == [
-            "x-secret", "x-other",
-        ])
+        #expect(
+            decision.requestMutations.indices.map { table.string(table.mutation($0).name) } == [
+                "x-secret", "x-other",
+            ])
     }
 
     @Test("a decision names who made the route")
@@ -278,7 +286,8 @@ struct HashPolicyTests {
         let first = HashPolicySpec(source: .header("a"), terminal: true)
         let second = HashPolicySpec(source: .queryParameter("q"))
         #expect(try hash([first, second], request).value == hash([first], request).value)
-        #expect(try hash([HashPolicySpec(source: .header("a")), second], request).value != hash([first], request).value)
+        #expect(
+            try hash([HashPolicySpec(source: .header("a")), second], request).value != hash([first], request).value)
         #expect(try hash([HashPolicySpec(source: .sourceAddress)], request, source: "1.2.3.4").value != nil)
     }
 }

@@ -20,32 +20,36 @@ private func matches(_ match: RouteMatchSpec, _ request: RequestHead) throws -> 
 
 @Suite("Route matching")
 struct RouteMatchTests {
-    @Test("the path test", arguments: [
-        (RouteMatchSpec.Path.prefix("/foo"), "/foobar", true),  // ⚠ a string prefix, not a segment's
-        (.prefix("/foo"), "/fo", false),
-        (.prefix("/"), "/", true),
-        (.prefix("/foo"), "/Foo", false),
-        (.exact("/foo"), "/foo", true),
-        (.exact("/foo"), "/foo?x=1", true),  // ⚠ the query is no part of the path
-        (.exact("/foo"), "/foo/", false),
-        (.prefix("/foo?x"), "/foo?x=1", false),
-        (.regex("/v[0-9]+"), "/v12", true),
-        (.regex("/v[0-9]+"), "/v12/x", false),  // ⚠ the whole path has to match
-        (.regex("/v[0-9]+"), "/v12?y", true),
-        (.regex("(?i)/abc"), "/ABC", true),
-        (.segmentPrefix("/a"), "/a", true),
-        (.segmentPrefix("/a"), "/a/b", true),
-        (.segmentPrefix("/a"), "/ab", false),
-        (.segmentPrefix("/a"), "/a?q", true),
-    ])
+    @Test(
+        "the path test",
+        arguments: [
+            (RouteMatchSpec.Path.prefix("/foo"), "/foobar", true),  // ⚠ a string prefix, not a segment's
+            (.prefix("/foo"), "/fo", false),
+            (.prefix("/"), "/", true),
+            (.prefix("/foo"), "/Foo", false),
+            (.exact("/foo"), "/foo", true),
+            (.exact("/foo"), "/foo?x=1", true),  // ⚠ the query is no part of the path
+            (.exact("/foo"), "/foo/", false),
+            (.prefix("/foo?x"), "/foo?x=1", false),
+            (.regex("/v[0-9]+"), "/v12", true),
+            (.regex("/v[0-9]+"), "/v12/x", false),  // ⚠ the whole path has to match
+            (.regex("/v[0-9]+"), "/v12?y", true),
+            (.regex("(?i)/abc"), "/ABC", true),
+            (.segmentPrefix("/a"), "/a", true),
+            (.segmentPrefix("/a"), "/a/b", true),
+            (.segmentPrefix("/a"), "/ab", false),
+            (.segmentPrefix("/a"), "/a?q", true),
+        ])
     func path(test: RouteMatchSpec.Path, path: String, expected: Bool) throws {
         #expect(try matches(RouteMatchSpec(path: test), RequestHead(path)) == expected)
     }
 
-    @Test("ignoring case affects exact and prefix", arguments: [
-        (RouteMatchSpec.Path.prefix("/Foo"), "/fOObar", true), (.exact("/Foo"), "/FOO", true),
-        (.segmentPrefix("/A"), "/a/x", true), (.regex("/a"), "/A", false),
-    ])
+    @Test(
+        "ignoring case affects exact and prefix",
+        arguments: [
+            (RouteMatchSpec.Path.prefix("/Foo"), "/fOObar", true), (.exact("/Foo"), "/FOO", true),
+            (.segmentPrefix("/A"), "/a/x", true), (.regex("/a"), "/A", false),
+        ])
     func folding(test: RouteMatchSpec.Path, path: String, expected: Bool) throws {
         var match = RouteMatchSpec(path: test)
         match.caseSensitive = false
@@ -73,7 +77,8 @@ struct RouteMatchTests {
         HeaderCase(HeaderMatchSpec(name: "x-who", test: .matches(.contains("axo"))), [("x-who", "jason")], false),
         HeaderCase(HeaderMatchSpec(name: "x-who", test: .matches(.regex("j.*n"))), [("x-who", "jason")], true),
         HeaderCase(HeaderMatchSpec(name: "x-who", test: .matches(.regex("j"))), [("x-who", "jason")], false),
-        HeaderCase(HeaderMatchSpec(name: "cookie", test: .matches(.regex("^(.*?;)?(user=jason)(;.*)?$"))),
+        HeaderCase(
+            HeaderMatchSpec(name: "cookie", test: .matches(.regex("^(.*?;)?(user=jason)(;.*)?$"))),
             [("Cookie", "a=b;user=jason;c=d")], true),
         HeaderCase(HeaderMatchSpec(name: "x-n", test: .range(1, 10)), [("x-n", "1")], true),
         HeaderCase(HeaderMatchSpec(name: "x-n", test: .range(1, 10)), [("x-n", "10")], false),  // end is outside
@@ -118,22 +123,26 @@ struct RouteMatchTests {
         #expect(try !matches(match, RequestHead(headers: [("a", "1")])))
     }
 
-    @Test("the query test", arguments: [
-        ("v", StringPattern.exact("1"), "/?v=1", true), ("v", .exact("1"), "/?a=2&v=1", true),
-        ("v", .exact("1"), "/?v=12", false), ("v", nil, "/?v", true), ("v", nil, "/?v=", true),
-        ("v", nil, "/?vv=1", false), ("v", nil, "/", false), ("v", .exact("1"), "/?v=2&v=1", false),
-        ("v", .regex("[0-9]+"), "/?v=77#f", true),
-    ])
+    @Test(
+        "the query test",
+        arguments: [
+            ("v", StringPattern.exact("1"), "/?v=1", true), ("v", .exact("1"), "/?a=2&v=1", true),
+            ("v", .exact("1"), "/?v=12", false), ("v", nil, "/?v", true), ("v", nil, "/?v=", true),
+            ("v", nil, "/?vv=1", false), ("v", nil, "/", false), ("v", .exact("1"), "/?v=2&v=1", false),
+            ("v", .regex("[0-9]+"), "/?v=77#f", true),
+        ])
     func query(name: String, pattern: StringPattern?, path: String, expected: Bool) throws {
         var match = RouteMatchSpec(path: .prefix("/"))
         match.queryParameters = [QueryMatchSpec(name: name, pattern: pattern)]
         #expect(try matches(match, RequestHead(path)) == expected)
     }
 
-    @Test("gRPC matches by content type", arguments: [
-        ("application/grpc", true), ("application/grpc+proto", true), ("Application/GRPC;x", true),
-        ("application/grpc-web", false), ("application/json", false),
-    ])
+    @Test(
+        "gRPC matches by content type",
+        arguments: [
+            ("application/grpc", true), ("application/grpc+proto", true), ("Application/GRPC;x", true),
+            ("application/grpc-web", false), ("application/json", false),
+        ])
     func grpc(type: String, expected: Bool) throws {
         var match = RouteMatchSpec(path: .prefix("/"))
         match.grpcOnly = true

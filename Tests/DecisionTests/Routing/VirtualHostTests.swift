@@ -24,12 +24,14 @@ struct VirtualHostTests {
         ["*.example.com"], ["*.api.example.com"], ["example.*"], ["*-x.org"], ["*"],
     ]
 
-    @Test("exact, then the longest suffix, then a prefix, then the star", arguments: [
-        ("reviews", 0), ("REVIEWS.Default", 0), ("reviews:9080", 0), ("10.96.0.7:9080", 0), ("[fd00::1]:9080", 5),
-        ("www.example.com", 1), ("v1.api.example.com", 2), ("a.b.example.com", 1), ("example.com", 3),
-        (".example.com", 5),  // a wildcard stands for at least one character
-        ("example.", 5), ("a-x.org", 4), ("-x.org", 5), ("other", 5), ("", 5),
-    ])
+    @Test(
+        "exact, then the longest suffix, then a prefix, then the star",
+        arguments: [
+            ("reviews", 0), ("REVIEWS.Default", 0), ("reviews:9080", 0), ("10.96.0.7:9080", 0), ("[fd00::1]:9080", 5),
+            ("www.example.com", 1), ("v1.api.example.com", 2), ("a.b.example.com", 1), ("example.com", 3),
+            (".example.com", 5),  // a wildcard stands for at least one character
+            ("example.", 5), ("a-x.org", 4), ("-x.org", 5), ("other", 5), ("", 5),
+        ])
     func precedence(authority: String, host: Int) throws {
         let table = try Self.table(Self.hosts)
         let decision = RequestHead(authority: authority).withView { table.decide($0, random: 0) }

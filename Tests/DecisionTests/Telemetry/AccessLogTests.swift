@@ -104,7 +104,9 @@ struct AccessLogTests {
         var exchange = LoggedExchange()
         exchange.path = "/"
         let format = try AccessLogFormat(AccessLogFormatSpec(.json([.init("v", .text("%REQ(:PATH)%"))])))
-        for bytes in [[0x2F, 0xFF], [0x2F, 0xC3], [0x2F, 0xE0, 0x80, 0x80], [0x2F, 0xED, 0xA0, 0x80], [0x2F, 0x7F]] as [[UInt8]] {
+        for bytes in [
+            [0x2F, 0xFF], [0x2F, 0xC3], [0x2F, 0xE0, 0x80, 0x80], [0x2F, 0xED, 0xA0, 0x80], [0x2F, 0x7F],
+        ] as [[UInt8]] {
             var table = HeaderTable()
             table.path = ByteRange(start: 0, length: bytes.count)
             var output = ByteBuffer()
@@ -198,10 +200,12 @@ struct AccessLogTests {
         #expect(error?.key == "a.b[0]")
     }
 
-    @Test("Dates are right in leap years and at the ends of years", arguments: [
-        (0, "1970-01-01 001 Thu"), (951_782_400, "2000-02-29 060 Tue"), (1_709_251_199, "2024-02-29 060 Thu"),
-        (1_735_689_599, "2024-12-31 366 Tue"), (4_107_542_400, "2100-03-01 060 Mon"),
-    ] as [(UInt64, String)])
+    @Test(
+        "Dates are right in leap years and at the ends of years",
+        arguments: [
+            (0, "1970-01-01 001 Thu"), (951_782_400, "2000-02-29 060 Tue"), (1_709_251_199, "2024-02-29 060 Thu"),
+            (1_735_689_599, "2024-12-31 366 Tue"), (4_107_542_400, "2100-03-01 060 Mon"),
+        ] as [(UInt64, String)])
     func dates(seconds: UInt64, expected: String) throws {
         var exchange = LoggedExchange()
         exchange.record.startedWall = seconds * 1_000_000

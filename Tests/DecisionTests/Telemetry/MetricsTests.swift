@@ -50,7 +50,9 @@ struct MetricsTests {
         record(&metrics)
         let lines = prometheus([metrics]).split(separator: "\n")
         func value(_ prefix: String, _ label: String) -> String? {
-            lines.first { $0.hasPrefix(prefix) && $0.contains(label) }.map { String($0.split(separator: " ").last ?? "") }
+            lines.first { $0.hasPrefix(prefix) && $0.contains(label) }.map {
+                String($0.split(separator: " ").last ?? "")
+            }
         }
         let name = "istio_request_duration_milliseconds"
         #expect(value(name + "_bucket", #"le="10""#) == "0")
@@ -175,8 +177,11 @@ struct MetricsTests {
         #expect(text.contains("# TYPE envoy_cluster_upstream_cx_active gauge\n"))
         #expect(
             text.contains(
-                "envoy_cluster_upstream_rq_xx{envoy_response_code_class=\"5\",envoy_cluster_name=\"outbound|80||a.b.svc\"} 2\n"))
-        #expect(text.contains("envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name=\"outbound|80||a.b.svc\",le=\"1\"} 2\n"))
+                "envoy_cluster_upstream_rq_xx{envoy_response_code_class=\"5\",envoy_cluster_name=\"outbound|80||a.b.svc\"} 2\n"
+            ))
+        #expect(
+            text.contains(
+                "envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name=\"outbound|80||a.b.svc\",le=\"1\"} 2\n"))
         let plain = MetricsReport(workers).plainText()
         #expect(plain.contains("cluster.outbound|80||a.b.svc.upstream_rq_total: 4\n"))
         #expect(plain.contains("cluster.outbound|80||a.b.svc.upstream_rq_5xx: 2\n"))

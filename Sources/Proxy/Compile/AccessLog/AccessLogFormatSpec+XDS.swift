@@ -16,7 +16,8 @@ extension AccessLogFormatSpec {
             default:
                 issues.append(
                     CompileIssue(
-                        path: path + ".text_format_source", message: "only inline_string and inline_bytes are supported"))
+                        path: path + ".text_format_source", message: "only inline_string and inline_bytes are supported"
+                    ))
                 return nil
             }
         case nil:

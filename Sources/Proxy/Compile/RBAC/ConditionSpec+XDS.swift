@@ -35,7 +35,8 @@ extension ConditionSpec {
             guard range.start >= 0, range.start < range.end, range.end <= 65_536 else {
                 issues.append(
                     CompileIssue(
-                        path: path + ".destination_port_range", message: "[\(range.start), \(range.end)) holds no ports"))
+                        path: path + ".destination_port_range", message: "[\(range.start), \(range.end)) holds no ports"
+                    ))
                 return nil
             }
             self = .destinationPort(UInt16(range.start)...UInt16(range.end - 1))
@@ -93,7 +94,8 @@ extension ConditionSpec {
             issues.append(Self.noMetadata(path))
             return nil
         case nil:
-            issues.append(CompileIssue(path: path, message: "a principal needs an identifier; any: true means everyone"))
+            issues.append(
+                CompileIssue(path: path, message: "a principal needs an identifier; any: true means everyone"))
             return nil
         }
     }

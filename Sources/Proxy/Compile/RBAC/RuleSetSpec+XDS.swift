@@ -6,7 +6,9 @@ extension RuleSetSpec {
     /// envoy.config.rbac.v3.RBAC; what cannot be honoured is an issue, and the result then must not be used.
     ///
     /// Policies are ordered by name, as in Envoy, so that the same one is named when several match.
-    init(_ message: Envoy_Config_Rbac_V3_RBAC, path: String, origins: inout ProvenanceTable, issues: inout [CompileIssue]) {
+    init(
+        _ message: Envoy_Config_Rbac_V3_RBAC, path: String, origins: inout ProvenanceTable, issues: inout [CompileIssue]
+    ) {
         var action = Action.allow
         switch message.action {
         case .allow: break
@@ -48,7 +50,8 @@ struct PolicyName {
     init?(_ text: String) {
         guard text.hasPrefix("ns["), text.hasSuffix("]") else { return nil }
         let inner = text.dropFirst(3).dropLast()
-        guard let policy = inner.firstSeparator("]-policy["), let rule = inner[policy.upperBound...].firstSeparator("]-rule["),
+        guard let policy = inner.firstSeparator("]-policy["),
+            let rule = inner[policy.upperBound...].firstSeparator("]-rule["),
             let number = Int(inner[rule.upperBound...])
         else { return nil }
         namespace = inner[..<policy.lowerBound]

@@ -60,7 +60,8 @@ extension RouteCompiler {
         let unescaped = value.replacingPercentPairs()
         if unescaped == nil {
             issues.append(
-                CompileIssue(path: path, message: "command operators are not supported yet; write %% for a percent sign"))
+                CompileIssue(
+                    path: path, message: "command operators are not supported yet; write %% for a percent sign"))
         }
         return unescaped
     }

@@ -112,7 +112,8 @@ struct RouteCompiler {
         for name in configurations.keys.sorted() {
             issues.append(
                 CompileIssue(
-                    path: "\(path).typed_per_filter_config[\"\(name)\"]", message: "not supported yet for single routes"))
+                    path: "\(path).typed_per_filter_config[\"\(name)\"]", message: "not supported yet for single routes"
+                ))
         }
     }
 
