@@ -1,6 +1,7 @@
 internal import HTTP1
 internal import HeaderBlock
 internal import Memory
+internal import Resilience
 internal import Routing
 
 /// Reading and changing the two heads of an exchange. Both tables index the arena's storage; added fields are written
@@ -34,6 +35,28 @@ extension Exchange {
         var bytes: [UInt8] = []
         for index in range.lowerBound..<range.upperBound { bytes.append(arena.storage[index]) }
         return bytes
+    }
+
+    /// The time limits of this request: the route's, and what the request asks for.
+    func timeoutPlan(_ route: RouteEntry) -> TimeoutPlan {
+        var grpc: UInt64?
+        if route.maxGRPCTimeoutNanoseconds != .max, RequestKind.isGRPC(HeadView(request, bytes: arena.storage)) {
+            grpc = 0
+            if let range = request.first(.grpcTimeout) {
+                grpc = TimeoutPlan.grpcTimeout(arena.storage.extracting(range.lowerBound..<range.upperBound)) ?? 0
+            }
+        }
+        return TimeoutPlan(
+            route: route.timeoutNanoseconds, perTry: tryTimeout,
+            requestedTotal: milliseconds(.xEnvoyUpstreamRqTimeoutMs),
+            requestedPerTry: milliseconds(.xEnvoyUpstreamRqPerTryTimeoutMs),
+            grpc: grpc,
+            grpcLimit: route.maxGRPCTimeoutNanoseconds == .max ? nil : route.maxGRPCTimeoutNanoseconds)
+    }
+
+    private func milliseconds(_ id: KnownHeader) -> UInt64? {
+        guard let range = request.first(id), let number = decimal(range) else { return nil }
+        return UInt64(number)
     }
 
     func decimal(_ range: ByteRange) -> Int? { arena.storage.decimal(range) }

@@ -82,6 +82,11 @@ struct Exchange: SlabElement, ~Copyable {
     var routeDeadline = UInt64.max
     var tryDeadline = UInt64.max
     var idleDeadline = UInt64.max
+    /// The whole request must be here by then.
+    var requestDeadline = UInt64.max
+    var routeTimeoutMilliseconds: UInt64 = 0
+    /// Nanoseconds, of the retry policy.
+    var tryTimeout: UInt64 = 0
     var idleTimeoutMilliseconds: UInt64 = 0
     /// When a retry that backs off is due.
     var retryAt = UInt64.max
@@ -158,6 +163,9 @@ struct Exchange: SlabElement, ~Copyable {
         routeDeadline = .max
         tryDeadline = .max
         idleDeadline = .max
+        requestDeadline = .max
+        routeTimeoutMilliseconds = 0
+        tryTimeout = 0
         idleTimeoutMilliseconds = 0
         retryAt = .max
         isQueued = false

@@ -29,7 +29,7 @@ extension Worker where Wire: ~Copyable {
         guard index < policies.count else { return }
         exchanges[exchange].retry = RetryState(policies[index])
         exchanges[exchange].avoidsTried = policies[index].avoidsPreviousHosts
-        exchanges[exchange].tryTimeoutMilliseconds = policies[index].perTryTimeout / 1_000_000
+        exchanges[exchange].tryTimeout = policies[index].perTryTimeout
     }
 
     /// Picks an endpoint and gets a connection to it: an idle one, a new one, or a place in the queue.
@@ -117,11 +117,22 @@ extension Worker where Wire: ~Copyable {
         connections[connection].phase = .http
         connections[connection].requests &+= 1
         buffers.lend(&connections[connection].output)
+        if exchanges[exchange].rewritesHostToEndpoint { setEndpointHost(exchange, generation, cluster) }
         let attempts = generations[generation].clusters[cluster].sendsAttemptCount ? exchanges[exchange].attempts : 0
         exchanges[exchange].writeRequestHead(to: &connections[connection].output, attempts: attempts)
         exchanges[exchange].requestState = .body
         exchanges[exchange].upstreamSentAt = transport.microseconds
         advanceRequest(exchanges[exchange].downstream, exchange)
+    }
+
+    /// `auto_host_rewrite`: the authority becomes the name of the chosen endpoint, when it has one.
+    private mutating func setEndpointHost(_ exchange: Handle, _ generation: Int, _ cluster: Int) {
+        let host = exchanges[exchange].endpoint - generations[generation].clusters[cluster].firstEndpoint
+        guard let endpoints = generations[generation].snapshot.clusters[cluster]?.endpoints,
+            endpoints.indices.contains(host),
+            !endpoints[host].hostname.isEmpty
+        else { return }
+        setAuthority(exchange, Array(endpoints[host].hostname.utf8))
     }
 
     /// Unties an exchange from its connection and its endpoint's counts; the connection goes on without it.

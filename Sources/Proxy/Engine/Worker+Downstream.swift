@@ -111,6 +111,8 @@ extension Worker where Wire: ~Copyable {
         {
             return .incomplete
         }
+        var limits = limits
+        limits.headBytes = httpManager(exchange).maxRequestHeadBytes
         let result = exchanges[exchange].parseRequest(&connections[handle].input, limits)
         if result == .incomplete { connections[handle].scannedHead = count }
         return result

@@ -36,6 +36,22 @@ extension Worker where Wire: ~Copyable {
         }
     }
 
+    /// Who the client is: the connection's peer, or the address that trusted proxies wrote into x-forwarded-for
+    /// (`use_remote_address`, `xff_num_trusted_hops`). Looked for only where a policy or a log may ask.
+    @inline(__always)
+    mutating func findClient(_ handle: Handle, _ exchange: Handle, _ manager: HTTPConnectionManager) {
+        if manager.usesRemoteAddress, manager.trustedHops == 0 { return }
+        if manager.httpFilters.isEmpty, manager.accessLogs.isEmpty { return }
+        guard let field = exchanges[exchange].request.first(.xForwardedFor) else { return }
+        // Counted from the right; our own peer, which is not in the field yet, is number 0 where it counts.
+        let place = Int(manager.trustedHops) + (manager.usesRemoteAddress ? 0 : 1)
+        let parts = exchanges[exchange].text(field).split(separator: ",")
+        guard place >= 1, parts.count >= place else { return }
+        let text = parts[parts.count - place].drop { $0 == " " }.prefix { $0 != " " }
+        guard let address = IPAddress(String(text)) else { return }
+        exchanges[exchange].remoteAddress = .ip(address, port: 0)
+    }
+
     /// The edge: x-forwarded-for gets the peer's address, and what only the mesh may say is taken out.
     private mutating func appendClient(_ handle: Handle, _ exchange: Handle, _ manager: HTTPConnectionManager) {
         for id in [
@@ -92,10 +108,12 @@ extension Worker where Wire: ~Copyable {
     mutating func applyRoute(_ exchange: Handle, _ table: RouteTable, _ decision: RouteDecision, _ route: RouteEntry) {
         // The attempt's number is of this hop; it is written with each attempt.
         exchanges[exchange].request.removeAll(.xEnvoyAttemptCount)
-        if exchanges[exchange].routeDeadline != .max {
+        let expected =
+            exchanges[exchange].tryTimeoutMilliseconds > 0
+            ? exchanges[exchange].tryTimeoutMilliseconds : exchanges[exchange].routeTimeoutMilliseconds
+        if expected > 0 {
             exchanges[exchange].request.removeAll(.xEnvoyExpectedRqTimeoutMs)
-            exchanges[exchange].addField(
-                .xEnvoyExpectedRqTimeoutMs, decimal: Int(clamping: route.timeoutNanoseconds / 1_000_000))
+            exchanges[exchange].addField(.xEnvoyExpectedRqTimeoutMs, decimal: Int(clamping: expected))
         }
         if table.rewritesPath(decision) { rewritePath(exchange, table, decision) }
         if decision.hostRewrite.kind != .none { rewriteHost(exchange, table, decision) }

@@ -17,6 +17,7 @@ extension Worker where Wire: ~Copyable {
         record.startedWall = transport.wallMicroseconds &- duration
         record.ended = ended
         connections[downstream].describe(&record)
+        if let client = exchanges[exchange].remoteAddress { record.downstreamRemote = client.logged }
         let names = logNames(exchange, snapshot)
         for index in manager.accessLogs where index < snapshot.accessLogs.count {
             let log = snapshot.accessLogs[index]

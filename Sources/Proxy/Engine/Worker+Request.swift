@@ -32,6 +32,10 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].keepsAlive = head.keepsAlive && !isDraining && !connections[handle].isDraining
         exchanges[exchange].request.scheme = connections[handle].isTLS ? .https : .http
         connections[handle].requests &+= 1
+        let age = UInt64(manager.timeouts.maxConnectionMilliseconds)
+        if age > 0, now &- connections[handle].acceptedAt >= age { exchanges[exchange].keepsAlive = false }
+        let receive = UInt64(manager.timeouts.requestMilliseconds)
+        if receive > 0, head.framing != .none { exchanges[exchange].requestDeadline = now &+ receive }
         let idle = UInt64(manager.timeouts.streamIdleMilliseconds)
         exchanges[exchange].idleTimeoutMilliseconds = idle
         exchanges[exchange].idleDeadline = idle == 0 ? .max : now &+ idle
@@ -55,6 +59,7 @@ extension Worker where Wire: ~Copyable {
                 return reply(exchange, 400, "", [])
             }
         }
+        findClient(handle, exchange, manager)
         prepareHeaders(handle, exchange, manager)
         if filter(handle, exchange, manager) { route(exchange, manager) }
     }
@@ -151,13 +156,23 @@ extension Worker where Wire: ~Copyable {
 
     @inline(__always)
     private mutating func setTimes(_ exchange: Handle, _ route: RouteEntry) {
-        let timeout = route.timeoutNanoseconds / 1_000_000
-        exchanges[exchange].routeDeadline = timeout == 0 ? .max : now &+ timeout
+        setRetries(exchange, route)
+        let plan = exchanges[exchange].timeoutPlan(route)
+        exchanges[exchange].routeTimeoutMilliseconds = (plan.total &+ 999_999) / 1_000_000
+        exchanges[exchange].tryTimeoutMilliseconds = (plan.perTry &+ 999_999) / 1_000_000
+        // The route's time begins when the request is complete.
+        if exchanges[exchange].requestBody.isComplete { startRouteTime(exchange) }
         if route.idleTimeoutNanoseconds != .max {
             let idle = route.idleTimeoutNanoseconds / 1_000_000
             exchanges[exchange].idleTimeoutMilliseconds = idle
             exchanges[exchange].idleDeadline = idle == 0 ? .max : now &+ idle
         }
-        setRetries(exchange, route)
+    }
+
+    /// The request is complete: from now on the response is awaited.
+    mutating func startRouteTime(_ exchange: Handle) {
+        exchanges[exchange].requestDeadline = .max
+        let timeout = exchanges[exchange].routeTimeoutMilliseconds
+        if timeout > 0, exchanges[exchange].routeDeadline == .max { exchanges[exchange].routeDeadline = now &+ timeout }
     }
 }

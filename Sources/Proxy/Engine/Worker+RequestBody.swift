@@ -121,6 +121,8 @@ extension Worker where Wire: ~Copyable {
 
     private mutating func requestSent(_ exchange: Handle, _ upstream: Handle) {
         exchanges[exchange].requestState = .sent
+        startRouteTime(exchange)
+        armExchange(exchange)
         exchanges[exchange].upstreamSentAt = transport.microseconds
         exchanges[exchange].bytesReceived = exchanges[exchange].requestBody.payloadBytes
         buffers.reclaimIfEmpty(&connections[exchanges[exchange].downstream].input)

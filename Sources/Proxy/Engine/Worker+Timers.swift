@@ -78,7 +78,9 @@ extension Worker where Wire: ~Copyable {
     /// Sets the downstream connection's timer to the next thing that may expire in its exchange.
     @inline(__always)
     mutating func armExchange(_ handle: Handle) {
-        let next = min(exchanges[handle].routeDeadline, exchanges[handle].tryDeadline, exchanges[handle].idleDeadline)
+        let next = min(
+            exchanges[handle].routeDeadline, exchanges[handle].tryDeadline, exchanges[handle].idleDeadline,
+            exchanges[handle].requestDeadline)
         setDeadline(exchanges[handle].downstream, next)
     }
 
@@ -98,6 +100,11 @@ extension Worker where Wire: ~Copyable {
             exchanges[handle].tryDeadline = .max
             if exchangeStatistics(handle) >= 0 { metrics.clusters[exchangeStatistics(handle)].perTryTimeouts &+= 1 }
             return attemptFailed(handle, .perTryTimeout)
+        }
+        if exchanges[handle].requestDeadline <= now {
+            exchanges[handle].requestDeadline = .max
+            exchanges[handle].details = "request_overall_timeout"
+            return fail(handle, 408, "request timeout", .durationTimeout)
         }
         if exchanges[handle].idleDeadline <= now {
             exchanges[handle].idleDeadline = .max

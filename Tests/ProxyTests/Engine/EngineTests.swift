@@ -148,6 +148,34 @@ import Testing
         #expect(response.body == Array("upstream request timeout".utf8))
     }
 
+    @Test func theRouteTimeBeginsWhenTheRequestIsComplete() throws {
+        let world = try Simulation(timeoutMilliseconds: 1_000)
+        let client = world.dial()
+        world.send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab", on: client)
+        world.settle()
+        let upstream = try #require(world.acceptUpstream().first)
+        world.pass(milliseconds: 1_500)
+        #expect(world.response(to: client) == nil)
+        world.send("cd", on: client)
+        world.settle()
+        world.pass(milliseconds: 900)
+        #expect(world.request(on: upstream)?.body == Array("abcd".utf8))
+        #expect(world.response(to: client) == nil)
+        world.pass(milliseconds: 200)
+        #expect(world.response(to: client)?.status == 504)
+    }
+
+    @Test func aRequestMayAskForLessTime() throws {
+        let world = try Simulation()
+        let client = world.dial()
+        world.send("GET /a HTTP/1.1\r\nHost: x\r\nX-Envoy-Upstream-Rq-Timeout-Ms: 200\r\n\r\n", on: client)
+        world.settle()
+        let upstream = try #require(world.acceptUpstream().first)
+        #expect(world.request(on: upstream)?["x-envoy-expected-rq-timeout-ms"] == "200")
+        world.pass(milliseconds: 250)
+        #expect(world.response(to: client)?.status == 504)
+    }
+
     @Test func aBodyWithoutLengthIsChunkedForTheClient() throws {
         let world = try Simulation()
         let client = world.dial()
