@@ -21,7 +21,8 @@ build: bootstrap
 up: build
 	$(MARTLET) up examples/shop $(ARGS)
 
-test: bootstrap
+test:
+	@scripts/bootstrap.sh openssl util-linux
 	scripts/test.sh
 
 lint:
