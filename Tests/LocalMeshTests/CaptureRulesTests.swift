@@ -7,8 +7,14 @@ import Testing
         #expect(
             text == """
                 table ip martlet {
+                  chain own {
+                    tcp dport { 15020, 15021, 15090 } return
+                    meta l4proto tcp redirect to :15006
+                  }
                   chain output {
                     type nat hook output priority -100; policy accept;
+                    meta mark 1338 return
+                    meta mark 1337 oifname "lo" ip daddr != 127.0.0.0/8 jump own
                     meta mark 1337 return
                     udp dport 53 redirect to :15053
                     ip daddr 127.0.0.0/8 return

@@ -36,6 +36,14 @@ extension WholeMesh {
             }
         }
 
+        @Test func aPodReachesItsOwnServiceAlsoWhenItIsItsOnlyEndpoint() async throws {
+            let mesh = try currentMesh()
+            try await mesh.waitUntilServing(host: Self.host)
+            let url = "http://cart:8080/"
+            let answer = try mesh.exec("shop/cart-v1", ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url])
+            #expect(answer.output == "200", "\(answer)")
+        }
+
         @Test func aPathIsRewrittenAtTheGateway() async throws {
             let mesh = try currentMesh()
             try await mesh.waitUntilServing(host: Self.host)

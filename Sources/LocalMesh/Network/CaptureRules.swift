@@ -1,8 +1,12 @@
 /// The firewall rules of a pod with a sidecar: its TCP and DNS traffic goes through the proxy, the proxy's own does not.
 ///
-/// The proxy's traffic is told by its mark, because only one user id exists in an unprivileged user namespace.
+/// The proxy's traffic is told by its mark, because only one user id exists in an unprivileged user namespace. What the
+/// proxy sends to its own pod for a caller in that pod (a service that is balanced to the caller itself) comes in like
+/// anybody's traffic; what it hands to the application bears the next higher mark and goes straight there.
 package struct CaptureRules: Equatable, Sendable {
     package static let mark: UInt32 = 1337
+    /// Of traffic that goes straight to the application: what the proxy hands over, and readiness probes.
+    package static let applicationMark: UInt32 = 1338
     package static let outboundPort: UInt16 = 15001
     package static let inboundPort: UInt16 = 15006
     package static let dnsPort: UInt16 = 15053
@@ -33,6 +37,8 @@ package struct CaptureRules: Equatable, Sendable {
     package var text: String {
         var output = [
             "type nat hook output priority -100; policy accept;",
+            "meta mark \(Self.applicationMark) return",
+            "meta mark \(Self.mark) oifname \"lo\" ip daddr != 127.0.0.0/8 jump own",
             "meta mark \(Self.mark) return",
             "udp dport 53 redirect to :\(Self.dnsPort)",
             "ip daddr 127.0.0.0/8 return",
@@ -46,18 +52,18 @@ package struct CaptureRules: Equatable, Sendable {
             output.append("meta l4proto tcp ip daddr \(Self.set(ranges)) redirect to :\(Self.outboundPort)")
         }
 
-        var input = [
-            "type nat hook prerouting priority -100; policy accept;",
-            "iifname \"lo\" return",
-            "tcp dport \(Self.set(Self.ownPorts + excludedInboundPorts)) return",
-        ]
+        var captured = ["tcp dport \(Self.set(Self.ownPorts + excludedInboundPorts)) return"]
         switch includedInboundPorts {
-        case .none: input.append("meta l4proto tcp redirect to :\(Self.inboundPort)")
+        case .none: captured.append("meta l4proto tcp redirect to :\(Self.inboundPort)")
         case .some([]): break
-        case .some(let ports): input.append("tcp dport \(Self.set(ports)) redirect to :\(Self.inboundPort)")
+        case .some(let ports): captured.append("tcp dport \(Self.set(ports)) redirect to :\(Self.inboundPort)")
         }
+        let input = ["type nat hook prerouting priority -100; policy accept;", "iifname \"lo\" return"] + captured
         return """
             table ip martlet {
+              chain own {
+                \(captured.joined(separator: "\n    "))
+              }
               chain output {
                 \(output.joined(separator: "\n    "))
               }

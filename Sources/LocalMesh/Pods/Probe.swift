@@ -71,7 +71,7 @@ package struct Probe: Sendable {
     private func connected() -> Int32? {
         let socket = martlet_socket_in(namespaces.net, AF_INET, Int32(SOCK_STREAM.rawValue))
         guard socket >= 0 else { return nil }
-        martlet_mark_socket(socket, CaptureRules.mark)
+        martlet_mark_socket(socket, CaptureRules.applicationMark)
         let parts = timeout.components
         var limit = timeval(tv_sec: Int(parts.seconds), tv_usec: Int(parts.attoseconds / 1_000_000_000_000))
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

@@ -17,6 +17,8 @@ struct UpstreamPool {
 
     var key: Key
     var context: TLSContext?
+    /// Leads to the application of this pod.
+    var isInbound = false
     /// What the cluster may have in flight over all workers.
     var breaker: CircuitBreaker?
     /// Of the cluster, in the worker's statistics.

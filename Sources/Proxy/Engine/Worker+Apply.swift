@@ -170,6 +170,7 @@ extension Worker where Wire: ~Copyable {
         if let known = poolIndices[key] { return known }
         var pool = UpstreamPool(key: key)
         pool.context = context
+        pool.isInbound = cluster.direction == .inbound
         pool.breaker = cluster.breaker
         pool.statistics = statistic
         pool.idleTimeoutMilliseconds = UInt64(cluster.idleTimeoutMilliseconds)

@@ -32,7 +32,9 @@ extension Worker where Wire: ~Copyable {
     /// Begins a connection to a pool's endpoint; nil when that fails at once.
     mutating func openConnection(_ pool: Int, connectTimeout: UInt64) -> Handle? {
         let address = pools[pool].key.address
-        let socket = transport.connect(address, mark: settings.socketMark)
+        // What goes to the application itself bears the next mark: capture rules must not lead it back here.
+        let isHandedOver = pools[pool].isInbound && settings.socketMark != 0
+        let socket = transport.connect(address, mark: settings.socketMark &+ (isHandedOver ? 1 : 0))
         guard socket >= 0 else { return nil }
         let handle = connections.insert()
         connections[handle].socket = socket
