@@ -37,7 +37,7 @@ struct ProxyCommand: AsyncParsableCommand {
     @Option(help: "Metrics server, as 0.0.0.0:15090; GET /stats/prometheus.")
     var prometheusListen: String?
 
-    @Option(help: "SO_MARK of the proxy's connections, for capture rules; connections to the pod's application bear N+1.")
+    @Option(help: "SO_MARK of the proxy's connections, for capture rules; those to the application bear N+1.")
     var socketMark: UInt32 = 0
 
     @Option(help: "ADDRESS:PORT=FD: the listener for that address uses this inherited, listening socket.")
