@@ -45,6 +45,8 @@ let package = Package(
         // Floor 1, wire.
         .target(name: "HeaderBlock", swiftSettings: pure),
         .target(name: "HTTP1", dependencies: ["HeaderBlock", "Memory"], swiftSettings: pure),
+        .target(name: "HPACK", dependencies: ["HeaderBlock", "Memory"], swiftSettings: pure),
+        .target(name: "HTTP2", dependencies: ["HPACK", "HeaderBlock", "Memory"], swiftSettings: pure),
         .target(
             name: "TLS",
             dependencies: ["Memory", .product(name: "NIOSSL", package: "swift-nio-ssl")],
@@ -159,6 +161,8 @@ let package = Package(
         .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: house),
         .testTarget(name: "EventLoopTests", dependencies: ["CLinux", "EventLoop", "Memory"], swiftSettings: house),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HeaderBlock", "Memory"], swiftSettings: house),
+        .testTarget(name: "HPACKTests", dependencies: ["HPACK", "HeaderBlock", "Memory"], swiftSettings: house),
+        .testTarget(name: "HTTP2Tests", dependencies: ["HPACK", "HTTP2", "HeaderBlock", "Memory"], swiftSettings: house),
         .testTarget(
             name: "TLSTests",
             dependencies: [
