@@ -40,6 +40,7 @@ struct HTTPUpstreamOptions {
                 refuseHTTP2(path + ".explicit_http_config.http2_protocol_options", &issues)
             }
         // What clients speak to this proxy is HTTP/1.1, so their protocol is HTTP/1.1.
+        case .autoConfig: refuseHTTP2(path + ".auto_config", &issues)
         case .useDownstreamProtocolConfig, nil: break
         }
     }

@@ -39,6 +39,7 @@ extension ListenerCompiler {
             upgrades: manager.upgradeConfigs.filter { !$0.hasEnabled || $0.enabled.value }.map {
                 $0.upgradeType.lowercased()
             },
+            passesInterimResponses: manager.proxy100Continue,
             direction: direction,
             exchangesPeerMetadata: direction != .unspecified,
             origin: parts.registry.provenance.intern(listener.metadata.origin)

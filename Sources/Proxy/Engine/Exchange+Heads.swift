@@ -131,6 +131,20 @@ extension Exchange {
         return HeaderField(name: ByteRange(start: mark, length: length), value: value, id: id)
     }
 
+    /// Adds `name: value` to the response.
+    mutating func addResponseField(_ id: KnownHeader, _ value: StaticString) {
+        let mark = beginField(id)
+        arena.append(value)
+        _ = response.append(fieldText(id, mark))
+    }
+
+    /// Adds a field with a copy of other bytes of the arena to the response.
+    mutating func addResponseField(_ id: KnownHeader, copying range: ByteRange) {
+        let mark = beginField(id)
+        arena.appendOwn(offset: range.lowerBound, count: range.count)
+        _ = response.append(fieldText(id, mark))
+    }
+
     /// Sets x-envoy-upstream-service-time in the response.
     mutating func addServiceTime(milliseconds: Int) {
         response.removeAll(.xEnvoyUpstreamServiceTime)
@@ -225,7 +239,8 @@ extension Exchange {
     mutating func writeRequestHead(to output: inout ByteBuffer, attempts: UInt32) {
         output.append(from: arena, offset: request.method.lowerBound, count: request.method.count)
         output.append(0x20)
-        output.append(from: arena, offset: request.path.lowerBound, count: request.path.count)
+        let target = request.knownMethod == .connect ? request.authority : request.path
+        output.append(from: arena, offset: target.lowerBound, count: target.count)
         output.append(" HTTP/1.1\r\n")
         let replacesHost = requestHead.isAbsoluteForm
         if replacesHost || request.version == .http10 && request.first(.host) == nil {

@@ -109,6 +109,10 @@ struct Exchange: SlabElement, ~Copyable {
     var isLocalReply = false
     var rewritesHostToEndpoint = false
     var sentContinue = false
+    /// What the request asks for beside an answer.
+    var upgrade = Upgrade.none
+    /// Both bodies are bytes without framing.
+    var isTunnel = false
 
     /// Microseconds, monotonic.
     var startedAt: UInt64 = 0
@@ -181,6 +185,8 @@ struct Exchange: SlabElement, ~Copyable {
         isLocalReply = false
         rewritesHostToEndpoint = false
         sentContinue = false
+        upgrade = .none
+        isTunnel = false
         upstreamSentAt = 0
         upstreamFirstByteAt = 0
         bytesReceived = 0

@@ -29,6 +29,7 @@ extension Worker where Wire: ~Copyable {
                 case .done: break
                 case .blocked:
                     // The client is slow: nothing more is read for it until it has taken what there is.
+                    if tunnels(handle) { break }
                     return watchWhileBlocked(handle)
                 case .failed: return abandonDownstream(handle)
                 }
@@ -52,6 +53,12 @@ extension Worker where Wire: ~Copyable {
             }
             return advanceRequest(handle, exchange)
         }
+    }
+
+    /// A tunnel's two directions do not wait for each other.
+    private func tunnels(_ handle: Handle) -> Bool {
+        let exchange = connections[handle].exchange
+        return exchanges.contains(exchange) && exchanges[exchange].isTunnel
     }
 
     /// The output is stuck; still notice when the client is gone.

@@ -12,7 +12,9 @@ extension Worker where Wire: ~Copyable {
     /// certificate.
     @inline(__always)
     mutating func prepareHeaders(_ handle: Handle, _ exchange: Handle, _ manager: HTTPConnectionManager) {
-        if exchanges[exchange].requestHead.expectsContinue { exchanges[exchange].request.removeAll(.expect) }
+        if exchanges[exchange].requestHead.expectsContinue, !manager.passesInterimResponses {
+            exchanges[exchange].request.removeAll(.expect)
+        }
         if manager.usesRemoteAddress { appendClient(handle, exchange, manager) }
         if exchanges[exchange].request.first(.xForwardedProto) == nil {
             let scheme: StaticString = connections[handle].isTLS ? "https" : "http"

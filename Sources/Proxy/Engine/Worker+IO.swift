@@ -67,7 +67,10 @@ extension Worker where Wire: ~Copyable {
             }
             switch step.status {
             case .done: return .full
-            case .closed: return .end
+            case .closed:
+                // close_notify: the end in good order, whatever follows.
+                connections[handle].sawEnd = true
+                return .end
             case .failed:
                 _ = flushCipher(handle)
                 return .failed

@@ -44,16 +44,16 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].details = "low_version"
             return reply(exchange, 426, "", [])
         }
-        if exchanges[exchange].request.knownMethod == .connect {
-            exchanges[exchange].details = "upgrade_failed"
-            return reply(exchange, 403, "", [])
+        if head.asksForUpgrade || exchanges[exchange].request.knownMethod == .connect {
+            if head.asksForUpgrade, asksForCleartextHTTP2(exchange) {
+                exchanges[exchange].request.removeAll(.http2Settings)
+            } else if !admitsUpgrade(exchange, manager) {
+                exchanges[exchange].details = "upgrade_failed"
+                return reply(exchange, 403, "", [])
+            }
         }
-        if head.asksForUpgrade {
-            exchanges[exchange].details = "upgrade_failed"
-            return reply(exchange, 403, "", [])
-        }
-        exchanges[exchange].removeRequestHopByHop()
-        if manager.normalizesPath || manager.mergesSlashes {
+        removeRequestHopByHop(exchange)
+        if manager.normalizesPath || manager.mergesSlashes, exchanges[exchange].upgrade != .connect {
             guard exchanges[exchange].normalizePath(merging: manager.mergesSlashes, scratch: &scratch) else {
                 exchanges[exchange].details = "path_normalization_failed"
                 return reply(exchange, 400, "", [])

@@ -52,6 +52,9 @@ extension Worker where Wire: ~Copyable {
         case .blocked:
             buffers.reclaimIfEmpty(&connections[handle].input)
             return false
+        case .end where exchanges[exchange].isTunnel:
+            endTunnelRequest(exchange)
+            return false
         case .end, .failed:
             abandonDownstream(handle)
             return false
@@ -109,6 +112,7 @@ extension Worker where Wire: ~Copyable {
     private mutating func watchClient(_ handle: Handle) {
         guard connections[handle].peerClosed, !connections[handle].sawEnd else { return }
         let exchange = connections[handle].exchange
+        guard !exchanges[exchange].isTunnel else { return }
         // As Envoy does: a client that ends its side of the connection has given up its request. What it sent before is
         // looked at first: there may be another request in front of the end.
         if exchanges[exchange].requestBody.isComplete, connections[handle].input.isEmpty {
@@ -131,7 +135,8 @@ extension Worker where Wire: ~Copyable {
     /// `Expect: 100-continue` is answered here, when the body is wanted; it is not forwarded.
     private mutating func sendContinue(_ handle: Handle, _ exchange: Handle) {
         guard exchanges[exchange].requestHead.expectsContinue, !exchanges[exchange].sentContinue,
-            exchanges[exchange].requestBody.payloadBytes == 0, exchanges[exchange].responseState == .none
+            exchanges[exchange].requestBody.payloadBytes == 0, exchanges[exchange].responseState == .none,
+            !httpManager(exchange).passesInterimResponses
         else { return }
         exchanges[exchange].sentContinue = true
         buffers.lend(&connections[handle].output)

@@ -54,13 +54,14 @@ extension Worker where Wire: ~Copyable {
     /// A response head is complete: a retry, or the beginning of the answer. False: wait, or the attempt is over.
     private mutating func startResponse(_ handle: Handle, _ exchange: Handle, _ head: MessageHead) -> Bool {
         let status = exchanges[exchange].response.status
-        if status < 200 {
-            // Interim responses are the hop's own business; a switch of protocols was not asked for.
+        let isTunnel = agreesToUpgrade(exchange, status)
+        if status < 200, !isTunnel {
             guard status != 101 else {
+                // A switch of protocols that was not asked for.
                 upstreamFailed(handle, .protocolError)
                 return false
             }
-            connections[handle].input.consume(head.length)
+            passInterim(handle, exchange, head)
             return true
         }
         exchanges[exchange].takeResponseHead(&connections[handle].input, length: head.length)
@@ -71,7 +72,7 @@ extension Worker where Wire: ~Copyable {
             generations[exchanges[exchange].generation].clusters[exchanges[exchange].cluster].report(
                 endpoint, .response(status), now: now)
         }
-        if exchanges[exchange].retry != nil, retryResponse(handle, exchange, status) { return false }
+        if exchanges[exchange].retry != nil, !isTunnel, retryResponse(handle, exchange, status) { return false }
         let elapsed = (transport.microseconds &- exchanges[exchange].upstreamSentAt) / 1000
         exchanges[exchange].upstreamServiceMilliseconds = Int(truncatingIfNeeded: elapsed)
         exchanges[exchange].tryDeadline = .max
@@ -81,6 +82,7 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].upstreamAddress = connections[handle].remote
         exchanges[exchange].upstreamLocalAddress = connections[handle].local
         touch(exchange)
+        if isTunnel { openTunnel(exchange) }
         prepareResponse(exchange)
         return true
     }
@@ -116,7 +118,7 @@ extension Worker where Wire: ~Copyable {
     private mutating func prepareResponse(_ exchange: Handle) {
         let downstream = exchanges[exchange].downstream
         let manager = httpManager(exchange)
-        exchanges[exchange].removeResponseHopByHop()
+        removeResponseHopByHop(exchange)
         exchanges[exchange].response.removeAll(.xEnvoyDecoratorOperation)
         if let decision = exchanges[exchange].decision, !decision.responseMutations.isEmpty,
             let table = generations[exchanges[exchange].generation].snapshot.routeTables[exchanges[exchange].routeTable]
@@ -138,6 +140,10 @@ extension Worker where Wire: ~Copyable {
     @inline(__always)
     private mutating func chooseRelay(_ exchange: Handle) {
         let isOld = exchanges[exchange].request.version == .http10
+        if exchanges[exchange].isTunnel {
+            exchanges[exchange].relay = .asIs
+            return
+        }
         switch exchanges[exchange].responseHead.framing {
         case .none, .length: exchanges[exchange].relay = .asIs
         case .chunked:
@@ -176,7 +182,9 @@ extension Worker where Wire: ~Copyable {
     /// The end of a response head: what the client is told about its connection.
     @inline(__always)
     mutating func appendConnection(_ exchange: Handle, _ handle: Handle) {
-        if !exchanges[exchange].keepsAlive {
+        if exchanges[exchange].isTunnel {
+            connections[handle].output.append("\r\n")
+        } else if !exchanges[exchange].keepsAlive {
             connections[handle].output.append("connection: close\r\n\r\n")
         } else if exchanges[exchange].request.version == .http10 {
             connections[handle].output.append("connection: keep-alive\r\n\r\n")
@@ -288,6 +296,7 @@ extension Worker where Wire: ~Copyable {
 
     /// The response is complete.
     private mutating func finishResponse(_ handle: Handle, _ exchange: Handle) {
+        if exchanges[exchange].isTunnel { return endTunnelResponse(exchange) }
         let downstream = exchanges[exchange].downstream
         if exchanges[exchange].relay == .chunked {
             buffers.lend(&connections[downstream].output)

@@ -73,6 +73,8 @@ package final class HTTPConnectionManager: Sendable {
     package let maxRequestHeadBytes: Int
     /// Upgrades (lower case) that may become tunnels.
     package let upgrades: [String]
+    /// 1xx responses and expectations go through to the other side (proxy_100_continue).
+    package let passesInterimResponses: Bool
     /// What Istio's metrics name as reporter.
     package let direction: TrafficDirection
     /// The peer's workload, exchanged in x-envoy-peer-metadata, is read and sent (Istio's metadata exchange).
@@ -103,6 +105,7 @@ package final class HTTPConnectionManager: Sendable {
         defaultHostForHTTP10: [UInt8] = [],
         maxRequestHeadBytes: Int = 60 * 1024,
         upgrades: [String] = [],
+        passesInterimResponses: Bool = false,
         direction: TrafficDirection = .unspecified,
         exchangesPeerMetadata: Bool = false,
         origin: ProvenanceIndex = .max
@@ -130,6 +133,7 @@ package final class HTTPConnectionManager: Sendable {
         self.defaultHostForHTTP10 = defaultHostForHTTP10
         self.maxRequestHeadBytes = maxRequestHeadBytes
         self.upgrades = upgrades
+        self.passesInterimResponses = passesInterimResponses
         self.direction = direction
         self.exchangesPeerMetadata = exchangesPeerMetadata
         self.origin = origin

@@ -188,11 +188,13 @@ let schemaText = """
     10:allow_custom_methods:- 11:ignore_http_11_upgrade:-
     envoy.config.core.v3.Http2ProtocolOptions 1:hpack_table_size:mgoogle.protobuf.UInt32Value \
     2:max_concurrent_streams:mgoogle.protobuf.UInt32Value 3:initial_stream_window_size:mgoogle.protobuf.UInt32Value \
-    4:initial_connection_window_size:mgoogle.protobuf.UInt32Value 5:allow_connect:t 6:allow_metadata:- \
-    7:max_outbound_frames:- 8:max_outbound_control_frames:- 9:max_consecutive_inbound_frames_with_empty_payload:- \
-    10:max_inbound_priority_frames_per_stream:- 11:max_inbound_window_update_frames_per_data_frame_sent:- \
+    4:initial_connection_window_size:mgoogle.protobuf.UInt32Value 5:allow_connect:t 6:allow_metadata:t \
+    7:max_outbound_frames:mgoogle.protobuf.UInt32Value 8:max_outbound_control_frames:mgoogle.protobuf.UInt32Value \
+    9:max_consecutive_inbound_frames_with_empty_payload:mgoogle.protobuf.UInt32Value \
+    10:max_inbound_priority_frames_per_stream:mgoogle.protobuf.UInt32Value \
+    11:max_inbound_window_update_frames_per_data_frame_sent:mgoogle.protobuf.UInt32Value \
     12:stream_error_on_invalid_http_messaging:- 13:custom_settings_parameters:- \
-    14:override_stream_error_on_invalid_http_message:- \
+    14:override_stream_error_on_invalid_http_message:mgoogle.protobuf.BoolValue \
     15:connection_keepalive:menvoy.config.core.v3.KeepaliveSettings 16:use_oghttp2_codec:- 17:max_metadata_size:-
     envoy.config.core.v3.HttpProtocolOptions 1:idle_timeout:mgoogle.protobuf.Duration \
     2:max_headers_count:mgoogle.protobuf.UInt32Value 3:max_connection_duration:mgoogle.protobuf.Duration \
@@ -352,7 +354,8 @@ let schemaText = """
     3:runtime_fraction:menvoy.config.core.v3.RuntimeFractionalPercent 4:trace_sampled:mgoogle.protobuf.BoolValue \
     5:cluster_header:- 6:disable_shadow_host_suffix_append:t 7:request_headers_mutations:- 8:host_rewrite_literal:-
     envoy.config.route.v3.RouteAction.UpgradeConfig 1:upgrade_type:s 2:enabled:mgoogle.protobuf.BoolValue \
-    3:connect_config:-
+    3:connect_config:menvoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig
+    envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig 1:proxy_protocol_config:- 2:allow_post:t
     envoy.config.route.v3.RouteConfiguration 1:name:s 2:virtual_hosts:*menvoy.config.route.v3.VirtualHost \
     3:internal_only_headers:*s 4:response_headers_to_add:*menvoy.config.core.v3.HeaderValueOption \
     5:response_headers_to_remove:*s 6:request_headers_to_add:*menvoy.config.core.v3.HeaderValueOption \
@@ -366,9 +369,11 @@ let schemaText = """
     8:grpc:menvoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions \
     9:runtime_fraction:menvoy.config.core.v3.RuntimeFractionalPercent \
     10:safe_regex:menvoy.type.matcher.v3.RegexMatcher \
-    11:tls_context:menvoy.config.route.v3.RouteMatch.TlsContextMatchOptions 12:connect_matcher:- \
+    11:tls_context:menvoy.config.route.v3.RouteMatch.TlsContextMatchOptions \
+    12:connect_matcher:menvoy.config.route.v3.RouteMatch.ConnectMatcher \
     13:dynamic_metadata:*menvoy.type.matcher.v3.MetadataMatcher 14:path_separated_prefix:s 15:path_match_policy:- \
     16:filter_state:-
+    envoy.config.route.v3.RouteMatch.ConnectMatcher
     envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions
     envoy.config.route.v3.RouteMatch.TlsContextMatchOptions 1:presented:mgoogle.protobuf.BoolValue \
     2:validated:mgoogle.protobuf.BoolValue
@@ -436,7 +441,7 @@ let schemaText = """
     14:use_remote_address:mgoogle.protobuf.BoolValue 15:generate_request_id:mgoogle.protobuf.BoolValue \
     16:forward_client_cert_details:e \
     17:set_current_client_cert_details:menvoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails \
-    18:proxy_100_continue:- 19:xff_num_trusted_hops:n 20:represent_ipv4_remote_address_as_ipv4_mapped_ipv6:- \
+    18:proxy_100_continue:t 19:xff_num_trusted_hops:n 20:represent_ipv4_remote_address_as_ipv4_mapped_ipv6:- \
     21:skip_xff_append:t 22:via:s \
     23:upgrade_configs:*menvoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig \
     24:stream_idle_timeout:mgoogle.protobuf.Duration 25:internal_address_config:- \
@@ -529,8 +534,13 @@ let schemaText = """
     2:upstream_http_protocol_options:menvoy.config.core.v3.UpstreamHttpProtocolOptions \
     3:explicit_http_config:menvoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig \
     4:use_downstream_protocol_config:menvoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig \
-    5:auto_config:- 6:http_filters:- 7:header_validation_config:- 8:outlier_detection:- 9:request_mirror_policies:- \
-    10:hash_policy:- 11:retry_policy:-
+    5:auto_config:menvoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig 6:http_filters:- \
+    7:header_validation_config:- 8:outlier_detection:- 9:request_mirror_policies:- 10:hash_policy:- \
+    11:retry_policy:-
+    envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig \
+    1:http_protocol_options:menvoy.config.core.v3.Http1ProtocolOptions \
+    2:http2_protocol_options:menvoy.config.core.v3.Http2ProtocolOptions 3:http3_protocol_options:- \
+    4:alternate_protocols_cache_options:-
     envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig \
     1:http_protocol_options:menvoy.config.core.v3.Http1ProtocolOptions \
     2:http2_protocol_options:menvoy.config.core.v3.Http2ProtocolOptions 3:http3_protocol_options:-

@@ -148,67 +148,125 @@ package nonisolated struct Envoy_Config_Core_V3_Http1ProtocolOptions: Sendable {
   fileprivate var _allowAbsoluteURL: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
 }
 
-package nonisolated struct Envoy_Config_Core_V3_Http2ProtocolOptions: Sendable {
+package nonisolated struct Envoy_Config_Core_V3_Http2ProtocolOptions: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   package var hpackTableSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
-    get {_hpackTableSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
-    set {_hpackTableSize = newValue}
+    get {_storage._hpackTableSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._hpackTableSize = newValue}
   }
   /// Returns true if `hpackTableSize` has been explicitly set.
-  package var hasHpackTableSize: Bool {self._hpackTableSize != nil}
+  package var hasHpackTableSize: Bool {_storage._hpackTableSize != nil}
   /// Clears the value of `hpackTableSize`. Subsequent reads from it will return its default value.
-  package mutating func clearHpackTableSize() {self._hpackTableSize = nil}
+  package mutating func clearHpackTableSize() {_uniqueStorage()._hpackTableSize = nil}
 
   package var maxConcurrentStreams: SwiftProtobuf.Google_Protobuf_UInt32Value {
-    get {_maxConcurrentStreams ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
-    set {_maxConcurrentStreams = newValue}
+    get {_storage._maxConcurrentStreams ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._maxConcurrentStreams = newValue}
   }
   /// Returns true if `maxConcurrentStreams` has been explicitly set.
-  package var hasMaxConcurrentStreams: Bool {self._maxConcurrentStreams != nil}
+  package var hasMaxConcurrentStreams: Bool {_storage._maxConcurrentStreams != nil}
   /// Clears the value of `maxConcurrentStreams`. Subsequent reads from it will return its default value.
-  package mutating func clearMaxConcurrentStreams() {self._maxConcurrentStreams = nil}
+  package mutating func clearMaxConcurrentStreams() {_uniqueStorage()._maxConcurrentStreams = nil}
 
   package var initialStreamWindowSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
-    get {_initialStreamWindowSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
-    set {_initialStreamWindowSize = newValue}
+    get {_storage._initialStreamWindowSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._initialStreamWindowSize = newValue}
   }
   /// Returns true if `initialStreamWindowSize` has been explicitly set.
-  package var hasInitialStreamWindowSize: Bool {self._initialStreamWindowSize != nil}
+  package var hasInitialStreamWindowSize: Bool {_storage._initialStreamWindowSize != nil}
   /// Clears the value of `initialStreamWindowSize`. Subsequent reads from it will return its default value.
-  package mutating func clearInitialStreamWindowSize() {self._initialStreamWindowSize = nil}
+  package mutating func clearInitialStreamWindowSize() {_uniqueStorage()._initialStreamWindowSize = nil}
 
   package var initialConnectionWindowSize: SwiftProtobuf.Google_Protobuf_UInt32Value {
-    get {_initialConnectionWindowSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
-    set {_initialConnectionWindowSize = newValue}
+    get {_storage._initialConnectionWindowSize ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._initialConnectionWindowSize = newValue}
   }
   /// Returns true if `initialConnectionWindowSize` has been explicitly set.
-  package var hasInitialConnectionWindowSize: Bool {self._initialConnectionWindowSize != nil}
+  package var hasInitialConnectionWindowSize: Bool {_storage._initialConnectionWindowSize != nil}
   /// Clears the value of `initialConnectionWindowSize`. Subsequent reads from it will return its default value.
-  package mutating func clearInitialConnectionWindowSize() {self._initialConnectionWindowSize = nil}
+  package mutating func clearInitialConnectionWindowSize() {_uniqueStorage()._initialConnectionWindowSize = nil}
 
-  package var allowConnect: Bool = false
+  package var allowConnect: Bool {
+    get {_storage._allowConnect}
+    set {_uniqueStorage()._allowConnect = newValue}
+  }
+
+  package var allowMetadata: Bool {
+    get {_storage._allowMetadata}
+    set {_uniqueStorage()._allowMetadata = newValue}
+  }
+
+  package var maxOutboundFrames: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    get {_storage._maxOutboundFrames ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._maxOutboundFrames = newValue}
+  }
+  /// Returns true if `maxOutboundFrames` has been explicitly set.
+  package var hasMaxOutboundFrames: Bool {_storage._maxOutboundFrames != nil}
+  /// Clears the value of `maxOutboundFrames`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxOutboundFrames() {_uniqueStorage()._maxOutboundFrames = nil}
+
+  package var maxOutboundControlFrames: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    get {_storage._maxOutboundControlFrames ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._maxOutboundControlFrames = newValue}
+  }
+  /// Returns true if `maxOutboundControlFrames` has been explicitly set.
+  package var hasMaxOutboundControlFrames: Bool {_storage._maxOutboundControlFrames != nil}
+  /// Clears the value of `maxOutboundControlFrames`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxOutboundControlFrames() {_uniqueStorage()._maxOutboundControlFrames = nil}
+
+  package var maxConsecutiveInboundFramesWithEmptyPayload: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    get {_storage._maxConsecutiveInboundFramesWithEmptyPayload ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._maxConsecutiveInboundFramesWithEmptyPayload = newValue}
+  }
+  /// Returns true if `maxConsecutiveInboundFramesWithEmptyPayload` has been explicitly set.
+  package var hasMaxConsecutiveInboundFramesWithEmptyPayload: Bool {_storage._maxConsecutiveInboundFramesWithEmptyPayload != nil}
+  /// Clears the value of `maxConsecutiveInboundFramesWithEmptyPayload`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxConsecutiveInboundFramesWithEmptyPayload() {_uniqueStorage()._maxConsecutiveInboundFramesWithEmptyPayload = nil}
+
+  package var maxInboundPriorityFramesPerStream: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    get {_storage._maxInboundPriorityFramesPerStream ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._maxInboundPriorityFramesPerStream = newValue}
+  }
+  /// Returns true if `maxInboundPriorityFramesPerStream` has been explicitly set.
+  package var hasMaxInboundPriorityFramesPerStream: Bool {_storage._maxInboundPriorityFramesPerStream != nil}
+  /// Clears the value of `maxInboundPriorityFramesPerStream`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxInboundPriorityFramesPerStream() {_uniqueStorage()._maxInboundPriorityFramesPerStream = nil}
+
+  package var maxInboundWindowUpdateFramesPerDataFrameSent: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    get {_storage._maxInboundWindowUpdateFramesPerDataFrameSent ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._maxInboundWindowUpdateFramesPerDataFrameSent = newValue}
+  }
+  /// Returns true if `maxInboundWindowUpdateFramesPerDataFrameSent` has been explicitly set.
+  package var hasMaxInboundWindowUpdateFramesPerDataFrameSent: Bool {_storage._maxInboundWindowUpdateFramesPerDataFrameSent != nil}
+  /// Clears the value of `maxInboundWindowUpdateFramesPerDataFrameSent`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxInboundWindowUpdateFramesPerDataFrameSent() {_uniqueStorage()._maxInboundWindowUpdateFramesPerDataFrameSent = nil}
+
+  package var overrideStreamErrorOnInvalidHTTPMessage: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_storage._overrideStreamErrorOnInvalidHTTPMessage ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_uniqueStorage()._overrideStreamErrorOnInvalidHTTPMessage = newValue}
+  }
+  /// Returns true if `overrideStreamErrorOnInvalidHTTPMessage` has been explicitly set.
+  package var hasOverrideStreamErrorOnInvalidHTTPMessage: Bool {_storage._overrideStreamErrorOnInvalidHTTPMessage != nil}
+  /// Clears the value of `overrideStreamErrorOnInvalidHTTPMessage`. Subsequent reads from it will return its default value.
+  package mutating func clearOverrideStreamErrorOnInvalidHTTPMessage() {_uniqueStorage()._overrideStreamErrorOnInvalidHTTPMessage = nil}
 
   package var connectionKeepalive: Envoy_Config_Core_V3_KeepaliveSettings {
-    get {_connectionKeepalive ?? Envoy_Config_Core_V3_KeepaliveSettings()}
-    set {_connectionKeepalive = newValue}
+    get {_storage._connectionKeepalive ?? Envoy_Config_Core_V3_KeepaliveSettings()}
+    set {_uniqueStorage()._connectionKeepalive = newValue}
   }
   /// Returns true if `connectionKeepalive` has been explicitly set.
-  package var hasConnectionKeepalive: Bool {self._connectionKeepalive != nil}
+  package var hasConnectionKeepalive: Bool {_storage._connectionKeepalive != nil}
   /// Clears the value of `connectionKeepalive`. Subsequent reads from it will return its default value.
-  package mutating func clearConnectionKeepalive() {self._connectionKeepalive = nil}
+  package mutating func clearConnectionKeepalive() {_uniqueStorage()._connectionKeepalive = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _hpackTableSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
-  fileprivate var _maxConcurrentStreams: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
-  fileprivate var _initialStreamWindowSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
-  fileprivate var _initialConnectionWindowSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
-  fileprivate var _connectionKeepalive: Envoy_Config_Core_V3_KeepaliveSettings? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 package nonisolated struct Envoy_Config_Core_V3_KeepaliveSettings: Sendable {
@@ -384,58 +442,153 @@ nonisolated extension Envoy_Config_Core_V3_Http1ProtocolOptions: SwiftProtobuf.M
 
 nonisolated extension Envoy_Config_Core_V3_Http2ProtocolOptions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Http2ProtocolOptions"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hpack_table_size\0\u{3}max_concurrent_streams\0\u{3}initial_stream_window_size\0\u{3}initial_connection_window_size\0\u{3}allow_connect\0\u{4}\u{a}connection_keepalive\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hpack_table_size\0\u{3}max_concurrent_streams\0\u{3}initial_stream_window_size\0\u{3}initial_connection_window_size\0\u{3}allow_connect\0\u{3}allow_metadata\0\u{3}max_outbound_frames\0\u{3}max_outbound_control_frames\0\u{3}max_consecutive_inbound_frames_with_empty_payload\0\u{3}max_inbound_priority_frames_per_stream\0\u{3}max_inbound_window_update_frames_per_data_frame_sent\0\u{4}\u{3}override_stream_error_on_invalid_http_message\0\u{3}connection_keepalive\0")
+
+  fileprivate class _StorageClass {
+    var _hpackTableSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _maxConcurrentStreams: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _initialStreamWindowSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _initialConnectionWindowSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _allowConnect: Bool = false
+    var _allowMetadata: Bool = false
+    var _maxOutboundFrames: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _maxOutboundControlFrames: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _maxConsecutiveInboundFramesWithEmptyPayload: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _maxInboundPriorityFramesPerStream: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _maxInboundWindowUpdateFramesPerDataFrameSent: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _overrideStreamErrorOnInvalidHTTPMessage: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+    var _connectionKeepalive: Envoy_Config_Core_V3_KeepaliveSettings? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _hpackTableSize = source._hpackTableSize
+      _maxConcurrentStreams = source._maxConcurrentStreams
+      _initialStreamWindowSize = source._initialStreamWindowSize
+      _initialConnectionWindowSize = source._initialConnectionWindowSize
+      _allowConnect = source._allowConnect
+      _allowMetadata = source._allowMetadata
+      _maxOutboundFrames = source._maxOutboundFrames
+      _maxOutboundControlFrames = source._maxOutboundControlFrames
+      _maxConsecutiveInboundFramesWithEmptyPayload = source._maxConsecutiveInboundFramesWithEmptyPayload
+      _maxInboundPriorityFramesPerStream = source._maxInboundPriorityFramesPerStream
+      _maxInboundWindowUpdateFramesPerDataFrameSent = source._maxInboundWindowUpdateFramesPerDataFrameSent
+      _overrideStreamErrorOnInvalidHTTPMessage = source._overrideStreamErrorOnInvalidHTTPMessage
+      _connectionKeepalive = source._connectionKeepalive
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._hpackTableSize) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._maxConcurrentStreams) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._initialStreamWindowSize) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._initialConnectionWindowSize) }()
-      case 5: try { try decoder.decodeSingularBoolField(value: &self.allowConnect) }()
-      case 15: try { try decoder.decodeSingularMessageField(value: &self._connectionKeepalive) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._hpackTableSize) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._maxConcurrentStreams) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._initialStreamWindowSize) }()
+        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._initialConnectionWindowSize) }()
+        case 5: try { try decoder.decodeSingularBoolField(value: &_storage._allowConnect) }()
+        case 6: try { try decoder.decodeSingularBoolField(value: &_storage._allowMetadata) }()
+        case 7: try { try decoder.decodeSingularMessageField(value: &_storage._maxOutboundFrames) }()
+        case 8: try { try decoder.decodeSingularMessageField(value: &_storage._maxOutboundControlFrames) }()
+        case 9: try { try decoder.decodeSingularMessageField(value: &_storage._maxConsecutiveInboundFramesWithEmptyPayload) }()
+        case 10: try { try decoder.decodeSingularMessageField(value: &_storage._maxInboundPriorityFramesPerStream) }()
+        case 11: try { try decoder.decodeSingularMessageField(value: &_storage._maxInboundWindowUpdateFramesPerDataFrameSent) }()
+        case 14: try { try decoder.decodeSingularMessageField(value: &_storage._overrideStreamErrorOnInvalidHTTPMessage) }()
+        case 15: try { try decoder.decodeSingularMessageField(value: &_storage._connectionKeepalive) }()
+        default: break
+        }
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._hpackTableSize {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._maxConcurrentStreams {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._initialStreamWindowSize {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
-    try { if let v = self._initialConnectionWindowSize {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
-    if self.allowConnect != false {
-      try visitor.visitSingularBoolField(value: self.allowConnect, fieldNumber: 5)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._hpackTableSize {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._maxConcurrentStreams {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._initialStreamWindowSize {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
+      try { if let v = _storage._initialConnectionWindowSize {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      } }()
+      if _storage._allowConnect != false {
+        try visitor.visitSingularBoolField(value: _storage._allowConnect, fieldNumber: 5)
+      }
+      if _storage._allowMetadata != false {
+        try visitor.visitSingularBoolField(value: _storage._allowMetadata, fieldNumber: 6)
+      }
+      try { if let v = _storage._maxOutboundFrames {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+      } }()
+      try { if let v = _storage._maxOutboundControlFrames {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+      } }()
+      try { if let v = _storage._maxConsecutiveInboundFramesWithEmptyPayload {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+      } }()
+      try { if let v = _storage._maxInboundPriorityFramesPerStream {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+      } }()
+      try { if let v = _storage._maxInboundWindowUpdateFramesPerDataFrameSent {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+      } }()
+      try { if let v = _storage._overrideStreamErrorOnInvalidHTTPMessage {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+      } }()
+      try { if let v = _storage._connectionKeepalive {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
+      } }()
     }
-    try { if let v = self._connectionKeepalive {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Envoy_Config_Core_V3_Http2ProtocolOptions, rhs: Envoy_Config_Core_V3_Http2ProtocolOptions) -> Bool {
-    if lhs._hpackTableSize != rhs._hpackTableSize {return false}
-    if lhs._maxConcurrentStreams != rhs._maxConcurrentStreams {return false}
-    if lhs._initialStreamWindowSize != rhs._initialStreamWindowSize {return false}
-    if lhs._initialConnectionWindowSize != rhs._initialConnectionWindowSize {return false}
-    if lhs.allowConnect != rhs.allowConnect {return false}
-    if lhs._connectionKeepalive != rhs._connectionKeepalive {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._hpackTableSize != rhs_storage._hpackTableSize {return false}
+        if _storage._maxConcurrentStreams != rhs_storage._maxConcurrentStreams {return false}
+        if _storage._initialStreamWindowSize != rhs_storage._initialStreamWindowSize {return false}
+        if _storage._initialConnectionWindowSize != rhs_storage._initialConnectionWindowSize {return false}
+        if _storage._allowConnect != rhs_storage._allowConnect {return false}
+        if _storage._allowMetadata != rhs_storage._allowMetadata {return false}
+        if _storage._maxOutboundFrames != rhs_storage._maxOutboundFrames {return false}
+        if _storage._maxOutboundControlFrames != rhs_storage._maxOutboundControlFrames {return false}
+        if _storage._maxConsecutiveInboundFramesWithEmptyPayload != rhs_storage._maxConsecutiveInboundFramesWithEmptyPayload {return false}
+        if _storage._maxInboundPriorityFramesPerStream != rhs_storage._maxInboundPriorityFramesPerStream {return false}
+        if _storage._maxInboundWindowUpdateFramesPerDataFrameSent != rhs_storage._maxInboundWindowUpdateFramesPerDataFrameSent {return false}
+        if _storage._overrideStreamErrorOnInvalidHTTPMessage != rhs_storage._overrideStreamErrorOnInvalidHTTPMessage {return false}
+        if _storage._connectionKeepalive != rhs_storage._connectionKeepalive {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -408,6 +408,14 @@ package nonisolated struct Envoy_Config_Route_V3_RouteMatch: Sendable {
     set {pathSpecifier = .safeRegex(newValue)}
   }
 
+  package var connectMatcher: Envoy_Config_Route_V3_RouteMatch.ConnectMatcher {
+    get {
+      if case .connectMatcher(let v)? = pathSpecifier {return v}
+      return Envoy_Config_Route_V3_RouteMatch.ConnectMatcher()
+    }
+    set {pathSpecifier = .connectMatcher(newValue)}
+  }
+
   package var pathSeparatedPrefix: String {
     get {
       if case .pathSeparatedPrefix(let v)? = pathSpecifier {return v}
@@ -464,6 +472,7 @@ package nonisolated struct Envoy_Config_Route_V3_RouteMatch: Sendable {
     case prefix(String)
     case path(String)
     case safeRegex(Envoy_Type_Matcher_V3_RegexMatcher)
+    case connectMatcher(Envoy_Config_Route_V3_RouteMatch.ConnectMatcher)
     case pathSeparatedPrefix(String)
 
   }
@@ -507,6 +516,16 @@ package nonisolated struct Envoy_Config_Route_V3_RouteMatch: Sendable {
 
     fileprivate var _presented: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
     fileprivate var _validated: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+  }
+
+  package nonisolated struct ConnectMatcher: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
   }
 
   package init() {}
@@ -905,11 +924,33 @@ package nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendabl
     /// Clears the value of `enabled`. Subsequent reads from it will return its default value.
     package mutating func clearEnabled() {self._enabled = nil}
 
+    package var connectConfig: Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig {
+      get {_connectConfig ?? Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig()}
+      set {_connectConfig = newValue}
+    }
+    /// Returns true if `connectConfig` has been explicitly set.
+    package var hasConnectConfig: Bool {self._connectConfig != nil}
+    /// Clears the value of `connectConfig`. Subsequent reads from it will return its default value.
+    package mutating func clearConnectConfig() {self._connectConfig = nil}
+
     package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package nonisolated struct ConnectConfig: Sendable {
+      // SwiftProtobuf.Message conformance is added in an extension below. See the
+      // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+      // methods supported on all messages.
+
+      package var allowPost: Bool = false
+
+      package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+      package init() {}
+    }
 
     package init() {}
 
     fileprivate var _enabled: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
+    fileprivate var _connectConfig: Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig? = nil
   }
 
   package nonisolated struct MaxStreamDuration: Sendable {
@@ -1902,7 +1943,7 @@ nonisolated extension Envoy_Config_Route_V3_WeightedCluster.ClusterWeight: Swift
 
 nonisolated extension Envoy_Config_Route_V3_RouteMatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RouteMatch"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}prefix\0\u{1}path\0\u{4}\u{2}case_sensitive\0\u{2}\u{2}headers\0\u{3}query_parameters\0\u{1}grpc\0\u{3}runtime_fraction\0\u{3}safe_regex\0\u{3}tls_context\0\u{4}\u{2}dynamic_metadata\0\u{3}path_separated_prefix\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}prefix\0\u{1}path\0\u{4}\u{2}case_sensitive\0\u{2}\u{2}headers\0\u{3}query_parameters\0\u{1}grpc\0\u{3}runtime_fraction\0\u{3}safe_regex\0\u{3}tls_context\0\u{3}connect_matcher\0\u{3}dynamic_metadata\0\u{3}path_separated_prefix\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1945,6 +1986,19 @@ nonisolated extension Envoy_Config_Route_V3_RouteMatch: SwiftProtobuf.Message, S
         }
       }()
       case 11: try { try decoder.decodeSingularMessageField(value: &self._tlsContext) }()
+      case 12: try {
+        var v: Envoy_Config_Route_V3_RouteMatch.ConnectMatcher?
+        var hadOneofValue = false
+        if let current = self.pathSpecifier {
+          hadOneofValue = true
+          if case .connectMatcher(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.pathSpecifier = .connectMatcher(v)
+        }
+      }()
       case 13: try { try decoder.decodeRepeatedMessageField(value: &self.dynamicMetadata) }()
       case 14: try {
         var v: String?
@@ -1995,6 +2049,9 @@ nonisolated extension Envoy_Config_Route_V3_RouteMatch: SwiftProtobuf.Message, S
     } }()
     try { if let v = self._tlsContext {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    } }()
+    try { if case .connectMatcher(let v)? = self.pathSpecifier {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
     } }()
     if !self.dynamicMetadata.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.dynamicMetadata, fieldNumber: 13)
@@ -2072,6 +2129,25 @@ nonisolated extension Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions: S
   package static func ==(lhs: Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions, rhs: Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions) -> Bool {
     if lhs._presented != rhs._presented {return false}
     if lhs._validated != rhs._validated {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Route_V3_RouteMatch.ConnectMatcher: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Envoy_Config_Route_V3_RouteMatch.protoMessageName + ".ConnectMatcher"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Config_Route_V3_RouteMatch.ConnectMatcher, rhs: Envoy_Config_Route_V3_RouteMatch.ConnectMatcher) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2658,7 +2734,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.HashPolicy.QueryParamete
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction.UpgradeConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = Envoy_Config_Route_V3_RouteAction.protoMessageName + ".UpgradeConfig"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}upgrade_type\0\u{1}enabled\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}upgrade_type\0\u{1}enabled\0\u{3}connect_config\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2668,6 +2744,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.UpgradeConfig: SwiftProt
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.upgradeType) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._enabled) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._connectConfig) }()
       default: break
       }
     }
@@ -2684,12 +2761,46 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction.UpgradeConfig: SwiftProt
     try { if let v = self._enabled {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
+    try { if let v = self._connectConfig {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Envoy_Config_Route_V3_RouteAction.UpgradeConfig, rhs: Envoy_Config_Route_V3_RouteAction.UpgradeConfig) -> Bool {
     if lhs.upgradeType != rhs.upgradeType {return false}
     if lhs._enabled != rhs._enabled {return false}
+    if lhs._connectConfig != rhs._connectConfig {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Envoy_Config_Route_V3_RouteAction.UpgradeConfig.protoMessageName + ".ConnectConfig"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{2}allow_post\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.allowPost) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.allowPost != false {
+      try visitor.visitSingularBoolField(value: self.allowPost, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig, rhs: Envoy_Config_Route_V3_RouteAction.UpgradeConfig.ConnectConfig) -> Bool {
+    if lhs.allowPost != rhs.allowPost {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -15,18 +15,20 @@ final class Simulation {
 
     init(
         seed: UInt64 = 1, weather: SimulatedTransport.Weather = SimulatedTransport.Weather(), retry: RetryPolicy? = nil,
-        timeoutMilliseconds: UInt64 = 15_000, endpoints: Int = 2, limits: CircuitBreakerLimits = CircuitBreakerLimits()
+        timeoutMilliseconds: UInt64 = 15_000, endpoints: Int = 2, limits: CircuitBreakerLimits = CircuitBreakerLimits(),
+        manager: HTTPConnectionManager = HTTPConnectionManager(statPrefix: "http", routeTable: 0)
     ) throws {
         proxy = try SimulatedProxy(seed: seed, weather: weather)
         proxy.apply(
             try Self.snapshot(
                 generation: 1, retry: retry, timeoutMilliseconds: timeoutMilliseconds, endpoints: endpoints,
-                limits: limits))
+                limits: limits, manager: manager))
     }
 
     static func snapshot(
         generation: UInt64, retry: RetryPolicy? = nil, timeoutMilliseconds: UInt64 = 15_000, endpoints: Int = 2,
-        limits: CircuitBreakerLimits = CircuitBreakerLimits(), listens: Bool = true
+        limits: CircuitBreakerLimits = CircuitBreakerLimits(), listens: Bool = true,
+        manager: HTTPConnectionManager = HTTPConnectionManager(statPrefix: "http", routeTable: 0)
     ) throws -> RuntimeSnapshot {
         var forward = ForwardSpec(target: .cluster(ClusterID(index: 0)))
         forward.timeoutNanoseconds = timeoutMilliseconds * 1_000_000
@@ -45,7 +47,6 @@ final class Simulation {
                     RouteSpec(match: RouteMatchSpec(path: .prefix("/")), action: .forward(forward)),
                 ])
         ]
-        let manager = HTTPConnectionManager(statPrefix: "http", routeTable: 0)
         let listener = ListenerDescriptor(
             name: "http", address: address,
             filterChains: [FilterChainDescriptor(name: "chain", terminal: .http(manager))])

@@ -11,6 +11,7 @@ extension RouteCompiler {
         case .prefix(let prefix): test = .prefix(prefix)
         case .path(let exact): test = .exact(exact)
         case .safeRegex(let regex): test = .regex(regex.regex)
+        case .connectMatcher: test = .connect
         case .pathSeparatedPrefix(let prefix):
             if !prefix.hasPrefix("/") || prefix.hasSuffix("/") || prefix.contains("?") || prefix.contains("#") {
                 issues.append(

@@ -1,0 +1,151 @@
+internal import EventLoop
+internal import HTTP1
+internal import HeaderBlock
+internal import Memory
+
+/// Requests that become tunnels: `Upgrade` (RFC 9110 section 7.8), extended CONNECT (RFC 8441) and CONNECT (section 9.3.6).
+///
+/// When the endpoint agrees, both bodies become bytes without framing: `BodyDecoder(.untilClose)` each way, and the end of
+/// one side is passed on while the other goes on.
+extension Worker where Wire: ~Copyable {
+    /// Whether the connection manager lets the request become a tunnel; notes what it asks for.
+    mutating func admitsUpgrade(_ exchange: Handle, _ manager: HTTPConnectionManager) -> Bool {
+        if exchanges[exchange].request.knownMethod == .connect {
+            guard manager.upgrades.contains("connect") else { return false }
+            exchanges[exchange].upgrade = .connect
+            return true
+        }
+        guard let field = exchanges[exchange].request.first(.upgrade),
+            manager.upgrades.contains(exchanges[exchange].text(field).lowercased())
+        else { return false }
+        exchanges[exchange].upgrade = .switchProtocols
+        return true
+    }
+
+    /// An upgrade that HTTP/1.1 servers ignore: `h2c` was given up (RFC 9113 section 3.1), the request goes on without it.
+    func asksForCleartextHTTP2(_ exchange: Handle) -> Bool {
+        guard let field = exchanges[exchange].request.first(.upgrade) else { return false }
+        return exchanges[exchange].valueEquals(field, "h2c")
+    }
+
+    /// Drops the connection's own fields; those of an upgrade are this request's business and stay.
+    mutating func removeRequestHopByHop(_ exchange: Handle) {
+        guard exchanges[exchange].upgrade == .switchProtocols,
+            let upgrade = exchanges[exchange].request.first(.upgrade)
+        else { return exchanges[exchange].removeRequestHopByHop() }
+        exchanges[exchange].removeRequestHopByHop()
+        exchanges[exchange].addField(.connection, "Upgrade")
+        exchanges[exchange].addField(.upgrade, copying: upgrade)
+    }
+
+    /// As `removeRequestHopByHop`, for the response that agrees.
+    mutating func removeResponseHopByHop(_ exchange: Handle) {
+        guard exchanges[exchange].isTunnel, let upgrade = exchanges[exchange].response.first(.upgrade) else {
+            return exchanges[exchange].removeResponseHopByHop()
+        }
+        exchanges[exchange].removeResponseHopByHop()
+        exchanges[exchange].addResponseField(.connection, "Upgrade")
+        exchanges[exchange].addResponseField(.upgrade, copying: upgrade)
+    }
+
+    /// Whether this final response makes a tunnel of the exchange.
+    func agreesToUpgrade(_ exchange: Handle, _ status: UInt16) -> Bool {
+        switch exchanges[exchange].upgrade {
+        case .none: false
+        case .switchProtocols: status == 101
+        case .connect: status >= 200 && status < 300
+        }
+    }
+
+    /// The endpoint has agreed: from here on both bodies are plain bytes.
+    mutating func openTunnel(_ exchange: Handle) {
+        exchanges[exchange].isTunnel = true
+        exchanges[exchange].keepsAlive = false
+        exchanges[exchange].requestBody = BodyDecoder(.untilClose)
+        exchanges[exchange].responseBody = BodyDecoder(.untilClose)
+        exchanges[exchange].responseHead.framing = .untilClose
+        exchanges[exchange].requestState = .body
+        exchanges[exchange].replayOverflowed = true
+        exchanges[exchange].replaySent = 0
+        buffers.reclaim(&exchanges[exchange].replay)
+        exchanges[exchange].routeDeadline = .max
+        exchanges[exchange].tryDeadline = .max
+        exchanges[exchange].requestDeadline = .max
+        if exchanges[exchange].upgrade == .connect {
+            exchanges[exchange].response.removeAll(.contentLength)
+            exchanges[exchange].response.removeAll(.transferEncoding)
+        }
+        armExchange(exchange)
+        // What the client has sent already is taken up behind this.
+        resumable.append(exchanges[exchange].downstream)
+    }
+
+    /// The client has ended its side of a tunnel.
+    mutating func endTunnelRequest(_ exchange: Handle) {
+        _ = exchanges[exchange].requestBody.close()
+        exchanges[exchange].requestState = .sent
+        exchanges[exchange].bytesReceived = exchanges[exchange].requestBody.payloadBytes
+        let upstream = exchanges[exchange].upstream
+        if connections.contains(upstream) { endWriting(upstream) }
+        if exchanges[exchange].responseBody.isComplete { finishTunnel(exchange) }
+    }
+
+    /// The endpoint has ended its side of a tunnel, and all its bytes are with the client's socket.
+    mutating func endTunnelResponse(_ exchange: Handle) {
+        let downstream = exchanges[exchange].downstream
+        switch flush(downstream) {
+        case .done: break
+        case .blocked: return
+        case .failed: return abandonDownstream(downstream)
+        }
+        exchanges[exchange].responseState = .complete
+        exchanges[exchange].bytesSent = exchanges[exchange].responseBody.payloadBytes
+        if exchanges[exchange].requestBody.isComplete { return finishTunnel(exchange) }
+        endWriting(downstream)
+    }
+
+    /// Both sides have ended.
+    private mutating func finishTunnel(_ exchange: Handle) {
+        exchanges[exchange].bytesSent = exchanges[exchange].responseBody.payloadBytes
+        dropUpstream(exchange)
+        finishExchange(exchange)
+    }
+
+    /// Ends our side of a connection whose output is gone.
+    private mutating func endWriting(_ handle: Handle) {
+        guard !connections[handle].wroteEnd else { return }
+        connections[handle].wroteEnd = true
+        if connections[handle].isTLS {
+            buffers.lend(&connections[handle].cipherOutput)
+            connections[handle].sealEnd()
+            _ = flushCipher(handle)
+        }
+        transport.shutdownWrite(connections[handle].socket)
+    }
+
+    // MARK: Interim responses
+
+    /// Passes a 1xx response on (`proxy_100_continue`), or swallows it.
+    mutating func passInterim(_ handle: Handle, _ exchange: Handle, _ head: MessageHead) {
+        let manager = httpManager(exchange)
+        guard manager.passesInterimResponses, exchanges[exchange].request.version != .http10 else {
+            return connections[handle].input.consume(head.length)
+        }
+        exchanges[exchange].takeResponseHead(&connections[handle].input, length: head.length)
+        exchanges[exchange].removeResponseHopByHop()
+        let downstream = exchanges[exchange].downstream
+        buffers.lend(&connections[downstream].output)
+        exchanges[exchange].writeResponseHead(to: &connections[downstream].output, skipping: .other)
+        connections[downstream].output.append("\r\n")
+        if flush(downstream) == .failed { abandonDownstream(downstream) }
+    }
+}
+
+extension Exchange {
+    /// What a request asks for beside an answer.
+    enum Upgrade: UInt8 { case none, switchProtocols, connect }
+
+    func valueEquals(_ range: ByteRange, _ text: StaticString) -> Bool {
+        arena.storage.equalsIgnoringCase(range, text)
+    }
+}
