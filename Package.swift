@@ -89,7 +89,17 @@ let package = Package(
 
         // Floor 3, decisions.
         .target(name: "Routing", dependencies: ["CRE2", "HeaderBlock", "LoadBalancing"], swiftSettings: hot),
-        .target(name: "Authorization", dependencies: ["HeaderBlock", "Routing"], swiftSettings: pure),
+        .target(
+            name: "Authorization", dependencies: ["Authentication", "HeaderBlock", "Routing"], swiftSettings: pure),
+        .target(
+            name: "Authentication",
+            dependencies: [
+                "HeaderBlock",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ],
+            swiftSettings: pure
+        ),
         .target(name: "LoadBalancing", swiftSettings: pure),
         .target(name: "Resilience", dependencies: ["HeaderBlock"], swiftSettings: pure),
         .target(name: "Telemetry", dependencies: ["HeaderBlock", "Memory"], swiftSettings: hot),
@@ -101,7 +111,8 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "Authorization", "CLinux", "EventLoop", "HTTP1", "HeaderBlock", "LoadBalancing", "Memory", "Resilience",
+                "Authentication", "Authorization", "CLinux", "EventLoop", "HTTP1", "HeaderBlock", "LoadBalancing",
+                "Memory", "Resilience",
                 "Routing", "TLS", "Telemetry", "XDS",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
@@ -162,7 +173,8 @@ let package = Package(
         .testTarget(name: "EventLoopTests", dependencies: ["CLinux", "EventLoop", "Memory"], swiftSettings: house),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "HeaderBlock", "Memory"], swiftSettings: house),
         .testTarget(name: "HPACKTests", dependencies: ["HPACK", "HeaderBlock", "Memory"], swiftSettings: house),
-        .testTarget(name: "HTTP2Tests", dependencies: ["HPACK", "HTTP2", "HeaderBlock", "Memory"], swiftSettings: house),
+        .testTarget(
+            name: "HTTP2Tests", dependencies: ["HPACK", "HTTP2", "HeaderBlock", "Memory"], swiftSettings: house),
         .testTarget(
             name: "TLSTests",
             dependencies: [
@@ -184,7 +196,10 @@ let package = Package(
         .testTarget(
             name: "DecisionTests",
             dependencies: [
-                "Authorization", "HeaderBlock", "LoadBalancing", "Memory", "Resilience", "Routing", "Telemetry",
+                "Authentication", "Authorization", "HeaderBlock", "LoadBalancing", "Memory", "Resilience", "Routing",
+                "Telemetry",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
             ],
             swiftSettings: house
         ),
