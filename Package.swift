@@ -203,10 +203,12 @@ let package = Package(
             ],
             swiftSettings: house
         ),
+        // Its malloc counts: see Tests/ProxyTests/Engine/AllocationTests.swift.
+        .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "EventLoop", "Proxy", "Resilience", "Routing", "Telemetry", "XDS",
+                "AllocationCounter", "EventLoop", "Proxy", "Resilience", "Routing", "Telemetry", "XDS",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: house

@@ -46,6 +46,9 @@ package final class RouteTable: Sendable {
 
     package func mirror(_ index: Int) -> CompiledMirror { program.mirrors[index] }
 
+    /// The same as bytes of this table.
+    package func virtualHostNameBytes(_ index: UInt32) -> PooledBytes { program.virtualHosts[Int(index)].name }
+
     /// Name of a virtual host by its number in a decision.
     package func virtualHostName(_ index: UInt32) -> String {
         program.pool.string(program.virtualHosts[Int(index)].name)

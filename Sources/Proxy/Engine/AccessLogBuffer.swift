@@ -10,7 +10,8 @@ struct AccessLogBuffer: ~Copyable {
     private var sinks: [AccessLogDescriptor.Sink] = []
     private var descriptors: [Int32] = []
     private var lines: [[UInt8]] = []
-    private var line = ByteBuffer(capacity: 4096)
+    /// The line in the making: a format writes into it, `endLine` takes it over.
+    var line = ByteBuffer(capacity: 4096)
     /// Bytes that could not be written.
     private(set) var lost = 0
 
@@ -22,13 +23,14 @@ struct AccessLogBuffer: ~Copyable {
         }
     }
 
-    /// Appends the line that `write` puts into the buffer it is given.
-    mutating func append(to sink: AccessLogDescriptor.Sink, _ write: (inout ByteBuffer) -> Void) {
-        let index = sinks.firstIndex(of: sink) ?? open(sink)
+    /// The number under which lines go to `sink`; it is opened when it is new.
+    mutating func number(of sink: AccessLogDescriptor.Sink) -> Int { sinks.firstIndex(of: sink) ?? open(sink) }
+
+    /// Adds the line that was written into `line` to those of a sink.
+    mutating func endLine(of sink: Int) {
+        Self.move(&line, to: &lines[sink])
         line.clear()
-        write(&line)
-        Self.move(&line, to: &lines[index])
-        if lines[index].count >= Self.batchBytes { flush(index) }
+        if lines[sink].count >= Self.batchBytes { flush(sink) }
     }
 
     private static func move(_ line: inout ByteBuffer, to lines: inout [UInt8]) {
@@ -45,7 +47,10 @@ struct AccessLogBuffer: ~Copyable {
             }
         sinks.append(sink)
         descriptors.append(descriptor)
-        lines.append([])
+        var batch: [UInt8] = []
+        // Room for a batch and the line that ends it.
+        batch.reserveCapacity(Self.batchBytes + 8 * 1024)
+        lines.append(batch)
         return sinks.count - 1
     }
 
@@ -55,16 +60,19 @@ struct AccessLogBuffer: ~Copyable {
     }
 
     private mutating func flush(_ index: Int) {
-        var rest = lines[index][...]
-        while !rest.isEmpty {
-            // SAFETY: the kernel reads the slice during the call only.
-            let written = rest.withUnsafeBytes { write(descriptors[index], $0.baseAddress, $0.count) }
+        var done = 0
+        while done < lines[index].count {
+            // SAFETY: the kernel reads the rest of the array during the call only.
+            let written = lines[index].withUnsafeBytes { bytes in
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+                return write(descriptors[index], rest.baseAddress, rest.count)
+            }
             if written < 0, errno == EINTR { continue }
             guard written > 0 else {
-                lost += rest.count
+                lost += lines[index].count - done
                 break
             }
-            rest = rest.dropFirst(written)
+            done += written
         }
         lines[index].removeAll(keepingCapacity: true)
     }

@@ -1,3 +1,4 @@
+internal import EventLoop
 internal import HTTP1
 internal import HeaderBlock
 internal import Memory
@@ -35,6 +36,29 @@ extension Exchange {
         var bytes: [UInt8] = []
         for index in range.lowerBound..<range.upperBound { bytes.append(arena.storage[index]) }
         return bytes
+    }
+
+    /// Appends the bytes at `range` of the arena to `output`.
+    mutating func copy(_ range: ByteRange, to output: inout [UInt8]) {
+        for index in range.lowerBound..<range.upperBound { output.append(arena.storage[index]) }
+    }
+
+    /// The address in place `place` from the end of a list with commas, the last being 1; nil when there is none.
+    func forwardedAddress(_ list: ByteRange, fromEnd place: Int) -> IPAddress? {
+        var end = list.upperBound
+        var left = place
+        while true {
+            var start = end
+            while start > list.lowerBound, arena.storage[start &- 1] != 0x2c { start &-= 1 }
+            left &-= 1
+            if left == 0 {
+                while start < end, arena.storage[start] == 0x20 { start &+= 1 }
+                while end > start, arena.storage[end &- 1] == 0x20 { end &-= 1 }
+                return IPAddress(ascii: arena.storage.extracting(start..<end))
+            }
+            guard start > list.lowerBound else { return nil }
+            end = start &- 1
+        }
     }
 
     /// The time limits of this request: the route's, and what the request asks for.
@@ -80,6 +104,13 @@ extension Exchange {
         let start = arena.end
         arena.append(bytes.span)
         return ByteRange(start: start, length: bytes.count)
+    }
+
+    /// Appends bytes of a route table.
+    mutating func append(_ table: RouteTable, _ text: PooledBytes) -> ByteRange {
+        let start = arena.end
+        arena.append(table.bytes(text))
+        return ByteRange(start: start, length: Int(text.count))
     }
 
     // MARK: Request fields

@@ -76,6 +76,8 @@ struct Generation {
     var chains: [Chain] = []
     /// By listener.
     var listenerStatistics: [Int] = []
+    /// By access log: the number of its sink in the worker's buffer.
+    var logSinks: [Int] = []
     /// Connections and exchanges that hold on to it.
     var users = 0
     var isFree = false

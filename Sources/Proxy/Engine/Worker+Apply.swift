@@ -74,6 +74,7 @@ extension Worker where Wire: ~Copyable {
     /// Flattens a snapshot for this worker.
     private mutating func build(_ snapshot: RuntimeSnapshot, after previous: Int) -> Generation {
         var generation = Generation(snapshot: snapshot)
+        for log in snapshot.accessLogs { generation.logSinks.append(accessLog.number(of: log.sink)) }
         for (index, listener) in snapshot.listeners.enumerated() {
             generation.listenerStatistics.append(metrics.listeners.number(of: listener.name))
             for chain in listener.filterChains {

@@ -47,29 +47,29 @@ extension Worker where Wire: ~Copyable {
         guard let field = exchanges[exchange].request.first(.xForwardedFor) else { return }
         // Counted from the right; our own peer, which is not in the field yet, is number 0 where it counts.
         let place = Int(manager.trustedHops) + (manager.usesRemoteAddress ? 0 : 1)
-        let parts = exchanges[exchange].text(field).split(separator: ",")
-        guard place >= 1, parts.count >= place else { return }
-        let text = parts[parts.count - place].drop { $0 == " " }.prefix { $0 != " " }
-        guard let address = IPAddress(String(text)) else { return }
+        guard place >= 1, let address = exchanges[exchange].forwardedAddress(field, fromEnd: place) else { return }
         exchanges[exchange].remoteAddress = .ip(address, port: 0)
     }
 
     /// The edge: x-forwarded-for gets the peer's address, and what only the mesh may say is taken out.
     private mutating func appendClient(_ handle: Handle, _ exchange: Handle, _ manager: HTTPConnectionManager) {
-        for id in [
-            KnownHeader.xEnvoyUpstreamRqTimeoutMs, .xEnvoyUpstreamRqPerTryTimeoutMs, .xEnvoyMaxRetries, .xEnvoyRetryOn,
+        let onlyTheMeshMaySay: InlineArray<12, KnownHeader> = [
+            .xEnvoyUpstreamRqTimeoutMs, .xEnvoyUpstreamRqPerTryTimeoutMs, .xEnvoyMaxRetries, .xEnvoyRetryOn,
             .xEnvoyRetryGrpcOn, .xEnvoyInternal, .xEnvoyDecoratorOperation, .xEnvoyOriginalPath, .xEnvoyAttemptCount,
             .xEnvoyExpectedRqTimeoutMs, .xEnvoyPeerMetadata, .xEnvoyPeerMetadataID,
-        ] { exchanges[exchange].request.removeAll(id) }
+        ]
+        for index in onlyTheMeshMaySay.indices { exchanges[exchange].request.removeAll(onlyTheMeshMaySay[index]) }
         if !manager.preservesExternalRequestID { exchanges[exchange].request.removeAll(.xRequestID) }
         exchanges[exchange].request.removeAll(.xForwardedProto)
         guard !manager.skipsForwardedForAppend, let ip = connections[handle].remote.ip else { return }
-        var text: [UInt8] = []
+        scratch.removeAll(keepingCapacity: true)
         if let given = exchanges[exchange].request.first(.xForwardedFor) {
-            text = exchanges[exchange].bytes(given) + [0x2c]
+            exchanges[exchange].copy(given, to: &scratch)
+            scratch.append(0x2c)
             exchanges[exchange].request.removeAll(.xForwardedFor)
         }
-        exchanges[exchange].addField(.xForwardedFor, text + Array(ip.description.utf8))
+        ip.write(to: &scratch)
+        exchanges[exchange].addField(.xForwardedFor, scratch)
     }
 
     /// Sets x-forwarded-client-cert to what the peer proved (or appends it).
@@ -77,30 +77,48 @@ extension Worker where Wire: ~Copyable {
         _ handle: Handle, _ exchange: Handle, _ manager: HTTPConnectionManager
     ) {
         let certificate = connections[handle].peerCertificate
-        var text: [UInt8] = []
+        scratch.removeAll(keepingCapacity: true)
         if manager.forwardedClientCertificate == .appendForward, certificate != nil,
             let given = exchanges[exchange].request.first(.xForwardedClientCert)
         {
-            text = exchanges[exchange].bytes(given) + [0x2c]
+            exchanges[exchange].copy(given, to: &scratch)
+            scratch.append(0x2c)
         }
         exchanges[exchange].request.removeAll(.xForwardedClientCert)
         guard let certificate else { return }
         if let own = connections[handle].session?.context.certificate?.identity {
-            text += Array("By=".utf8) + own + [0x3b]
+            appendScratch("By=")
+            scratch.append(contentsOf: own)
+            scratch.append(0x3b)
         }
-        text += Array("Hash=".utf8)
+        appendScratch("Hash=")
         for byte in certificate.sha256 {
             let digits = hexDigits[Int(byte)]
-            text += [UInt8(truncatingIfNeeded: digits), UInt8(truncatingIfNeeded: digits >> 8)]
+            scratch.append(UInt8(truncatingIfNeeded: digits))
+            scratch.append(UInt8(truncatingIfNeeded: digits >> 8))
         }
         if manager.certificateDetails.contains(.subject) {
-            text += Array(";Subject=\"".utf8) + certificate.subject + [0x22]
+            appendScratch(";Subject=\"")
+            scratch.append(contentsOf: certificate.subject)
+            scratch.append(0x22)
         }
-        if manager.certificateDetails.contains(.uri) { text += Array(";URI=".utf8) + (certificate.identity ?? []) }
+        if manager.certificateDetails.contains(.uri) {
+            appendScratch(";URI=")
+            if let identity = certificate.identity { scratch.append(contentsOf: identity) }
+        }
         if manager.certificateDetails.contains(.dns) {
-            for name in certificate.dnsNames { text += Array(";DNS=".utf8) + name }
+            for name in certificate.dnsNames {
+                appendScratch(";DNS=")
+                scratch.append(contentsOf: name)
+            }
         }
-        exchanges[exchange].addField(.xForwardedClientCert, text)
+        exchanges[exchange].addField(.xForwardedClientCert, scratch)
+    }
+
+    /// Appends a text of our own to `scratch`.
+    private mutating func appendScratch(_ text: StaticString) {
+        // SAFETY: utf8Start of a literal is valid for its utf8CodeUnitCount bytes.
+        scratch.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     // MARK: Route
@@ -135,7 +153,7 @@ extension Worker where Wire: ~Copyable {
     private mutating func rewriteHost(_ exchange: Handle, _ table: RouteTable, _ decision: RouteDecision) {
         switch decision.hostRewrite.kind {
         case .none: return
-        case .literal: setAuthority(exchange, Array(table.string(decision.hostRewrite.text).utf8))
+        case .literal: setAuthority(exchange, table, decision.hostRewrite.text)
         case .header:
             let name = HeaderName(table.string(decision.hostRewrite.header.name))
             if let value = exchanges[exchange].requestHeader(name) { setAuthority(exchange, value) }
@@ -143,6 +161,11 @@ extension Worker where Wire: ~Copyable {
             // Known only when the endpoint is: set by the attempt.
             exchanges[exchange].rewritesHostToEndpoint = true
         }
+    }
+
+    private mutating func setAuthority(_ exchange: Handle, _ table: RouteTable, _ text: PooledBytes) {
+        exchanges[exchange].request.authority = exchanges[exchange].append(table, text)
+        exchanges[exchange].requestHead.isAbsoluteForm = true
     }
 
     /// Replaces the authority, and with it the Host field.
@@ -156,7 +179,7 @@ extension Worker where Wire: ~Copyable {
         let name = table.bytes(mutation.name)
         let range = ByteRange(start: 0, length: name.count)
         if name.equals(range, "host") || name.equals(range, ":authority") {
-            if mutation.kind != .remove { setAuthority(exchange, Array(table.string(mutation.value).utf8)) }
+            if mutation.kind != .remove { setAuthority(exchange, table, mutation.value) }
         } else if name.count > 0, name[0] != 0x3a {
             exchanges[exchange].mutateRequest(table, mutation)
         }

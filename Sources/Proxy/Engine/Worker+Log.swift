@@ -11,7 +11,8 @@ extension Worker where Wire: ~Copyable {
     mutating func writeLog(_ exchange: Handle, _ manager: HTTPConnectionManager, duration: UInt64) {
         let downstream = exchanges[exchange].downstream
         guard connections.contains(downstream) else { return }
-        let snapshot = generations[exchanges[exchange].generation].snapshot
+        let generation = exchanges[exchange].generation
+        let snapshot = generations[generation].snapshot
         let ended = transport.microseconds
         var record = exchanges[exchange].record
         record.startedWall = transport.wallMicroseconds &- duration
@@ -20,8 +21,9 @@ extension Worker where Wire: ~Copyable {
         if let client = exchanges[exchange].remoteAddress { record.downstreamRemote = client.logged }
         let names = logNames(exchange, snapshot)
         for index in manager.accessLogs where index < snapshot.accessLogs.count {
-            let log = snapshot.accessLogs[index]
-            exchanges[exchange].log(log, record, names, &connections[downstream], &accessLog)
+            let sink = generations[generation].logSinks[index]
+            exchanges[exchange].log(
+                snapshot.accessLogs[index].format, record, names, &connections[downstream], &accessLog, sink)
         }
     }
 
@@ -29,22 +31,20 @@ extension Worker where Wire: ~Copyable {
         var names = LoggedNames()
         let cluster = exchanges[exchange].cluster
         if cluster >= 0, let descriptor = snapshot.clusters[cluster] {
-            names.cluster = Array(descriptor.name.utf8)
-            names.clusterStatName = Array(descriptor.statName.utf8)
+            names.cluster = descriptor.name
+            names.clusterStatName = descriptor.statName
         }
         if let decision = exchanges[exchange].decision, exchanges[exchange].routeTable >= 0,
             let table = snapshot.routeTables[exchanges[exchange].routeTable]
         {
-            if decision.route != .max { names.route = Array(table.string(table.route(decision.route).name).utf8) }
-            if decision.virtualHost != .max {
-                names.virtualHost = Array(table.virtualHostName(decision.virtualHost).utf8)
-            }
-            names.origin = Array(snapshot.provenance[decision.origin.index].utf8)
+            names.table = table
+            if decision.route != .max { names.route = table.route(decision.route).name }
+            if decision.virtualHost != .max { names.virtualHost = table.virtualHostNameBytes(decision.virtualHost) }
+            names.origin = snapshot.provenance[decision.origin.index]
         }
         let policy = exchanges[exchange].policyOrigin
-        if policy.index != Origin.none.index { names.origin = Array(snapshot.provenance[policy.index].utf8) }
-        names.details = exchanges[exchange].longDetails
-        if let failure = exchanges[exchange].transportFailure { names.failure = Array(failure.utf8) }
+        if policy.index != Origin.none.index { names.origin = snapshot.provenance[policy.index] }
+        if let failure = exchanges[exchange].transportFailure { names.failure = failure }
         return names
     }
 
@@ -72,24 +72,26 @@ extension Worker where Wire: ~Copyable {
         var names = LoggedNames()
         let cluster = connections[handle].tunnelCluster
         if cluster >= 0, let descriptor = snapshot.clusters[cluster] {
-            names.cluster = Array(descriptor.name.utf8)
-            names.clusterStatName = Array(descriptor.statName.utf8)
+            names.cluster = descriptor.name
+            names.clusterStatName = descriptor.statName
         }
         for index in proxy.accessLogs where index < snapshot.accessLogs.count {
-            connections[handle].log(snapshot.accessLogs[index], record, names, &accessLog)
+            let sink = generations[generation].logSinks[index]
+            connections[handle].log(snapshot.accessLogs[index].format, record, names, &accessLog, sink)
         }
     }
 }
 
-/// Names of a log line, gathered before it is formatted.
+/// Names of a log line, gathered before it is formatted: references to what the snapshot holds, no copies.
 struct LoggedNames {
-    var cluster: [UInt8] = []
-    var clusterStatName: [UInt8] = []
-    var route: [UInt8] = []
-    var virtualHost: [UInt8] = []
-    var details: [UInt8] = []
-    var failure: [UInt8] = []
-    var origin: [UInt8] = []
+    var cluster = ""
+    var clusterStatName = ""
+    /// Holds the bytes of the next two.
+    var table: RouteTable?
+    var route = PooledBytes()
+    var virtualHost = PooledBytes()
+    var failure = ""
+    var origin = ""
 }
 
 extension Exchange {
@@ -117,24 +119,37 @@ extension Exchange {
     }
 
     mutating func log(
-        _ log: AccessLogDescriptor, _ record: RequestRecord, _ names: LoggedNames, _ connection: inout Connection,
-        _ output: inout AccessLogBuffer
+        _ format: AccessLogFormat, _ record: borrowing RequestRecord, _ names: LoggedNames,
+        _ connection: inout Connection, _ output: inout AccessLogBuffer, _ sink: Int
+    ) {
+        if let table = names.table {
+            write(
+                format, record, names, &connection, &output, sink, route: table.bytes(names.route),
+                virtualHost: table.bytes(names.virtualHost))
+        } else {
+            write(format, record, names, &connection, &output, sink, route: Span(), virtualHost: Span())
+        }
+    }
+
+    private mutating func write(
+        _ format: AccessLogFormat, _ record: borrowing RequestRecord, _ names: LoggedNames,
+        _ connection: inout Connection, _ output: inout AccessLogBuffer, _ sink: Int, route: borrowing Span<UInt8>,
+        virtualHost: borrowing Span<UInt8>
     ) {
         let principal = connection.peerCertificate?.identity ?? []
         let subject = connection.peerCertificate?.subject ?? []
-        output.append(to: log.sink) { line in
-            let context = AccessLogContext(
-                request: HeadView(request, bytes: arena.storage),
-                response: HeadView(response, bytes: arena.storage), trailers: nil,
-                names: LogNames(
-                    cluster: names.cluster.span, clusterStatName: names.clusterStatName.span, route: names.route.span,
-                    virtualHost: names.virtualHost.span, codeDetails: names.details.span,
-                    upstreamTransportFailure: names.failure.span, origin: names.origin.span),
-                tls: LogTLSNames(
-                    requestedServerName: connection.serverName.span, downstreamPeerURI: principal.span,
-                    downstreamPeerSubject: subject.span))
-            log.format.write(record, context, to: &line)
-        }
+        let context = AccessLogContext(
+            request: HeadView(request, bytes: arena.storage),
+            response: HeadView(response, bytes: arena.storage), trailers: nil,
+            names: LogNames(
+                cluster: names.cluster.utf8Span.span, clusterStatName: names.clusterStatName.utf8Span.span,
+                route: copy route, virtualHost: copy virtualHost, codeDetails: longDetails.span,
+                upstreamTransportFailure: names.failure.utf8Span.span, origin: names.origin.utf8Span.span),
+            tls: LogTLSNames(
+                requestedServerName: connection.serverName.span, downstreamPeerURI: principal.span,
+                downstreamPeerSubject: subject.span))
+        format.write(record, context, to: &output.line)
+        output.endLine(of: sink)
     }
 }
 
@@ -155,21 +170,19 @@ extension Connection {
     }
 
     mutating func log(
-        _ log: AccessLogDescriptor, _ record: RequestRecord, _ names: LoggedNames, _ output: inout AccessLogBuffer
+        _ format: AccessLogFormat, _ record: borrowing RequestRecord, _ names: LoggedNames,
+        _ output: inout AccessLogBuffer, _ sink: Int
     ) {
         let principal = peerCertificate?.identity ?? []
         let subject = peerCertificate?.subject ?? []
-        let serverName = serverName
-        let cluster = names.cluster
-        let clusterStatName = names.clusterStatName
-        output.append(to: log.sink) { line in
-            let context = AccessLogContext(
-                request: nil, response: nil, trailers: nil,
-                names: LogNames(cluster: cluster.span, clusterStatName: clusterStatName.span),
-                tls: LogTLSNames(
-                    requestedServerName: serverName.span, downstreamPeerURI: principal.span,
-                    downstreamPeerSubject: subject.span))
-            log.format.write(record, context, to: &line)
-        }
+        let context = AccessLogContext(
+            request: nil, response: nil, trailers: nil,
+            names: LogNames(
+                cluster: names.cluster.utf8Span.span, clusterStatName: names.clusterStatName.utf8Span.span),
+            tls: LogTLSNames(
+                requestedServerName: serverName.span, downstreamPeerURI: principal.span,
+                downstreamPeerSubject: subject.span))
+        format.write(record, context, to: &output.line)
+        output.endLine(of: sink)
     }
 }

@@ -23,17 +23,10 @@ extension Worker where Wire: ~Copyable {
             return true
         }
         metrics.http[httpStatistics(exchange)].denied &+= 1
-        exchanges[exchange].longDetails = Self.details(snapshot.authorizers[authorizer], verdict.policy)
+        exchanges[exchange].setDetails(snapshot.authorizers[authorizer], verdict.policy)
         exchanges[exchange].policyOrigin = snapshot.authorizers[authorizer].origin(verdict.policy)
         reply(exchange, 403, "RBAC: access denied", [])
         return false
-    }
-
-    private static func details(_ authorizer: borrowing Authorizer, _ policy: PolicyID) -> [UInt8] {
-        let span = authorizer.details(policy)
-        var bytes: [UInt8] = []
-        for index in span.indices { bytes.append(span[index]) }
-        return bytes
     }
 
     /// Asks an authorizer about a connection.
@@ -45,6 +38,13 @@ extension Worker where Wire: ~Copyable {
 }
 
 extension Exchange {
+    /// Takes over which policy decided, as the log names it.
+    fileprivate mutating func setDetails(_ authorizer: borrowing Authorizer, _ policy: PolicyID) {
+        let text = authorizer.details(policy)
+        longDetails.removeAll(keepingCapacity: true)
+        for index in text.indices { longDetails.append(text[index]) }
+    }
+
     /// The verdict on this request, which came over `connection`.
     mutating func decide(_ authorizer: borrowing Authorizer, _ connection: inout Connection) -> AuthorizationVerdict {
         let principal = connection.principal

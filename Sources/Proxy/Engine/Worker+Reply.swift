@@ -24,6 +24,14 @@ extension Worker where Wire: ~Copyable {
         writeReply(exchange, status, flags, location: false)
     }
 
+    /// Answers with a text of the route table.
+    mutating func reply(_ exchange: Handle, _ status: UInt16, _ table: RouteTable, _ text: PooledBytes) {
+        scratch.removeAll(keepingCapacity: true)
+        let bytes = table.bytes(text)
+        for index in bytes.indices { scratch.append(bytes[index]) }
+        writeReply(exchange, status, [], location: false)
+    }
+
     /// Answers with a redirect to the location in `scratch`.
     mutating func replyRedirect(_ exchange: Handle, _ status: UInt16) {
         writeReply(exchange, status, [], location: true)

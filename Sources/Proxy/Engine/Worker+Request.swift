@@ -105,7 +105,7 @@ extension Worker where Wire: ~Copyable {
         case .directResponse:
             let route = table.route(decision.route)
             exchanges[exchange].details = "direct_response"
-            reply(exchange, route.status, Array(table.string(route.body).utf8), [])
+            reply(exchange, route.status, table, route.body)
         case .forward: forward(exchange, table, decision, cluster: Int(decision.cluster.index))
         case .forwardByHeader:
             let cluster = clusterNamed(exchange, table, decision)

@@ -14,8 +14,7 @@ extension AccessLogFormat {
             return writeHeader(step, head, &output)
         case .response:
             guard let head = context.response else { return false }
-            if writeHeader(step, head, &output) { return true }
-            return writeServiceTime(step, record, &output)
+            return writeHeader(step, head, &output)
         case .trailer:
             guard let head = context.trailers else { return false }
             return writeHeader(step, head, &output)
@@ -111,22 +110,6 @@ extension AccessLogFormat {
             value = value.extracting(0..<end)
         }
         return writeText(value, step, &output)
-    }
-
-    /// x-envoy-upstream-service-time is added to a response on its way out: no head holds it.
-    private func writeServiceTime(
-        _ step: LogStep, _ record: borrowing RequestRecord, _ output: inout ByteBuffer
-    ) -> Bool {
-        let names = headers.span
-        guard names[Int(step.first)].known == .xEnvoyUpstreamServiceTime,
-            let sent = record.elapsed(record.lastUpstreamSent),
-            let received = record.elapsed(record.firstUpstreamReceived), received >= sent
-        else { return false }
-        let quoted = step.style == .value
-        if quoted { output.append(0x22) }
-        output.append(decimal: Int(clamping: (received - sent) / 1000))
-        if quoted { output.append(0x22) }
-        return true
     }
 
     private func writeText(_ text: borrowing Span<UInt8>, _ step: LogStep, _ output: inout ByteBuffer) -> Bool {

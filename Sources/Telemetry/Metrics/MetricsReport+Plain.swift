@@ -13,7 +13,9 @@ extension MetricsReport {
         return lines.map { "\($0.name): \($0.value)\n" }.joined()
     }
 
-    private func collect<Group>(_ scopes: ScopedStatistics<Group>, _ lines: inout [(name: String, value: UInt64)]) {
+    private func collect<Group: StatisticGroup>(
+        _ scopes: ScopedStatistics<Group>, _ lines: inout [(name: String, value: UInt64)]
+    ) {
         let family = Group.family.name
         let fields = Group.fields
         for (number, scope) in scopes.names.enumerated() {

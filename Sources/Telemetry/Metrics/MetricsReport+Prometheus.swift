@@ -43,7 +43,7 @@ extension MetricsReport {
         }
     }
 
-    private func write<Group>(_ scopes: ScopedStatistics<Group>, to text: inout PrometheusText) {
+    private func write<Group: StatisticGroup>(_ scopes: ScopedStatistics<Group>, to text: inout PrometheusText) {
         if scopes.count == 0 { return }
         let family = Group.family
         let order = (0..<scopes.count).sorted { scopes.names[$0] < scopes.names[$1] }

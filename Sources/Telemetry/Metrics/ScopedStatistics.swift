@@ -1,13 +1,23 @@
 /// The groups of one kind by number; numbers are given out by name once and stay.
-package struct ScopedStatistics<Group: StatisticGroup>: Sendable {
+@usableFromInline
+package struct ScopedStatistics<Group: Sendable>: Sendable {
     package private(set) var names: [String] = []
-    private var groups: [Group] = []
+    @usableFromInline var groups: [Group] = []
     private var numbers: [String: Int] = [:]
 
     package init() {}
 
     package var count: Int { names.count }
 
+    // Inlinable into the engine: a coroutine that is called, not inlined, allocates its frame.
+    @inlinable
+    package subscript(number: Int) -> Group {
+        @inline(__always) get { groups[number] }
+        @inline(__always) _modify { yield &groups[number] }
+    }
+}
+
+extension ScopedStatistics where Group: StatisticGroup {
     /// The number of the group with this name, made when it is new. For when a snapshot arrives: it may allocate.
     package mutating func number(of name: String) -> Int {
         if let known = numbers[name] { return known }
@@ -15,11 +25,6 @@ package struct ScopedStatistics<Group: StatisticGroup>: Sendable {
         groups.append(Group())
         numbers[name] = names.count - 1
         return names.count - 1
-    }
-
-    package subscript(number: Int) -> Group {
-        @inline(__always) get { groups[number] }
-        @inline(__always) _modify { yield &groups[number] }
     }
 
     /// Adds another worker's share, name by name.
