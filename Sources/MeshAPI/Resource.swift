@@ -10,6 +10,13 @@ package enum Resource: Sendable, Equatable {
     case destinationRule(DestinationRule)
     case gateway(Gateway)
     case peerAuthentication(PeerAuthentication)
+    case serviceEntry(ServiceEntry)
+    case workloadEntry(WorkloadEntry)
+    case workloadGroup(WorkloadGroup)
+    case sidecar(Sidecar)
+    case proxyConfig(ProxyConfig)
+    case trafficSplit(TrafficSplit)
+    case httpRouteGroup(HTTPRouteGroup)
 
     package var metadata: ObjectMeta {
         switch self {
@@ -23,6 +30,13 @@ package enum Resource: Sendable, Equatable {
         case .destinationRule(let value): value.metadata
         case .gateway(let value): value.metadata
         case .peerAuthentication(let value): value.metadata
+        case .serviceEntry(let value): value.metadata
+        case .workloadEntry(let value): value.metadata
+        case .workloadGroup(let value): value.metadata
+        case .sidecar(let value): value.metadata
+        case .proxyConfig(let value): value.metadata
+        case .trafficSplit(let value): value.metadata
+        case .httpRouteGroup(let value): value.metadata
         }
     }
 }

@@ -33,25 +33,17 @@ package struct ResourceKind: Sendable {
         + kinds("apps", ["v1", "v1beta1", "v1beta2"], .decoded, "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
         + kinds("batch", ["v1", "v1beta1"], .decoded, "Job")
         + kinds("batch", ["v1", "v1beta1"], .pending("its jobs are not run"), "CronJob")
-        + kinds("networking.istio.io", istio, .decoded, "VirtualService", "DestinationRule", "Gateway")
+        + kinds("networking.istio.io", istio, .decoded, "VirtualService", "DestinationRule", "Gateway", "ServiceEntry")
+        + kinds("networking.istio.io", istio, .decoded, "WorkloadEntry", "WorkloadGroup", "Sidecar", "ProxyConfig")
+        + kinds("split.smi-spec.io", ["v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"], .decoded, "TrafficSplit")
+        + kinds("specs.smi-spec.io", ["v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"], .decoded, "HTTPRouteGroup")
         + kinds("security.istio.io", istio, .decoded, "PeerAuthentication")
         + pendingKinds + irrelevantKinds
 
     private static let istio = ["v1", "v1beta1", "v1alpha3", "v1alpha1", "v1alpha2"]
 
     private static let pendingKinds: [ResourceKind] =
-        kinds("networking.istio.io", istio, .checked("its hosts are not added to the mesh"), "ServiceEntry")
-        + kinds("networking.istio.io", istio, .checked("every sidecar sees every service"), "Sidecar")
-        + kinds(
-            "networking.istio.io",
-            istio,
-            .checked("it adds no endpoints"),
-            "WorkloadEntry",
-            "WorkloadGroup"
-        )
-        + kinds(
-            "networking.istio.io", istio, .checked("proxies run with the options of the command line"), "ProxyConfig")
-        + kinds("networking.istio.io", istio, .checked("Martlet has no Envoy to patch"), "EnvoyFilter")
+        kinds("networking.istio.io", istio, .checked("Martlet has no Envoy to patch"), "EnvoyFilter")
         + kinds(
             "security.istio.io",
             istio,
@@ -73,12 +65,6 @@ package struct ResourceKind: Sendable {
             "TrafficExtension"
         )
         + kinds("install.istio.io", istio, .pending("the mesh keeps its default settings"), "IstioOperator")
-        + kinds(
-            "split.smi-spec.io",
-            ["v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"],
-            .pending("traffic is not split; a VirtualService with weights does the same"),
-            "TrafficSplit"
-        )
         + kinds(
             "policy.linkerd.io",
             ["v1alpha1", "v1beta1", "v1beta2", "v1beta3"],

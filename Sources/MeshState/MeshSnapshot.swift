@@ -6,7 +6,7 @@ package final class MeshSnapshot: Sendable {
     package let generation: UInt64
     package let settings: MeshSettings
     package let namespaces: [String: Namespace]
-    /// In order of host name.
+    /// Services in order of namespace and name, then the hosts of ServiceEntries in order.
     package let services: [MeshService]
     package let workloads: [MeshWorkload]
     /// Oldest first: by creation time, then in the order of the files.
@@ -14,8 +14,16 @@ package final class MeshSnapshot: Sendable {
     package let destinationRules: [ResolvedDestinationRule]
     package let gateways: [Gateway]
     package let peerAuthentications: [PeerAuthentication]
+    package let sidecars: [Sidecar]
+    package let proxyConfigs: [ProxyConfig]
+    package let workloadGroups: [WorkloadGroup]
 
-    let serviceIndex: [String: Int]
+    /// By host: Services first, then ServiceEntries in order of namespace.
+    let serviceIndex: [String: [Int]]
+    let namespaceIndex: [String: [Int]]
+    let workloadIndex: [String: Int]
+    /// Services by the name of a workload behind them, and by address.
+    let servedIndex: [String: [Int]]
     let endpointIndex: [String: [MeshWorkload]]
     let destinationRuleIndex: [String: [Int]]
     let wildcardDestinationRules: [Int]
@@ -40,12 +48,31 @@ package final class MeshSnapshot: Sendable {
         self.destinationRules = destinationRules
         gateways = resources.gateways
         peerAuthentications = resources.peerAuthentications
+        sidecars = resources.sidecars
+        proxyConfigs = resources.proxyConfigs
+        workloadGroups = resources.workloadGroups
         secrets = Dictionary(resources.secrets.map { ("\($0.metadata.namespace)/\($0.metadata.name)", $0) }) { $1 }
         configMaps = Dictionary(resources.configMaps.map { ("\($0.metadata.namespace)/\($0.metadata.name)", $0) }) {
             $1
         }
-        serviceIndex = Dictionary(services.enumerated().map { ($1.host, $0) }) { first, _ in first }
-        endpointIndex = EndpointSelection.index(services, workloads)
+        serviceIndex = Dictionary(grouping: services.indices) { services[$0].host }
+        namespaceIndex = Dictionary(grouping: services.indices) { services[$0].namespace }
+        workloadIndex = Dictionary(workloads.enumerated().map { ("\($1.namespace)/\($1.name)", $0) }) { first, _ in first }
+        let entries = resources.workloadEntries.compactMap { entry in
+            entry.spec.map {
+                MeshWorkload($0, name: entry.metadata.name, namespace: entry.metadata.namespace)
+            }
+        }
+        let endpointIndex = EndpointSelection.index(services, workloads, entries: entries)
+        self.endpointIndex = endpointIndex
+        var served: [String: [Int]] = [:]
+        for (number, service) in services.enumerated() {
+            for workload in endpointIndex[service.key] ?? [] {
+                served["\(workload.namespace)/\(workload.name)", default: []].append(number)
+                if service.entry != nil, service.selector.isEmpty { served[workload.ip, default: []].append(number) }
+            }
+        }
+        servedIndex = served
         destinationRuleIndex = Dictionary(grouping: destinationRules.indices) { destinationRules[$0].host }
         wildcardDestinationRules = destinationRules.indices.filter { destinationRules[$0].host.hasPrefix("*") }
     }
@@ -65,15 +92,16 @@ package final class MeshSnapshot: Sendable {
 
     // MARK: Services and endpoints
 
-    /// The service with this fully qualified host name.
-    package func service(host: String) -> MeshService? { serviceIndex[host].map { services[$0] } }
+    /// The service with this fully qualified host name; of several namespaces' the Service, else the first namespace's.
+    package func service(host: String) -> MeshService? { serviceIndex[host]?.first.map { services[$0] } }
 
+    /// A host may come from several namespaces.
     package func services(visibleIn namespace: String) -> [MeshService] {
         services.filter { $0.isVisible(in: namespace) }
     }
 
-    /// The pods that the service selects, ready or not, in order of namespace and name.
-    package func workloads(of service: MeshService) -> [MeshWorkload] { endpointIndex[service.host] ?? [] }
+    /// The pods and other endpoints of the service, ready or not, in order of name.
+    package func workloads(of service: MeshService) -> [MeshWorkload] { endpointIndex[service.key] ?? [] }
 
     /// The ready endpoints of a service port, those of one subset when it is named. A subset that no visible rule of the
     /// client's defines has none.
@@ -81,7 +109,7 @@ package final class MeshSnapshot: Sendable {
         guard let servicePort = service.port(port) else { return [] }
         return workloads(of: service).compactMap { workload in
             guard workload.ready || service.publishNotReadyAddresses, workload.matches(subset?.labels ?? [:]),
-                let number = workload.port(for: servicePort.target)
+                let number = workload.servicePorts?[servicePort.name] ?? workload.port(for: servicePort.target)
             else { return nil }
             return MeshEndpoint(
                 workload: workload,
@@ -93,21 +121,28 @@ package final class MeshSnapshot: Sendable {
 
     /// SPIFFE ids of the service accounts that the service's pods run as, sorted: what a client accepts from the server.
     package func identities(of service: MeshService) -> [String] {
-        Set(
+        if let names = service.entry?.subjectAltNames, !names.isEmpty { return names }
+        return Set(
             workloads(of: service).map { settings.spiffeID(namespace: $0.namespace, serviceAccount: $0.serviceAccount) }
         )
         .sorted()
     }
 
-    /// The services that select a pod: what its sidecar serves.
+    /// The services that lead to a pod: what its sidecar serves.
     package func services(of workload: MeshWorkload) -> [MeshService] {
-        services.filter {
-            $0.namespace == workload.namespace && !$0.selector.isEmpty && workload.matches($0.selector)
+        if workloadIndex["\(workload.namespace)/\(workload.name)"] != nil {
+            let found = (servedIndex["\(workload.namespace)/\(workload.name)"] ?? []) + (servedIndex[workload.ip] ?? [])
+            return Set(found).sorted().map { services[$0] }
         }
+        // A pod that is not in the list yet: its labels tell.
+        let own = (namespaceIndex[workload.namespace] ?? []).filter {
+            !services[$0].selector.isEmpty && workload.matches(services[$0].selector)
+        }
+        return Set(own + (servedIndex[workload.ip] ?? [])).sorted().map { services[$0] }
     }
 
     package func workload(namespace: String, name: String) -> MeshWorkload? {
-        workloads.first { $0.namespace == namespace && $0.name == name }
+        workloadIndex["\(namespace)/\(name)"].map { workloads[$0] }
     }
 
     package func secret(namespace: String, name: String) -> Secret? { secrets["\(namespace)/\(name)"] }

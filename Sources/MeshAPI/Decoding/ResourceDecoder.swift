@@ -29,6 +29,13 @@ enum ResourceDecoder {
         case "DestinationRule": return .destinationRule(DestinationRule(metadata, document))
         case "Gateway": return .gateway(Gateway(metadata, document))
         case "PeerAuthentication": return .peerAuthentication(PeerAuthentication(metadata, document))
+        case "ServiceEntry": return .serviceEntry(ServiceEntry(metadata, document))
+        case "WorkloadEntry": return .workloadEntry(WorkloadEntry(metadata, document))
+        case "WorkloadGroup": return .workloadGroup(WorkloadGroup(metadata, document))
+        case "Sidecar": return .sidecar(Sidecar(metadata, document))
+        case "ProxyConfig": return .proxyConfig(ProxyConfig(metadata, document))
+        case "TrafficSplit": return .trafficSplit(TrafficSplit(metadata, document))
+        case "HTTPRouteGroup": return .httpRouteGroup(HTTPRouteGroup(metadata, document))
         default:
             return Workload.Kind(rawValue: kind.name).map { .workload(Workload($0, metadata, document)) }
         }
@@ -38,11 +45,6 @@ enum ResourceDecoder {
         switch kind.name {
         case "AuthorizationPolicy": _ = AuthorizationPolicy(metadata, reader)
         case "RequestAuthentication": _ = RequestAuthentication(metadata, reader)
-        case "ServiceEntry": _ = ServiceEntry(metadata, reader)
-        case "WorkloadEntry": _ = WorkloadEntry(metadata, reader)
-        case "WorkloadGroup": _ = WorkloadGroup(metadata, reader)
-        case "Sidecar": _ = Sidecar(metadata, reader)
-        case "ProxyConfig": _ = ProxyConfig(metadata, reader)
         case "EnvoyFilter": _ = EnvoyFilter(metadata, reader)
         case "Telemetry": _ = Telemetry(metadata, reader)
         case "WasmPlugin": _ = WasmPlugin(metadata, reader)

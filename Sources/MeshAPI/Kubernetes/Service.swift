@@ -46,6 +46,11 @@ package struct Service: Sendable, Equatable {
     /// Empty when no pods are selected.
     package var selector: [String: String]
     package var publishNotReadyAddresses: Bool
+    /// `sessionAffinity: ClientIP`: a client's connections go to one pod.
+    package var hasClientAffinity: Bool
+    /// `trafficDistribution` or the older annotations ask for endpoints nearby first.
+    package var prefersNearby: Bool
+    package var externalIPs: [String]
 
     init(_ metadata: ObjectMeta, _ document: ObjectReader) {
         self.metadata = metadata
@@ -74,17 +79,20 @@ package struct Service: Sendable, Equatable {
                 "unsupported value \"\(type)\": expected one of ClusterIP, NodePort, LoadBalancer, ExternalName"
             )
         }
-        if spec.string("sessionAffinity") == "ClientIP" {
-            spec.warning(
-                "sessionAffinity",
-                "not supported, ignored as in every sidecar mesh: use a DestinationRule with consistentHash"
-            )
-        }
-        spec.notSupported("externalIPs")
+        hasClientAffinity = spec.string("sessionAffinity") == "ClientIP"
+        externalIPs = spec.strings("externalIPs")
+        let hints =
+            metadata.annotations["service.kubernetes.io/topology-mode"]
+            ?? metadata.annotations["service.kubernetes.io/topology-aware-hints"]
+        let distribution =
+            spec.string("trafficDistribution") ?? metadata.annotations["networking.istio.io/traffic-distribution"]
+        prefersNearby =
+            ["PreferClose", "PreferSameZone", "PreferSameNode"].contains(distribution ?? "")
+            || ["auto", "Auto"].contains(hints ?? "")
         spec.accept(
             "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy", "externalTrafficPolicy",
             "sessionAffinityConfig", "loadBalancerIP", "loadBalancerClass", "loadBalancerSourceRanges",
-            "allocateLoadBalancerNodePorts", "healthCheckNodePort", "trafficDistribution"
+            "allocateLoadBalancerNodePorts", "healthCheckNodePort"
         )
         Self.check(ports, spec)
     }

@@ -4,6 +4,11 @@ package struct HTTPMatchRequest: ObjectDecodable {
         package var name: String
         /// Nil means that the name must be present, with any value.
         package var match: StringMatch?
+
+        package init(name: String, match: StringMatch?) {
+            self.name = name
+            self.match = match
+        }
     }
 
     package var location: SourceLocation

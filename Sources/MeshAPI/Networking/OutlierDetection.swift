@@ -4,6 +4,8 @@ package struct OutlierDetection: ObjectDecodable {
     package var splitExternalLocalOriginErrors: Bool?
     package var consecutiveLocalOriginFailures: Int?
     package var consecutiveGatewayErrors: Int?
+    /// The old name of `consecutiveGatewayErrors`; it counts where that one is not given.
+    package var consecutiveErrors: Int?
     /// 0 turns the count of 5xx answers off; default 5.
     package var consecutive5xxErrors: Int?
     package var interval: Duration?
@@ -25,11 +27,11 @@ package struct OutlierDetection: ObjectDecodable {
         outlierDetectionHTTPErrorCodes = reader.elements("outlierDetectionHttpErrorCodes").compactMap { path, node in
             reader.int(node, path, in: 100...599)
         }
-        if reader.int("consecutiveErrors", in: 0...Int(Int32.max)) != nil {
+        consecutiveErrors = reader.int("consecutiveErrors", in: 0...Int(Int32.max))
+        if consecutiveErrors != nil {
             reader.warning(
                 "consecutiveErrors",
-                "outlier detection consecutive errors is deprecated and has no effect: use consecutiveGatewayErrors or"
-                    + " consecutive5xxErrors"
+                "outlier detection consecutive errors is deprecated: it counts as consecutiveGatewayErrors"
             )
         }
         if consecutiveLocalOriginFailures != nil, splitExternalLocalOriginErrors != true {

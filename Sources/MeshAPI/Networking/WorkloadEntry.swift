@@ -14,6 +14,12 @@ package struct WorkloadEntry: Sendable, Equatable {
         package var serviceAccount: String?
 
         package init(_ reader: ObjectReader) {
+            self.init(template: reader)
+            checkAddress(reader)
+        }
+
+        /// A spec that gets its address later.
+        init(template reader: ObjectReader) {
             location = reader.location
             address = reader.string("address") ?? ""
             var ports: [String: Int] = [:]
@@ -27,7 +33,6 @@ package struct WorkloadEntry: Sendable, Equatable {
             weight = reader.int("weight")
             serviceAccount = reader.string("serviceAccount")
             NameRules.checkLabels(labels, key: "labels", reader)
-            checkAddress(reader)
         }
 
         private func checkAddress(_ reader: ObjectReader) {

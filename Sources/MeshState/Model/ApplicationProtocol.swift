@@ -27,6 +27,11 @@ package enum ApplicationProtocol: String, Sendable, Hashable {
         }
     }
 
+    /// The protocol of a ServiceEntry's or Sidecar's port (`HTTP`, `TLS` ...); empty is found out from the bytes.
+    package init(transport: String) {
+        self = Self.byPrefix(transport.lowercased()) ?? .unknown
+    }
+
     private static func byAppProtocol(_ name: String) -> ApplicationProtocol? {
         switch name.lowercased() {
         case "kubernetes.io/h2c": .http2

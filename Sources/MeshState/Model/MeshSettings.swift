@@ -6,12 +6,15 @@ package struct MeshSettings: Sendable, Equatable {
     package var rootNamespace = "istio-system"
     /// Addresses of Services that name none: prefix of a /16.
     package var serviceNetwork: (UInt8, UInt8) = (10, 96)
+    /// Addresses of names outside that have none (ServiceEntries, ExternalName Services): prefix of a /16.
+    package var entryNetwork: (UInt8, UInt8) = (240, 240)
 
     package init() {}
 
     package static func == (left: MeshSettings, right: MeshSettings) -> Bool {
         left.trustDomain == right.trustDomain && left.domainSuffix == right.domainSuffix
             && left.rootNamespace == right.rootNamespace && left.serviceNetwork == right.serviceNetwork
+            && left.entryNetwork == right.entryNetwork
     }
 
     /// `NAME.NAMESPACE.svc.SUFFIX`

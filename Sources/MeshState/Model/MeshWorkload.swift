@@ -32,6 +32,12 @@ package struct MeshWorkload: Sendable, Hashable, Codable {
     /// Whether a proxy stands before the pod and takes mutual TLS.
     package var sidecar: Bool
     package var kind: Kind
+    /// Where the pod runs; without it the labels tell (see `place`).
+    package var locality: Locality?
+    /// Relative share among the endpoints of its locality.
+    package var weight: Int?
+    /// Numbers of named Service ports, of a WorkloadEntry.
+    package var servicePorts: [String: Int]?
 
     package init(
         name: String,
@@ -69,6 +75,9 @@ package struct MeshWorkload: Sendable, Hashable, Codable {
         ready = try values.decodeIfPresent(Bool.self, forKey: .ready) ?? false
         sidecar = try values.decodeIfPresent(Bool.self, forKey: .sidecar) ?? false
         kind = try values.decodeIfPresent(Kind.self, forKey: .kind) ?? .pod
+        locality = try values.decodeIfPresent(Locality.self, forKey: .locality)
+        weight = try values.decodeIfPresent(Int.self, forKey: .weight)
+        servicePorts = try values.decodeIfPresent([String: Int].self, forKey: .servicePorts)
     }
 
     package func matches(_ selector: [String: String]) -> Bool {
@@ -81,6 +90,64 @@ package struct MeshWorkload: Sendable, Hashable, Codable {
         case .number(let number): number
         case .name(let name): ports.first { $0.name == name }?.number
         }
+    }
+}
+
+extension MeshWorkload {
+    /// Region, zone and subzone. Of pods: Istio's label `istio-locality` (with dots for slashes), else those that Kubernetes
+    /// gives to nodes, which here stand on the pod.
+    package var place: Locality {
+        if let locality { return locality }
+        if let text = labels["istio-locality"] { return Locality(text.replacing(".", with: "/")) }
+        return Locality(
+            region: labels["topology.kubernetes.io/region"] ?? "",
+            zone: labels["topology.kubernetes.io/zone"] ?? "",
+            subzone: labels["topology.istio.io/subzone"] ?? ""
+        )
+    }
+
+    /// A pod-like view of a WorkloadEntry, or of an endpoint of a ServiceEntry.
+    package init(_ spec: WorkloadEntry.Spec, name: String, namespace: String) {
+        self.init(
+            name: name, namespace: namespace, ip: spec.address, workload: spec.labels["app"] ?? name,
+            labels: spec.labels, serviceAccount: spec.serviceAccount ?? "default",
+            sidecar: spec.labels["security.istio.io/tlsMode"] == "istio"
+        )
+        locality = spec.locality.map { Locality($0) }
+        weight = spec.weight
+        servicePorts = spec.ports.isEmpty ? nil : spec.ports
+    }
+}
+
+/// A place in the world, from wide to narrow; empty parts are unknown.
+package struct Locality: Sendable, Hashable, Codable, CustomStringConvertible {
+    package var region: String
+    package var zone: String
+    package var subzone: String
+
+    package init(region: String = "", zone: String = "", subzone: String = "") {
+        self.region = region
+        self.zone = zone
+        self.subzone = subzone
+    }
+
+    /// `region/zone/subzone`; parts may be missing at the end.
+    package init(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        self.init(
+            region: parts.first ?? "", zone: parts.count > 1 ? parts[1] : "", subzone: parts.count > 2 ? parts[2] : ""
+        )
+    }
+
+    package var description: String { "\(region)/\(zone)/\(subzone)" }
+    package var isEmpty: Bool { region.isEmpty && zone.isEmpty && subzone.isEmpty }
+
+    /// Whether this is inside of a pattern such as `us-west/*` or `us-west/zone1`.
+    package func isPart(of pattern: String) -> Bool {
+        if pattern == "*" { return true }
+        let wanted = pattern.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        for (part, own) in zip(wanted, [region, zone, subzone]) where part != "*" && part != own { return false }
+        return true
     }
 }
 

@@ -12,6 +12,13 @@ package struct ResourceSet: Sendable {
     package private(set) var destinationRules: [DestinationRule] = []
     package private(set) var gateways: [Gateway] = []
     package private(set) var peerAuthentications: [PeerAuthentication] = []
+    package private(set) var serviceEntries: [ServiceEntry] = []
+    package private(set) var workloadEntries: [WorkloadEntry] = []
+    package private(set) var workloadGroups: [WorkloadGroup] = []
+    package private(set) var sidecars: [Sidecar] = []
+    package private(set) var proxyConfigs: [ProxyConfig] = []
+    package private(set) var trafficSplits: [TrafficSplit] = []
+    package private(set) var httpRouteGroups: [HTTPRouteGroup] = []
     package private(set) var diagnostics: [Diagnostic] = []
 
     package init() {}
@@ -51,6 +58,13 @@ package struct ResourceSet: Sendable {
         case .destinationRule(let value): destinationRules.append(value)
         case .gateway(let value): gateways.append(value)
         case .peerAuthentication(let value): peerAuthentications.append(value)
+        case .serviceEntry(let value): serviceEntries.append(value)
+        case .workloadEntry(let value): workloadEntries.append(value)
+        case .workloadGroup(let value): workloadGroups.append(value)
+        case .sidecar(let value): sidecars.append(value)
+        case .proxyConfig(let value): proxyConfigs.append(value)
+        case .trafficSplit(let value): trafficSplits.append(value)
+        case .httpRouteGroup(let value): httpRouteGroups.append(value)
         }
     }
 }

@@ -7,20 +7,27 @@ enum ServiceResolution {
             ($0.metadata.namespace, $0.metadata.name) < ($1.metadata.namespace, $1.metadata.name)
         }
         var addresses = AddressAllocator(settings.serviceNetwork, taken: sorted.compactMap(givenAddress))
+        var aliases = AddressAllocator(settings.entryNetwork, taken: [])
         // Addresses that were handed out before stay, so that a new service cannot move an old one.
         for service in sorted where needsAddress(service) {
             let host = settings.host(service: service.metadata.name, namespace: service.metadata.namespace)
-            if let address = previous[host] { addresses.keep(address, for: host) }
+            guard let address = previous[host] else { continue }
+            addresses.keep(address, for: host)
+            aliases.keep(address, for: host)
         }
         return sorted.map { service in
             let host = settings.host(service: service.metadata.name, namespace: service.metadata.namespace)
-            let resolution: MeshService.Resolution =
-                switch service.form {
-                case .clusterIP(let given): .clusterIP(given ?? addresses.allocate(for: host))
-                case .headless: .headless
-                case .externalName(let name): .externalName(name)
-                }
-            return MeshService(service, host: host, resolution: resolution)
+            switch service.form {
+            case .clusterIP(let given):
+                let address = given ?? addresses.allocate(for: host)
+                return MeshService(service, host: host, resolution: .clusterIP(address), addresses: [address])
+            case .headless:
+                return MeshService(service, host: host, resolution: .headless, addresses: [])
+            case .externalName(let name):
+                return MeshService(
+                    service, host: host, resolution: .externalName(name), addresses: [aliases.allocate(for: host)]
+                )
+            }
         }
     }
 
@@ -28,11 +35,16 @@ enum ServiceResolution {
         if case .clusterIP(let address) = service.form { address } else { nil }
     }
 
-    private static func needsAddress(_ service: Service) -> Bool { service.form == .clusterIP(nil) }
+    private static func needsAddress(_ service: Service) -> Bool {
+        switch service.form {
+        case .clusterIP(nil), .externalName: true
+        default: false
+        }
+    }
 }
 
 extension MeshService {
-    init(_ service: Service, host: String, resolution: Resolution) {
+    init(_ service: Service, host: String, resolution: Resolution, addresses: [String]) {
         let metadata = service.metadata
         let exportTo = metadata.annotations["networking.istio.io/exportTo"]?
             .split(separator: ",")
@@ -43,6 +55,7 @@ extension MeshService {
             namespace: metadata.namespace,
             host: host,
             resolution: resolution,
+            addresses: addresses + service.externalIPs,
             ports: service.ports.map { port in
                 Port(
                     number: port.number,
@@ -59,7 +72,9 @@ extension MeshService {
             origin: Origin(
                 ResourceKey(group: "", kind: "Service", namespace: metadata.namespace, name: metadata.name),
                 at: metadata.location
-            )
+            ),
+            hasClientAffinity: service.hasClientAffinity,
+            prefersNearby: service.prefersNearby
         )
     }
 }
