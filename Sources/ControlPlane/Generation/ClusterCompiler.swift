@@ -24,26 +24,14 @@ struct ClusterCompiler {
     private func output(
         _ service: MeshService, port: MeshService.Port, subset: Subset?, rule: ResolvedDestinationRule?
     ) -> Output {
-        let policy = rule?.policy(port: port.number, subset: subset?.name) ?? EffectivePolicy()
+        var policy = rule?.policy(port: port.number, subset: subset?.name) ?? EffectivePolicy()
+        if policy.loadBalancer == nil, service.hasClientAffinity { policy.loadBalancer = .clientAffinity }
         var cluster = Cluster()
         cluster.name = Names.outboundCluster(port: port.number, subset: subset?.name ?? "", host: service.host)
         cluster.connectTimeout = .init(policy.connectionPool?.tcp?.connectTimeout ?? .seconds(10))
         let origin = subset.flatMap { rule?.subsetOrigins[$0.name] } ?? policy.origin ?? service.origin
         cluster.metadata = metadata(service, subset: subset, origin: origin)
-        var endpoints: Endpoints?
-        if let external = externalName(service) {
-            cluster.type = .strictDns
-            cluster.loadAssignment = dnsEndpoints(cluster.name, host: external, port: port.number)
-            cluster.dnsLookupFamily = .v4Only
-        } else if policy.loadBalancer?.simple == .passthrough || isAddressedDirectly(service, port) {
-            cluster.type = .originalDst
-            cluster.lbPolicy = .clusterProvided
-        } else {
-            cluster.type = .eds
-            cluster.edsClusterConfig.edsConfig = .aggregated
-            cluster.edsClusterConfig.serviceName = cluster.name
-            endpoints = assignment(cluster.name, service: service, port: port, subset: subset)
-        }
+        let endpoints = discover(service, port: port, subset: subset, policy: policy, cluster: &cluster)
         if cluster.lbPolicy != .clusterProvided { PolicyCompiler.applyBalancing(policy.loadBalancer, to: &cluster) }
         PolicyCompiler.applyConnectionPool(
             policy, isHTTP2: isHTTP2(port), mayUpgrade: view.proxy.features.contains(.http2), to: &cluster)
@@ -54,17 +42,82 @@ struct ClusterCompiler {
         return Output(cluster: cluster, endpoints: endpoints)
     }
 
+    /// How the cluster comes by its endpoints; returns them when they are discovered.
+    private func discover(
+        _ service: MeshService, port: MeshService.Port, subset: Subset?, policy: EffectivePolicy,
+        cluster: inout Cluster
+    ) -> Endpoints? {
+        let passesThrough = policy.loadBalancer?.simple == .passthrough || isAddressedDirectly(service, port)
+        switch service.resolution {
+        case .externalName(let name):
+            cluster.type = .strictDns
+            cluster.dnsLookupFamily = .v4Only
+            let target = MeshEndpoint(name: name, port: port.number)
+            cluster.loadAssignment = assignment(cluster.name, [target], policy, service, named: true, &cluster)
+        case .entry(.dns), .entry(.dnsRoundRobin):
+            cluster.type = service.resolution == .entry(.dns) ? .strictDns : .logicalDns
+            cluster.dnsLookupFamily = .v4Only
+            cluster.dnsRefreshRate = .init(.seconds(60))
+            cluster.respectDnsTtl = true
+            var found = view.snapshot.endpoints(of: service, port: port.number, subset: subset)
+            if found.isEmpty, service.entry?.endpoints.isEmpty ?? true {
+                found = [MeshEndpoint(name: service.host, port: targetNumber(port))]
+            }
+            // LOGICAL_DNS is one name.
+            if service.resolution == .entry(.dnsRoundRobin) { found = Array(found.prefix(1)) }
+            cluster.loadAssignment = assignment(cluster.name, found, policy, service, named: true, &cluster)
+        case .entry(.none), .entry(.dynamicDNS):
+            cluster.type = .originalDst
+            cluster.lbPolicy = .clusterProvided
+        case .clusterIP, .headless, .entry(.fixed):
+            if passesThrough {
+                cluster.type = .originalDst
+                cluster.lbPolicy = .clusterProvided
+                return nil
+            }
+            cluster.type = .eds
+            cluster.edsClusterConfig.edsConfig = .aggregated
+            cluster.edsClusterConfig.serviceName = cluster.name
+            let found = view.snapshot.endpoints(of: service, port: port.number, subset: subset)
+            return assignment(cluster.name, found, policy, service, named: false, &cluster)
+        }
+        return nil
+    }
+
+    private func targetNumber(_ port: MeshService.Port) -> Int {
+        if case .number(let number) = port.target { number } else { port.number }
+    }
+
     private func isHTTP2(_ port: MeshService.Port) -> Bool {
         port.applicationProtocol.isHTTP2 && view.proxy.features.contains(.http2)
     }
 
-    private func externalName(_ service: MeshService) -> String? {
-        if case .externalName(let name) = service.resolution { name } else { nil }
+    /// Outside of the mesh nobody speaks its mutual TLS.
+    private func isExternal(_ service: MeshService) -> Bool {
+        if case .externalName = service.resolution { return true }
+        return service.entry?.isExternal ?? false
     }
 
     /// Clients of a headless TCP service mean one pod; choosing another for them would be wrong.
     private func isAddressedDirectly(_ service: MeshService, _ port: MeshService.Port) -> Bool {
         service.resolution == .headless && !view.routesRequests(port.applicationProtocol)
+    }
+
+    /// Clusters for TLS between sidecars that a gateway passes on by its server name (`AUTO_PASSTHROUGH`).
+    func byServerName(_ service: MeshService) -> [Output] {
+        clusters(of: service).map { output in
+            var output = output
+            let parts = output.cluster.name.split(separator: "|", omittingEmptySubsequences: false)
+            guard parts.count == 4, let port = Int(parts[1]) else { return output }
+            let name = Names.serverName(port: port, subset: String(parts[2]), host: String(parts[3]))
+            output.cluster.name = name
+            output.cluster.edsClusterConfig.serviceName = name
+            // What passes through is encrypted already.
+            output.cluster.transportSocketMatches = []
+            output.cluster.clearTransportSocket()
+            output.endpoints?.clusterName = name
+            return output
+        }
     }
 
     private func metadata(_ service: MeshService, subset: Subset?, origin: Origin) -> Metadata {
@@ -91,7 +144,7 @@ struct ClusterCompiler {
             )
         )
         guard let tls = policy.tls else {
-            if externalName(service) != nil { return }
+            if isExternal(service) { return }
             if cluster.type == .originalDst {
                 // No endpoint metadata there: mutual TLS only when every pod takes it.
                 let pods = view.snapshot.endpoints(of: service, port: port.number, subset: subset)
@@ -116,7 +169,7 @@ struct ClusterCompiler {
             )
         case .simple, .mutual:
             cluster.transportSocket = .upstreamTLS(
-                PolicyCompiler.originatedTLS(tls, isHTTP2: isHTTP2(port), host: service.host)
+                PolicyCompiler.originatedTLS(tls, isHTTP2: isHTTP2(port), service: service)
             )
         }
     }
@@ -131,37 +184,52 @@ struct ClusterCompiler {
         return entry
     }
 
-    private func dnsEndpoints(_ name: String, host: String, port: Int) -> Endpoints {
-        var endpoint = LoadBalancerEndpoint()
-        endpoint.endpoint.address = .init(host, port: port)
-        var locality = LocalityEndpoints()
-        locality.lbEndpoints = [endpoint]
-        var assignment = Endpoints()
-        assignment.clusterName = name
-        assignment.endpoints = [locality]
-        return assignment
-    }
-
     private func assignment(
-        _ name: String, service: MeshService, port: MeshService.Port, subset: Subset?
+        _ name: String, _ endpoints: [MeshEndpoint], _ policy: EffectivePolicy, _ service: MeshService, named: Bool,
+        _ cluster: inout Cluster
     ) -> Endpoints {
         var assignment = Endpoints()
         assignment.clusterName = name
-        let endpoints = view.snapshot.endpoints(of: service, port: port.number, subset: subset).map(endpoint)
-        guard !endpoints.isEmpty else { return assignment }
-        var locality = LocalityEndpoints()
-        locality.lbEndpoints = endpoints
-        locality.loadBalancingWeight = .init(UInt32(endpoints.count))
-        assignment.endpoints = [locality]
+        let placement = LocalityPlacement(
+            settings: policy.loadBalancer?.localityLbSetting, ejects: policy.outlierDetection != nil,
+            prefersNearby: service.prefersNearby, client: view.workload
+        )
+        let groups = placement.groups(endpoints)
+        if placement.isWeighted { cluster.commonLbConfig.localityWeightedLbConfig = .init() }
+        assignment.endpoints = groups.map { group in
+            var locality = LocalityEndpoints()
+            locality.locality.region = group.locality.region
+            locality.locality.zone = group.locality.zone
+            locality.locality.subZone = group.locality.subzone
+            if group.locality.isEmpty { locality.clearLocality() }
+            locality.priority = UInt32(group.priority)
+            locality.loadBalancingWeight = .init(UInt32(group.weight))
+            locality.lbEndpoints = group.endpoints.map(endpoint)
+            return locality
+        }
         return assignment
     }
 
     private func endpoint(_ pod: MeshEndpoint) -> LoadBalancerEndpoint {
         var endpoint = LoadBalancerEndpoint()
-        endpoint.endpoint.address = .init(pod.workload.ip, port: pod.port)
-        endpoint.loadBalancingWeight = .init(1)
+        if pod.workload.ip.hasPrefix("unix://") {
+            endpoint.endpoint.address.pipe.path = String(pod.workload.ip.dropFirst("unix://".count))
+        } else {
+            endpoint.endpoint.address = .init(pod.workload.ip, port: pod.port)
+        }
+        endpoint.loadBalancingWeight = .init(UInt32(max(1, pod.workload.weight ?? 1)))
         endpoint.healthStatus = .healthy
         endpoint.metadata = WorkloadMetadata.endpoint(pod, settings: view.snapshot.settings)
         return endpoint
+    }
+}
+
+extension MeshEndpoint {
+    /// A name outside, which the proxy resolves.
+    init(name: String, port: Int) {
+        self.init(
+            workload: MeshWorkload(name: name, namespace: "", ip: name, workload: name, sidecar: false), port: port,
+            takesMutualTLS: false
+        )
     }
 }

@@ -13,16 +13,8 @@ package struct ConfigurationBuilder: Sendable {
     }
 
     package func build(for proxy: ProxyIdentity) -> XDSTransport.ResourceSet {
-        let view = ProxyView(snapshot: snapshot, proxy: proxy, accessLog: configuration.accessLog)
+        let view = ProxyView(snapshot: snapshot, proxy: proxy, mesh: configuration)
         var set = XDSTransport.ResourceSet(generation: Int(clamping: snapshot.generation))
-        let compiler = ClusterCompiler(view: view)
-        for service in view.services {
-            for output in compiler.clusters(of: service) {
-                set.insert(output.cluster, named: output.cluster.name)
-                if let endpoints = output.endpoints { set.insert(endpoints, named: endpoints.clusterName) }
-            }
-        }
-        for cluster in SidecarOutbound.fixedClusters() { set.insert(cluster, named: cluster.name) }
         switch proxy.role {
         case .sidecar: addSidecar(view, to: &set)
         case .gateway: addGateway(view, to: &set)
@@ -32,6 +24,12 @@ package struct ConfigurationBuilder: Sendable {
     }
 
     private func addSidecar(_ view: ProxyView, to set: inout XDSTransport.ResourceSet) {
+        let compiler = ClusterCompiler(view: view)
+        for service in view.services {
+            for output in compiler.clusters(of: service) { insert(output, into: &set) }
+        }
+        for secret in SecretCompiler(view: view).clientSecrets() { set.insert(secret, named: secret.name) }
+        for cluster in SidecarOutbound.fixedClusters() { set.insert(cluster, named: cluster.name) }
         let outbound = SidecarOutbound(view: view)
         let inbound = SidecarInbound(view: view)
         let routes = outbound.routes()
@@ -47,5 +45,21 @@ package struct ConfigurationBuilder: Sendable {
         for listener in output.listeners { set.insert(listener, named: listener.name) }
         for table in output.routes { set.insert(table, named: table.name) }
         for secret in output.secrets { set.insert(secret, named: secret.name) }
+        // A gateway gets the clusters that its routes lead to, no others.
+        let wanted = output.clusters
+        let compiler = ClusterCompiler(view: view)
+        for service in view.services where output.servesAll || wanted.contains(where: { $0.hasSuffix("|" + service.host) }) {
+            for made in compiler.clusters(of: service) where output.servesAll || wanted.contains(made.cluster.name) {
+                insert(made, into: &set)
+            }
+            if output.servesAll { for made in compiler.byServerName(service) { insert(made, into: &set) } }
+        }
+        for secret in SecretCompiler(view: view).clientSecrets() { set.insert(secret, named: secret.name) }
+        for cluster in SidecarOutbound.fixedClusters() { set.insert(cluster, named: cluster.name) }
+    }
+
+    private func insert(_ output: ClusterCompiler.Output, into set: inout XDSTransport.ResourceSet) {
+        set.insert(output.cluster, named: output.cluster.name)
+        if let endpoints = output.endpoints { set.insert(endpoints, named: endpoints.clusterName) }
     }
 }

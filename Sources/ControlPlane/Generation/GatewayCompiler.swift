@@ -7,16 +7,22 @@ import XDS
 struct GatewayCompiler {
     let view: ProxyView
     private let parts: ListenerParts
+    private let secrets: SecretCompiler
 
     init(view: ProxyView) {
         self.view = view
         parts = ListenerParts(accessLog: view.accessLog)
+        secrets = SecretCompiler(view: view)
     }
 
     struct Output {
         var listeners: [Listener] = []
         var routes: [RouteTable] = []
         var secrets: [SDSSecret] = []
+        /// Names of the clusters that routes and filters lead to.
+        var clusters: Set<String> = []
+        /// Every service is reachable by its name in the handshake (`AUTO_PASSTHROUGH`).
+        var servesAll = false
     }
 
     func compile() -> Output {
@@ -29,7 +35,7 @@ struct GatewayCompiler {
             listener.trafficDirection = .outbound
             listener.metadata = Metadata(origin: gateway.servers.first?.origin)
             if gateway.isHTTP {
-                let table = table(name: "http.\(gateway.port)", port: gateway.port, servers: gateway.servers)
+                let table = table(name: "http.\(gateway.targetPort)", servers: gateway.servers)
                 listener.filterChains = [
                     parts.chain("\(listener.name)-http", [parts.http(manager(listener.name, table))])
                 ]
@@ -40,10 +46,18 @@ struct GatewayCompiler {
                     listener.filterChains += tlsChains(server, listener: listener.name, output: &output)
                 }
             } else {
-                listener.filterChains = gateway.servers.prefix(1).flatMap { tcpChains($0, listener: listener.name) }
+                listener.filterChains = Array(
+                    gateway.servers.lazy.flatMap { tcpChains($0, listener: listener.name, output: &output) }.prefix(1)
+                )
+            }
+            var matches: Set<[String]> = []
+            // Of two servers of one name the older one serves it.
+            listener.filterChains = listener.filterChains.filter {
+                matches.insert($0.filterChainMatch.serverNames).inserted
             }
             if !listener.filterChains.isEmpty { output.listeners.append(listener) }
         }
+        for table in output.routes { output.clusters.formUnion(table.virtualHosts.flatMap(\.routes).flatMap(\.clusterNames)) }
         var seen: Set<String> = []
         output.secrets = output.secrets.filter { seen.insert($0.name).inserted }
         return output
@@ -64,16 +78,17 @@ struct GatewayCompiler {
         return manager
     }
 
-    private func table(name: String, port: Int, servers: [GatewayServer]) -> RouteTable {
+    private func table(name: String, servers: [GatewayServer]) -> RouteTable {
         var table = RouteTable()
         table.name = name
         table.validateClusters = .init(false)
         table.ignorePortInHostMatching = true
         table.maxDirectResponseBodySizeBytes = .init(1 << 20)
-        let compiler = RouteCompiler(view: view, listenerPort: port, isGateway: true)
+        let port = servers.first?.port.number ?? 0
         for entry in view.snapshot.gatewayVirtualHosts(of: servers, workload: view.workload) {
             var host = VirtualHost()
-            host.name = "\(entry.host):\(port)"
+            let compiler = RouteCompiler(view: view, listenerPort: entry.port, isGateway: true)
+            host.name = "\(entry.host):\(entry.port)"
             host.domains = [entry.host]
             host.includeRequestAttemptCount = true
             host.routes = entry.rules.flatMap { compiler.routes(for: $0.virtualService, rules: [$0.rule]) }
@@ -114,15 +129,18 @@ struct GatewayCompiler {
     private func tlsChains(_ server: GatewayServer, listener: String, output: inout Output) -> [FilterChain] {
         guard let settings = server.server.tls else { return [] }
         switch settings.mode {
-        case .passthrough, .autoPassthrough:
-            return passthroughChains(server, listener: listener)
+        case .passthrough:
+            return passthroughChains(server, listener: listener, output: &output)
+        case .autoPassthrough:
+            output.servesAll = true
+            return autoPassthroughChains(server, listener: listener)
         case .simple, .mutual, .optionalMutual, .istioMutual:
             break
         }
         let names = serverNames(server)
         let context = context(settings, isHTTP: server.port.transport.isHTTP, output: &output)
         guard server.port.transport.isHTTP else {
-            return tcpChains(server, listener: listener).map { chain in
+            return tcpChains(server, listener: listener, output: &output).map { chain in
                 var chain = chain
                 chain.filterChainMatch.serverNames = names
                 chain.transportSocket = .downstreamTLS(context)
@@ -132,7 +150,7 @@ struct GatewayCompiler {
         let gateway = server.gateway.split(separator: "/").last ?? ""
         let table = table(
             name: "https.\(server.port.number).\(server.port.name).\(gateway).\(server.namespace)",
-            port: server.port.number, servers: [server]
+            servers: [server]
         )
         output.routes.append(table)
         let chain = parts.chain("\(listener)-\(table.name)", [parts.http(manager(listener, table))]) {
@@ -164,7 +182,7 @@ struct GatewayCompiler {
         let credentials = [settings.credentialName].compactMap(\.self) + settings.credentialNames
         for credential in credentials {
             context.commonTlsContext.tlsCertificateSdsSecretConfigs.append(.init(Names.gatewaySecret(credential.value)))
-            if let secret = certificate(credential.value) { output.secrets.append(secret) }
+            if let secret = secrets.certificate(credential.value) { output.secrets.append(secret) }
         }
         let files =
             [(settings.serverCertificate, settings.privateKey)]
@@ -183,48 +201,26 @@ struct GatewayCompiler {
     }
 
     private func requireClients(_ settings: ServerTLSSettings, context: inout DownstreamTLS, output: inout Output) {
+        let names = settings.subjectAltNames.map { text in
+            var matcher = Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher()
+            matcher.sanType = text.contains("://") ? .uri : .dns
+            matcher.matcher.exact = text
+            return matcher
+        }
+        var validation = Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext()
+        validation.matchTypedSubjectAltNames = names
+        validation.verifyCertificateSpki = settings.verifyCertificateSPKI
+        validation.verifyCertificateHash = settings.verifyCertificateHash
         if let file = settings.caCertificates {
-            context.commonTlsContext.validationContext.trustedCa.filename = file
+            validation.trustedCa.filename = file
+            context.commonTlsContext.validationContext = validation
             return
         }
         guard let credential = settings.caCertCredentialName?.value ?? settings.credentialName?.value else { return }
         let name = Names.gatewaySecret(credential) + "-cacert"
         context.commonTlsContext.combinedValidationContext.validationContextSdsSecretConfig = .init(name)
-        context.commonTlsContext.combinedValidationContext.defaultValidationContext.matchTypedSubjectAltNames =
-            settings.subjectAltNames.map { text in
-                var matcher = Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher()
-                matcher.sanType = text.contains("://") ? .uri : .dns
-                matcher.matcher.exact = text
-                return matcher
-            }
-        if let secret = authority(credential, name: name) { output.secrets.append(secret) }
-    }
-
-    private func data(_ credential: String, _ keys: [String]) -> [UInt8]? {
-        guard let secret = view.snapshot.secret(namespace: view.workload.namespace, name: credential) else {
-            return nil
-        }
-        return keys.lazy.compactMap { secret.data[$0] }.first
-    }
-
-    private func certificate(_ credential: String) -> SDSSecret? {
-        guard let chain = data(credential, ["tls.crt", "cert"]), let key = data(credential, ["tls.key", "key"]) else {
-            return nil
-        }
-        var secret = SDSSecret()
-        secret.name = Names.gatewaySecret(credential)
-        secret.tlsCertificate.certificateChain.inlineBytes = .init(chain)
-        secret.tlsCertificate.privateKey.inlineBytes = .init(key)
-        return secret
-    }
-
-    private func authority(_ credential: String, name: String) -> SDSSecret? {
-        let separate = data(credential + "-cacert", ["ca.crt", "cacert"])
-        guard let roots = separate ?? data(credential, ["ca.crt", "cacert"]) else { return nil }
-        var secret = SDSSecret()
-        secret.name = name
-        secret.validationContext.trustedCa.inlineBytes = .init(roots)
-        return secret
+        context.commonTlsContext.combinedValidationContext.defaultValidationContext = validation
+        if let secret = secrets.authority(credential, name: name) { output.secrets.append(secret) }
     }
 
     // MARK: TLS passed through, and TCP
@@ -239,13 +235,15 @@ struct GatewayCompiler {
         RouteClient(namespace: view.workload.namespace, labels: view.workload.labels, gateways: [server.gateway])
     }
 
-    private func passthroughChains(_ server: GatewayServer, listener: String) -> [FilterChain] {
+    private func passthroughChains(
+        _ server: GatewayServer, listener: String, output: inout Output
+    ) -> [FilterChain] {
         var chains: [FilterChain] = []
         for service in boundServices(server) {
             for rule in service.tlsRules(for: client(server), port: server.port.number) {
                 let names = rule.match.flatMap { $0.sniHosts.map(\.value) }
-                let name = "\(listener)-tls-\(chains.count)"
-                guard let filter = weighted(rule.route, port: server.port.number) else { continue }
+                let name = "\(listener)-\(server.port.name)-tls-\(chains.count)"
+                guard let filter = weighted(rule.route, port: server.port.number, output: &output) else { continue }
                 chains.append(
                     parts.chain(name, [filter]) {
                         $0.filterChainMatch.serverNames = names.contains("*") ? [] : names
@@ -255,13 +253,33 @@ struct GatewayCompiler {
                 )
             }
         }
-        return chains
+        // TCP rules take what no name claims.
+        return chains + tcpChains(server, listener: listener, output: &output)
     }
 
-    private func tcpChains(_ server: GatewayServer, listener: String) -> [FilterChain] {
+    /// Each service port and subset by the name that sidecars give in their handshakes: nothing is decrypted.
+    private func autoPassthroughChains(_ server: GatewayServer, listener: String) -> [FilterChain] {
+        let hosts = serverNames(server)
+        return view.services.flatMap { service -> [FilterChain] in
+            guard hosts.isEmpty || hosts.contains(where: { HostRules.isSubset(service.host, of: $0) }) else { return [] }
+            let rule = view.destinationRule(service.host)
+            return service.ports.filter { $0.applicationProtocol != .udp }.flatMap { port in
+                ([""] + (rule?.subsets.map(\.name) ?? [])).map { subset in
+                    let name = Names.serverName(port: port.number, subset: subset, host: service.host)
+                    return parts.chain("\(listener)-\(name)", [parts.tcp(name)]) {
+                        $0.filterChainMatch.serverNames = [name]
+                        $0.filterChainMatch.transportProtocol = "tls"
+                        $0.metadata = Metadata(origin: server.origin)
+                    }
+                }
+            }
+        }
+    }
+
+    private func tcpChains(_ server: GatewayServer, listener: String, output: inout Output) -> [FilterChain] {
         for service in boundServices(server) {
             for rule in service.tcpRules(for: client(server), port: server.port.number) {
-                guard let filter = weighted(rule.route, port: server.port.number) else { continue }
+                guard let filter = weighted(rule.route, port: server.port.number, output: &output) else { continue }
                 let chain = parts.chain("\(listener)-tcp", [filter]) {
                     $0.metadata = Metadata(origin: service.origin(of: rule.location))
                 }
@@ -271,12 +289,20 @@ struct GatewayCompiler {
         return []
     }
 
-    private func weighted(_ route: [RouteDestination], port: Int) -> NetworkFilter? {
+    private func weighted(_ route: [RouteDestination], port: Int, output: inout Output) -> NetworkFilter? {
         let compiler = RouteCompiler(view: view, listenerPort: port, isGateway: true)
-        let clusters = route.filter { route.count == 1 || $0.weight > 0 }.compactMap { entry in
-            entry.destination.map { (name: compiler.cluster(of: $0), weight: max(1, entry.weight)) }
-        }
+        let clusters = L4Routes.clusters(route, compiler)
         guard let first = clusters.first else { return nil }
+        output.clusters.formUnion(clusters.map(\.name))
         return parts.tcp(clusters, statPrefix: first.name)
+    }
+}
+
+extension Route {
+    /// Every cluster that requests on this route may go to.
+    var clusterNames: [String] {
+        guard case .route(let action)? = self.action else { return [] }
+        let own = action.cluster.isEmpty ? [] : [action.cluster]
+        return own + action.weightedClusters.clusters.map(\.name) + action.requestMirrorPolicies.map(\.cluster)
     }
 }

@@ -5,6 +5,8 @@ import Yams
 /// Istio's mesh-wide settings, in ConfigMap `istio` of the root namespace under the key `mesh`.
 package struct MeshConfiguration: Sendable, Equatable {
     package var accessLog = AccessLogSettings()
+    /// What happens to connections to unknown places (`outboundTrafficPolicy.mode`).
+    package var outboundMode = Sidecar.OutboundMode.allowAny
     /// Settings that are given and not carried out.
     package var ignored: [String] = []
     /// Why the text was not read, when it was not.
@@ -39,6 +41,8 @@ package struct MeshConfiguration: Sendable, Equatable {
                 accessLog.encoding = AccessLogSettings.Encoding(rawValue: value.string ?? "") ?? .text
             case "accessLogFormat":
                 accessLog.format = value.string ?? ""
+            case "outboundTrafficPolicy":
+                outboundMode = value["mode"]?.string.flatMap(Sidecar.OutboundMode.init) ?? .allowAny
             case let name:
                 ignored.append(name)
             }

@@ -59,12 +59,14 @@ enum PolicyCompiler {
         var options = Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions()
         var isNeeded = isHTTP2 || (mayUpgrade && http?.h2UpgradePolicy == .upgrade)
         if isNeeded {
-            options.explicitHTTPConfig.http2ProtocolOptions = .init()
+            options.explicitHTTPConfig.http2ProtocolOptions = http2(http)
         } else {
             options.explicitHTTPConfig.httpProtocolOptions = .init()
         }
         if http?.useClientProtocol == true {
             options.useDownstreamProtocolConfig = .init()
+            options.useDownstreamProtocolConfig.httpProtocolOptions = .init()
+            if mayUpgrade { options.useDownstreamProtocolConfig.http2ProtocolOptions = http2(http) }
             isNeeded = true
         }
         if let idle = http?.idleTimeout ?? tcp?.idleTimeout {
@@ -85,6 +87,18 @@ enum PolicyCompiler {
         }
     }
 
+    private static func http2(_ http: ConnectionPoolSettings.HTTP?) -> Envoy_Config_Core_V3_Http2ProtocolOptions {
+        var options = Envoy_Config_Core_V3_Http2ProtocolOptions()
+        if let streams = http?.maxConcurrentStreams, streams > 0 {
+            options.maxConcurrentStreams = .init(UInt32(streams))
+        }
+        if let keepalive = http?.http2KeepAlive {
+            options.connectionKeepalive.interval = .init(keepalive.interval)
+            options.connectionKeepalive.timeout = .init(keepalive.timeout)
+        }
+        return options
+    }
+
     /// Nil and zero are Istio's default: no bound.
     private static func bound(_ value: Int?) -> Google_Protobuf_UInt32Value {
         .init(value.flatMap { $0 > 0 ? UInt32($0) : nil } ?? .max)
@@ -98,7 +112,7 @@ enum PolicyCompiler {
             outlier.consecutive5Xx = .init(UInt32(count))
             outlier.enforcingConsecutive5Xx = .init(count > 0 ? 100 : 0)
         }
-        if let count = settings.consecutiveGatewayErrors {
+        if let count = settings.consecutiveGatewayErrors ?? settings.consecutiveErrors {
             outlier.consecutiveGatewayFailure = .init(UInt32(count))
             outlier.enforcingConsecutiveGatewayFailure = .init(count > 0 ? 100 : 0)
         }
@@ -118,10 +132,22 @@ enum PolicyCompiler {
     }
 
     /// TLS that the proxy begins for the application (`SIMPLE`, `MUTUAL`).
-    static func originatedTLS(_ tls: ClientTLSSettings, isHTTP2: Bool, host: String) -> UpstreamTLS {
+    static func originatedTLS(_ tls: ClientTLSSettings, isHTTP2: Bool, service: MeshService) -> UpstreamTLS {
         var context = UpstreamTLS()
-        context.sni = tls.sni ?? host
+        let isNamed = !service.host.hasPrefix("*")
+        if let name = tls.sni ?? (isNamed ? service.host : nil), !name.isEmpty { context.sni = name }
         if isHTTP2 { context.commonTlsContext.alpnProtocols = ["h2"] }
+        let names = tls.subjectAltNames.isEmpty ? service.entry?.subjectAltNames ?? [] : tls.subjectAltNames
+        if let credential = tls.credentialName?.value, !credential.isEmpty {
+            let secret = Names.gatewaySecret(credential)
+            if tls.mode == .mutual { context.commonTlsContext.tlsCertificateSdsSecretConfigs = [.init(secret)] }
+            guard tls.insecureSkipVerify != true else { return context }
+            context.commonTlsContext.combinedValidationContext.validationContextSdsSecretConfig =
+                .init(secret + "-cacert")
+            context.commonTlsContext.combinedValidationContext.defaultValidationContext.matchTypedSubjectAltNames =
+                names.map(nameMatcher)
+            return context
+        }
         if let chain = tls.clientCertificate, let key = tls.privateKey {
             var certificate = Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate()
             certificate.certificateChain.filename = chain
@@ -131,13 +157,19 @@ enum PolicyCompiler {
         guard tls.insecureSkipVerify != true else { return context }
         var validation = Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext()
         validation.trustedCa.filename = tls.caCertificates ?? "/etc/ssl/certs/ca-certificates.crt"
-        validation.matchTypedSubjectAltNames = tls.subjectAltNames.map { name in
-            var matcher = Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher()
-            matcher.sanType = name.contains("://") ? .uri : .dns
-            matcher.matcher.exact = name
-            return matcher
-        }
+        // The system's authorities sign for everybody: then the name must be that of the host.
+        let implied = tls.caCertificates == nil && isNamed ? [tls.sni ?? service.host] : []
+        validation.matchTypedSubjectAltNames = (names.isEmpty ? implied : names).map(nameMatcher)
         context.commonTlsContext.validationContext = validation
         return context
+    }
+
+    private static func nameMatcher(
+        _ name: String
+    ) -> Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher {
+        var matcher = Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher()
+        matcher.sanType = name.contains("://") ? .uri : .dns
+        matcher.matcher.exact = name
+        return matcher
     }
 }

@@ -62,23 +62,29 @@ struct ProxyView {
     let proxy: ProxyIdentity
     /// The proxy's own pod: as `workloads.json` has it, or as the proxy describes itself when it is faster than that file.
     let workload: MeshWorkload
-    let routing: SidecarRouting
     let client: RouteClient
-    let accessLog: AccessLogSettings
+    let mesh: MeshConfiguration
+    let scope: SidecarScope
 
-    init(snapshot: MeshSnapshot, proxy: ProxyIdentity, accessLog: AccessLogSettings) {
+    init(snapshot: MeshSnapshot, proxy: ProxyIdentity, mesh: MeshConfiguration, scope: SidecarScope? = nil) {
         self.snapshot = snapshot
         self.proxy = proxy
-        self.accessLog = accessLog
-        workload =
-            snapshot.workload(namespace: proxy.namespace, name: proxy.pod)
+        self.mesh = mesh
+        let workload = Self.workload(of: proxy, in: snapshot)
+        self.workload = workload
+        self.scope = scope ?? snapshot.scope(namespace: proxy.namespace, labels: workload.labels)
+        client = RouteClient(namespace: proxy.namespace, labels: workload.labels)
+    }
+
+    static func workload(of proxy: ProxyIdentity, in snapshot: MeshSnapshot) -> MeshWorkload {
+        snapshot.workload(namespace: proxy.namespace, name: proxy.pod)
             ?? MeshWorkload(
                 name: proxy.pod, namespace: proxy.namespace, ip: proxy.ip, workload: proxy.pod, labels: proxy.labels,
                 serviceAccount: proxy.serviceAccount, kind: proxy.role == .gateway ? .gateway : .pod
             )
-        routing = snapshot.sidecarRouting(in: proxy.namespace)
-        client = RouteClient(namespace: proxy.namespace, labels: workload.labels)
     }
+
+    var accessLog: AccessLogSettings { mesh.accessLog }
 
     /// Requests of this protocol are routed one by one; others are carried as bytes.
     func routesRequests(_ kind: ApplicationProtocol) -> Bool {
@@ -93,12 +99,10 @@ struct ProxyView {
     /// What the proxy negotiates when it ends TLS for HTTP.
     var serverALPN: [String] { proxy.features.contains(.http2) ? ["h2", "http/1.1"] : ["http/1.1"] }
 
-    var services: [MeshService] { snapshot.services(visibleIn: proxy.namespace) }
+    var services: [MeshService] { scope.services }
 
     /// The visible service of a fully qualified host.
-    func service(_ host: String) -> MeshService? {
-        snapshot.service(host: host).flatMap { $0.isVisible(in: proxy.namespace) ? $0 : nil }
-    }
+    func service(_ host: String) -> MeshService? { scope.service(host) }
 
     func destinationRule(_ host: String) -> ResolvedDestinationRule? {
         snapshot.destinationRule(for: host, clientNamespace: proxy.namespace, clientLabels: workload.labels)
@@ -106,5 +110,14 @@ struct ProxyView {
 
     func policy(host: String, port: Int, subset: String?) -> EffectivePolicy {
         destinationRule(host)?.policy(port: port, subset: subset) ?? EffectivePolicy()
+    }
+
+    /// Where connections go that nothing in the mesh knows; nil refuses them.
+    var unknownTraffic: String? {
+        let policy = scope.outboundPolicy
+        if policy?.mode ?? mesh.outboundMode == .registryOnly { return nil }
+        guard let proxy = policy?.egressProxy, let port = proxy.port else { return Names.passthrough }
+        let host = snapshot.settings.resolve(proxy.host.value, in: self.proxy.namespace)
+        return Names.outboundCluster(port: port, subset: proxy.subset?.value ?? "", host: host)
     }
 }

@@ -13,20 +13,49 @@ struct SidecarInbound {
         parts = ListenerParts(accessLog: view.accessLog)
     }
 
-    /// A port of the pod that some service leads to.
+    /// A port of the pod that some service leads to, or that its Sidecar names.
     private struct Port {
         var number: Int
         var kind: ApplicationProtocol
-        var service: MeshService
+        var service: MeshService?
+        /// Where the application listens, when not where the connection was going.
+        var endpoint: String?
+        var pool: ConnectionPoolSettings?
+        var tls: ServerTLSSettings?
+        var origin: Origin?
     }
 
-    /// In order of number; a port of several services is the first one's.
+    /// In order of number; a port of several services is the first one's. A Sidecar with `ingress` replaces what the services
+    /// say.
     private func ports() -> [Port] {
         var found: [Int: Port] = [:]
-        for service in view.snapshot.services(of: view.workload) {
+        let services = view.snapshot.services(of: view.workload)
+        if let sidecar = view.scope.sidecar, !sidecar.ingress.isEmpty {
+            let key = ResourceKey(
+                group: "networking.istio.io", kind: "Sidecar", namespace: sidecar.metadata.namespace,
+                name: sidecar.metadata.name
+            )
+            for ingress in sidecar.ingress {
+                guard let port = ingress.port, found[port.number] == nil else { continue }
+                let service = services.first { service in
+                    service.ports.contains { view.workload.port(for: $0.target) == port.number }
+                }
+                found[port.number] = Port(
+                    number: port.number, kind: ApplicationProtocol(transport: port.transport), service: service,
+                    endpoint: ingress.defaultEndpoint, pool: ingress.connectionPool ?? sidecar.inboundConnectionPool,
+                    tls: ingress.tls, origin: Origin(key, at: ingress.location)
+                )
+            }
+            return found.values.sorted { $0.number < $1.number }
+        }
+        for service in services {
             for port in service.ports where port.applicationProtocol != .udp {
-                guard let number = view.workload.port(for: port.target), found[number] == nil else { continue }
-                found[number] = Port(number: number, kind: port.applicationProtocol, service: service)
+                let target = view.workload.servicePorts?[port.name] ?? view.workload.port(for: port.target)
+                guard let number = target, found[number] == nil else { continue }
+                found[number] = Port(
+                    number: number, kind: port.applicationProtocol, service: service,
+                    pool: view.scope.sidecar?.inboundConnectionPool, origin: service.origin
+                )
             }
         }
         return found.values.sorted { $0.number < $1.number }
@@ -34,17 +63,48 @@ struct SidecarInbound {
 
     func clusters() -> [Cluster] {
         var clusters = ports().map { port in
-            var cluster = Self.originalDestination(Names.inboundCluster(port: port.number))
-            let service = Google_Protobuf_Struct(strings: [
-                "host": port.service.host, "name": port.service.name, "namespace": port.service.namespace,
-            ])
-            cluster.metadata = Metadata(origin: port.service.origin)
-            cluster.metadata.filterMetadata["istio", default: .init()].fields["services"] =
-                .init(listValue: .init(values: [.init(structValue: service)]))
+            let name = Names.inboundCluster(port: port.number)
+            var cluster = port.endpoint.flatMap { endpoint($0, name: name) } ?? Self.originalDestination(name)
+            cluster.metadata = Metadata(origin: port.origin)
+            if let service = port.service {
+                let entry = Google_Protobuf_Struct(strings: [
+                    "host": service.host, "name": service.name, "namespace": service.namespace,
+                ])
+                cluster.metadata.filterMetadata["istio", default: .init()].fields["services"] =
+                    .init(listValue: .init(values: [.init(structValue: entry)]))
+            }
+            if port.pool != nil {
+                var policy = EffectivePolicy()
+                policy.connectionPool = port.pool
+                PolicyCompiler.applyConnectionPool(policy, isHTTP2: false, mayUpgrade: false, to: &cluster)
+                cluster.connectTimeout = .init(port.pool?.tcp?.connectTimeout ?? .seconds(10))
+            }
             return cluster
         }
         clusters.append(Self.originalDestination(Names.inboundPassthrough))
         return clusters
+    }
+
+    /// `127.0.0.1:PORT`, `0.0.0.0:PORT` (the pod's own address) or `unix://PATH`; nil for anything else.
+    private func endpoint(_ text: String, name: String) -> Cluster? {
+        var cluster = Self.originalDestination(name)
+        cluster.type = .static
+        cluster.lbPolicy = .roundRobin
+        var endpoint = LoadBalancerEndpoint()
+        if text.hasPrefix("unix://") {
+            endpoint.endpoint.address.pipe.path = String(text.dropFirst("unix://".count))
+        } else {
+            guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else {
+                return nil
+            }
+            let host = String(text[..<colon])
+            endpoint.endpoint.address = .init(host == "0.0.0.0" ? view.workload.ip : host, port: port)
+        }
+        var locality = LocalityEndpoints()
+        locality.lbEndpoints = [endpoint]
+        cluster.loadAssignment.clusterName = name
+        cluster.loadAssignment.endpoints = [locality]
+        return cluster
     }
 
     /// The application listens on the pod's own address, which is where the connection was going.
@@ -113,23 +173,38 @@ struct SidecarInbound {
         } else {
             plain = [chain("\(cluster)-plain", [tcp], port: port.number, mode: mode)]
         }
-        let secure = chain("\(cluster)-mtls", [isHTTP ? (http ?? tcp) : tcp], port: port.number, mode: mode) {
-            self.requireMeshTLS(&$0, alpn: isHTTP ? self.view.serverALPN : [], strict: mode.mode == .strict)
+        let strict = mode.mode == .strict
+        var secure = [
+            chain("\(cluster)-mtls", [isHTTP ? (http ?? tcp) : tcp], port: port.number, mode: mode) {
+                self.requireMeshTLS(&$0, alpn: isHTTP ? self.view.serverALPN : [], strict: strict)
+            }
+        ]
+        if !isHTTP, let http {
+            // What the client found out about the protocol it says in its offer.
+            let known = chain("\(cluster)-mtls-http", [http], port: port.number, mode: mode) {
+                self.requireMeshTLS(&$0, alpn: self.view.serverALPN, strict: false)
+                $0.filterChainMatch.applicationProtocols = MeshTLS.httpALPN
+            }
+            secure.insert(known, at: 0)
+            if !strict { secure[1].filterChainMatch.applicationProtocols = MeshTLS.bytesALPN }
         }
         switch mode.mode {
-        case .strict: return [secure]
+        case .strict: return secure
         case .disable: return plain
         case .permissive, .unset:
             // TLS that is not the mesh's is the application's own: it goes through as bytes.
-            let foreign = chain("\(cluster)-tls", [tcp], port: port.number, mode: mode) {
-                $0.filterChainMatch.transportProtocol = "tls"
-            }
+            // A port that speaks HTTP in clear cannot mean it.
+            let foreign = isHTTP ? [] : [
+                chain("\(cluster)-tls", [tcp], port: port.number, mode: mode) {
+                    $0.filterChainMatch.transportProtocol = "tls"
+                }
+            ]
             let raw = plain.map { chain in
                 var chain = chain
                 chain.filterChainMatch.transportProtocol = "raw_buffer"
                 return chain
             }
-            return [secure, foreign] + raw
+            return secure + foreign + raw
         }
     }
 
@@ -188,8 +263,8 @@ struct SidecarInbound {
         // The application may close a kept-alive connection just as it is used again.
         route.route.retryPolicy.retryOn = "reset-before-request"
         route.route.retryPolicy.numRetries = .init(2)
-        route.decorator.operation = "\(port.service.host):\(port.number)/*"
-        route.metadata = Metadata(origin: port.service.origin)
+        if let service = port.service { route.decorator.operation = "\(service.host):\(port.number)/*" }
+        route.metadata = Metadata(origin: port.origin)
         var host = VirtualHost()
         host.name = "inbound|http|\(port.number)"
         host.domains = ["*"]

@@ -35,6 +35,10 @@ enum MeshTLS {
     /// The offers by which a server tells mesh traffic.
     static let meshALPN = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"]
 
+    /// Those of them that say what is inside.
+    static let httpALPN = ["istio-http/1.0", "istio-http/1.1", "istio-h2"]
+    static let bytesALPN = ["istio", "istio-peer-exchange"]
+
     /// - Parameter identities: SPIFFE ids that the server may have; empty accepts any of the mesh.
     static func upstream(
         serverName: String, identities: [String], isHTTP: Bool, isHTTP2: Bool = false

@@ -16,6 +16,14 @@ package struct LoadBalancerSettings: ObjectDecodable {
     package var localityLbSetting: LocalityLoadBalancing?
     package var warmup: Warmup?
 
+    /// One endpoint for each client address: what a Service with `sessionAffinity: ClientIP` asks for.
+    package static let clientAffinity = LoadBalancerSettings(sourceHashAt: .init(file: "", line: 1, column: 1))
+
+    private init(sourceHashAt location: SourceLocation) {
+        self.location = location
+        consistentHash = ConsistentHash(at: location, key: .sourceIP)
+    }
+
     package init(_ reader: ObjectReader) {
         location = reader.location
         simple = reader.choice("simple")
@@ -126,6 +134,12 @@ package struct ConsistentHash: ObjectDecodable {
             if let maglev { .maglev(tableSize: maglev.tableSize) } else {
                 .ringHash(minimumSize: ring?.minimumRingSize ?? oldSize ?? 1024)
             }
+    }
+
+    fileprivate init(at location: SourceLocation, key: Key) {
+        self.location = location
+        self.key = key
+        algorithm = .ringHash(minimumSize: 1024)
     }
 
     private struct RingHash: ObjectDecodable {

@@ -164,4 +164,10 @@ package struct MeshEndpoint: Sendable, Hashable {
     package var port: Int
     /// Whether clients with automatic mutual TLS use it towards this endpoint.
     package var takesMutualTLS: Bool
+
+    package init(workload: MeshWorkload, port: Int, takesMutualTLS: Bool) {
+        self.workload = workload
+        self.port = port
+        self.takesMutualTLS = takesMutualTLS
+    }
 }

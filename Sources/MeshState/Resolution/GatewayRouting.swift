@@ -12,9 +12,9 @@ package struct GatewayServer: Sendable, Equatable {
 
 /// The servers that share a port of a gateway workload.
 package struct GatewayListener: Sendable, Equatable {
-    /// Port of the Gateway and of the Service in front; names the route configuration `http.<port>`.
+    /// Port of the first server, and of the Service in front.
     package var port: Int
-    /// Port that the proxy listens on.
+    /// Port that the proxy listens on; names the route configuration `http.<port>`.
     package var targetPort: Int
     package var bind: String?
     /// Oldest first, all of one class (HTTP in clear, TLS, TCP).
@@ -37,6 +37,8 @@ package struct GatewayVirtualHost: Sendable, Equatable {
     package var host: String
     /// Rules of the oldest VirtualService first, those that take every request at the end.
     package var rules: [Rule]
+    /// Port of the server that the host came in by first.
+    package var port: Int
     /// Answer 301 to https instead of routing.
     package var httpsRedirect: Bool
 }
@@ -44,7 +46,11 @@ package struct GatewayVirtualHost: Sendable, Equatable {
 extension MeshSnapshot {
     /// The Gateways that select a workload, oldest first. Selectors look at the gateway pods of every namespace.
     package func gateways(for workload: MeshWorkload) -> [Gateway] {
-        gateways.filter { workload.matches($0.selector) }
+        let served = gateways.contains { $0.serviceNames != nil } ? Set(services(of: workload).map(\.host)) : []
+        return gateways.filter { gateway in
+            if let names = gateway.serviceNames { return names.contains(where: served.contains) }
+            return workload.matches(gateway.selector)
+        }
     }
 
     /// What a gateway workload listens on, by port. A server whose class differs from that of an older one on the same port
@@ -54,7 +60,9 @@ extension MeshSnapshot {
         for gateway in gateways(for: workload) {
             let key = ResourceKey.networking("Gateway", gateway.metadata)
             for server in gateway.servers {
-                guard let port = server.port else { continue }
+                guard let port = server.port,
+                    let target = targetPort(of: workload, port: port.number, of: gateway)
+                else { continue }
                 let entry = GatewayServer(
                     gateway: "\(gateway.metadata.namespace)/\(gateway.metadata.name)",
                     namespace: gateway.metadata.namespace,
@@ -65,11 +73,11 @@ extension MeshSnapshot {
                 let bind = server.bind.flatMap { $0.isEmpty || $0 == "0.0.0.0" ? nil : $0 }
                 let next = GatewayListener(
                     port: port.number,
-                    targetPort: targetPort(of: workload, port: port.number),
+                    targetPort: target,
                     bind: bind,
                     servers: [entry]
                 )
-                if let same = listeners.firstIndex(where: { $0.port == port.number && $0.bind == bind }) {
+                if let same = listeners.firstIndex(where: { $0.targetPort == target && $0.bind == bind }) {
                     guard listeners[same].isHTTP == next.isHTTP, listeners[same].isTLS == next.isTLS else { continue }
                     listeners[same].servers.append(entry)
                 } else {
@@ -94,7 +102,9 @@ extension MeshSnapshot {
                 for host in server.hosts(of: service) {
                     if hosts[host] == nil {
                         order.append(host)
-                        hosts[host] = GatewayVirtualHost(host: host, rules: [], httpsRedirect: redirect)
+                        hosts[host] = GatewayVirtualHost(
+                            host: host, rules: [], port: server.port.number, httpsRedirect: redirect
+                        )
                     }
                     for rule in rules {
                         let entry = GatewayVirtualHost.Rule(rule: rule, virtualService: service)
@@ -111,11 +121,22 @@ extension MeshSnapshot {
         }
     }
 
-    private func targetPort(of workload: MeshWorkload, port: Int) -> Int {
-        for service in services(of: workload) {
+    /// The port that the proxy listens on for a server's port; nil when the gateway is tied to Services that do not have it.
+    private func targetPort(of workload: MeshWorkload, port: Int, of gateway: Gateway) -> Int? {
+        let names = gateway.serviceNames
+        for service in services(of: workload) where names?.contains(service.host) ?? true {
             if let found = service.port(port).flatMap({ workload.port(for: $0.target) }) { return found }
         }
-        return port
+        return names == nil ? port : nil
+    }
+}
+
+extension Gateway {
+    /// Services whose pods are the gateway (annotation `internal.istio.io/gateway-service`), instead of a selector.
+    var serviceNames: [String]? {
+        metadata.annotations["internal.istio.io/gateway-service"].map {
+            $0.split(separator: ",").map { String($0).replacing(" ", with: "") }
+        }
     }
 }
 

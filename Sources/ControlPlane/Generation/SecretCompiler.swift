@@ -1,0 +1,51 @@
+import MeshAPI
+import MeshState
+import XDS
+
+/// Secret manifests as certificates of gateways, and of clients whose DestinationRules name one.
+struct SecretCompiler {
+    let view: ProxyView
+
+    /// The secrets that DestinationRules for this proxy name: those of its own namespace only.
+    func clientSecrets() -> [SDSSecret] {
+        var names: Set<String> = []
+        for rule in view.snapshot.destinationRules where rule.isVisible(in: view.proxy.namespace) {
+            // A sidecar gets a credential only from a rule that selects it; a gateway always.
+            if view.proxy.role == .sidecar, rule.workloadSelector == nil { continue }
+            for policy in [rule.trafficPolicy] + rule.subsets.map(\.trafficPolicy) {
+                let settings = [policy?.tls] + (policy?.portLevelSettings.map(\.tls) ?? [])
+                for tls in settings { if let name = tls?.credentialName?.value { names.insert(name) } }
+            }
+        }
+        return names.sorted().flatMap { name in
+            [certificate(name), authority(name, name: Names.gatewaySecret(name) + "-cacert")].compactMap(\.self)
+        }
+    }
+
+    private func data(_ credential: String, _ keys: [String]) -> [UInt8]? {
+        guard let secret = view.snapshot.secret(namespace: view.workload.namespace, name: credential) else {
+            return nil
+        }
+        return keys.lazy.compactMap { secret.data[$0] }.first
+    }
+
+    func certificate(_ credential: String) -> SDSSecret? {
+        guard let chain = data(credential, ["tls.crt", "cert"]), let key = data(credential, ["tls.key", "key"]) else {
+            return nil
+        }
+        var secret = SDSSecret()
+        secret.name = Names.gatewaySecret(credential)
+        secret.tlsCertificate.certificateChain.inlineBytes = .init(chain)
+        secret.tlsCertificate.privateKey.inlineBytes = .init(key)
+        return secret
+    }
+
+    func authority(_ credential: String, name: String) -> SDSSecret? {
+        let separate = data(credential + "-cacert", ["ca.crt", "cacert"])
+        guard let roots = separate ?? data(credential, ["ca.crt", "cacert"]) else { return nil }
+        var secret = SDSSecret()
+        secret.name = name
+        secret.validationContext.trustedCa.inlineBytes = .init(roots)
+        return secret
+    }
+}
