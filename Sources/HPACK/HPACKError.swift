@@ -6,5 +6,4 @@ package enum HPACKError: UInt8, Error, Sendable {
     case badHuffman
     case badTableSize
     case misplacedTableSize
-    case fieldTooLarge
 }

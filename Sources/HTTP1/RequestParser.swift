@@ -122,21 +122,6 @@ package enum RequestParser {
     }
 }
 
-extension Method {
-    /// The method named at `range`; names are case-sensitive.
-    @inline(__always)
-    static func classify(_ bytes: borrowing Span<UInt8>, _ range: ByteRange) -> Method {
-        switch range.count {
-        case 3: return bytes.equals(range, "GET") ? .get : bytes.equals(range, "PUT") ? .put : .other
-        case 4: return bytes.equals(range, "POST") ? .post : bytes.equals(range, "HEAD") ? .head : .other
-        case 5: return bytes.equals(range, "PATCH") ? .patch : bytes.equals(range, "TRACE") ? .trace : .other
-        case 6: return bytes.equals(range, "DELETE") ? .delete : .other
-        case 7: return bytes.equals(range, "OPTIONS") ? .options : bytes.equals(range, "CONNECT") ? .connect : .other
-        default: return .other
-        }
-    }
-}
-
 extension Span where Element == UInt8 {
     /// Whether what there is from `offset` on can still become `HTTP/x.y`.
     fileprivate func isPrefixOfVersion(from offset: Int) -> Bool {

@@ -1,4 +1,5 @@
-package import HeaderBlock
+internal import HPACK
+internal import HeaderBlock
 package import Memory
 
 /// One HTTP/2 connection (RFC 9113) without I/O: frames in, events out, and writers that append frames to an output buffer.
@@ -8,25 +9,120 @@ package import Memory
 /// slot's memory is used again.
 ///
 /// Use: `start`, then for each read call `next` until it says `.needsMore`. Writers refuse nothing silently: a stream that is
-/// gone takes no bytes and they return false or 0. A stream leaves the table by itself when both sides have ended it, or
-/// with `.reset`, `.streamFailed`, `.refused` or `reset`.
+/// gone takes no bytes and they return false or 0. A stream leaves the table by itself when both sides have ended it and
+/// its bytes are consumed, or with `.reset`, `.streamFailed`, `.refused`, `.malformed` or `reset`. Who gives a stream up calls
+/// `reset`, also when it has ended.
 package struct HTTP2Connection: ~Copyable {
+    /// What the next bytes of input are.
+    enum Phase: UInt8 {
+        /// Not started.
+        case idle
+        /// The 24 bytes that a client sends first.
+        case preface
+        case frameHeader
+        case data, dataPadding
+        case headPrefix, headBlock
+        /// A `.head` event waits for `receiveHead` or `discardHead`.
+        case headReady
+        case settings, ping, goAway, windowUpdate, priority, reset
+        /// The rest of a frame that says nothing.
+        case skip
+        case failed
+    }
+
+    /// What is done with a header block once it is there.
+    enum HeadPurpose: Sendable {
+        case deliver
+        /// Late frames of a stream that we reset.
+        case drop
+        /// RST_STREAM with this code; the stream may be in the table or not.
+        case fail(HTTP2Failure)
+    }
+
+    /// Why a stream is no longer in the table.
+    enum Ending: UInt8 { case ended = 1, peerReset, localReset }
+
     /// The token of a stream to which the caller has given none.
     package static var noToken: UInt64 { .max }
+    static var largestWindow: Int { 0x7fff_ffff }
+    static var defaultWindow: Int { 65_535 }
 
-    package private(set) var role = HTTP2Role.server
+    package internal(set) var role = HTTP2Role.server
     /// What we announced.
-    package private(set) var local = HTTP2Settings()
+    package internal(set) var local = HTTP2Settings()
     /// What the peer announced; defaults until then.
-    package private(set) var peer = HTTP2Settings()
-    /// Streams in the table.
-    package private(set) var streamCount = 0
+    package internal(set) var peer = HTTP2Settings()
+    /// Streams that are open or half closed.
+    package internal(set) var streamCount = 0
     /// The peer's GOAWAY came: no new streams of ours.
-    package private(set) var sawGoAway = false
+    package internal(set) var sawGoAway = false
     /// We sent our last GOAWAY: no new streams of the peer's.
-    package private(set) var sentGoAway = false
+    package internal(set) var sentGoAway = false
     /// `.failed` was reported.
-    package private(set) var hasFailed = false
+    package internal(set) var hasFailed = false
+    /// The peer's first SETTINGS came.
+    package internal(set) var sawSettings = false
+
+    var limits = HTTP2Limits()
+    var decoder = HPACKDecoder()
+    var encoder = HPACKEncoder()
+    var streams = StreamTable()
+    /// How the last 256 streams ended: id >> 1 << 2 | Ending.
+    var endings: [UInt32] = []
+
+    // The frame being read.
+    var phase = Phase.idle
+    var frame = FrameHeader()
+    /// Payload bytes of the frame that are to come, without padding.
+    var left = 0
+    var padding = 0
+    /// Payload bytes of the last `.data` event, still in the input.
+    var pendingSkip = 0
+
+    // The header block being read.
+    /// CONTINUATION must follow for this stream; 0 when none must.
+    var continuing: UInt32 = 0
+    var headStream: UInt32 = 0
+    var headEndsStream = false
+    var headIsNew = false
+    var headPurpose = HeadPurpose.drop
+    var continuations = 0
+    /// The block is whole in the input, at its front, with this many bytes; -1 when it is in `block`.
+    var blockInPlace = -1
+    var block = ByteBuffer()
+    /// Where fields go that nobody wants.
+    var waste = ByteBuffer()
+
+    // The peer's streams and ours.
+    var lastPeerStream: UInt32 = 0
+    var nextStream: UInt32 = 1
+    var goAwayLimit: UInt32 = .max
+    var peerGoAwayLimit: UInt32 = .max
+
+    // Windows.
+    var sendWindow = 65_535
+    var receiveWindow = 65_535
+    var uncredited = 0
+    /// The peer's view of our SETTINGS_INITIAL_WINDOW_SIZE: what it acknowledged.
+    var receiveInitial = 65_535
+    var unacknowledged = 0
+    /// Where the search for streams that may send again goes on, and how many slots it has to look at.
+    var wakeSlot = 0
+    var wakeLeft = 0
+    /// Slots not yet looked at for streams that a GOAWAY refused.
+    var refuseLeft = 0
+
+    // The head being written.
+    var headStart = 0
+    /// 0 when none is.
+    var openHead: UInt32 = 0
+    var openHeadIsInterim = false
+
+    // Rates.
+    var resetTokens = 0
+    var idleTokens = 0
+    var refilledAt: UInt64 = 0
+    var queuedControl = 0
 
     /// A connection that is not started.
     package init() {}
@@ -34,140 +130,71 @@ package struct HTTP2Connection: ~Copyable {
     /// Begins a connection: writes the preface, our settings and the connection window. `settings` is what we announce.
     package mutating func start(
         _ role: HTTP2Role, settings: HTTP2Settings, limits: HTTP2Limits, output: inout ByteBuffer
-    ) {}
-
-    // MARK: Receiving
-
-    /// Takes the next piece of `input`; answers that the protocol wants (acknowledgements, RST_STREAM, GOAWAY, window
-    /// updates) are appended to `output`. `now` is any monotonic clock in milliseconds, for the rates in `HTTP2Limits`.
-    ///
-    /// Call again until `.needsMore`. Payload of a `.data` event is dropped from `input` by the next call. `input` never
-    /// needs to hold a whole frame: when it is full, `compact` makes room.
-    package mutating func next(_ input: inout ByteBuffer, output: inout ByteBuffer, now: UInt64) -> HTTP2Event {
-        .needsMore
+    ) {
+        recycle()
+        self.role = role
+        local = settings
+        self.limits = limits
+        resetTokens = limits.resetBurst
+        idleTokens = limits.idleFrameBurst
+        if endings.isEmpty { endings = [UInt32](repeating: 0, count: 256) }
+        if role == .client { output.append("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") }
+        phase = role == .server ? .preface : .frameHeader
+        writeSettings(&output)
+        let extra = limits.connectionWindowBytes - Self.defaultWindow
+        // A smaller window than the default comes about by giving less back.
+        uncredited = min(extra, 0)
+        if extra > 0 {
+            writeWindowUpdate(0, extra, &output)
+            receiveWindow += extra
+        }
     }
-
-    /// Decodes the header block of the `.head` event just reported, from `input` straight into `arena` (appended as
-    /// `name: value` CRLF lines, which HTTP/1.1 can send as they are) and `table`, which is reset first.
-    ///
-    /// The table looks as one of HTTP/1.1 does: pseudo fields are in `method`, `path`, `authority`, `scheme`, `status`; the
-    /// authority is a `host` field as well; several cookie fields are joined. `token` becomes the stream's when it is new.
-    package mutating func receiveHead(
-        token: UInt64, input: inout ByteBuffer, arena: inout ByteBuffer, table: inout HeaderTable,
-        output: inout ByteBuffer
-    ) -> HTTP2HeadResult { .tooLarge(endsStream: false) }
-
-    /// Decodes the header block of the `.head` event just reported for the compression state's sake only. A new stream is
-    /// refused (REFUSED_STREAM), another is reset (CANCEL). Returns a failure as `HTTP2Event.failed` does.
-    package mutating func discardHead(input: inout ByteBuffer, output: inout ByteBuffer) -> HTTP2Failure? { nil }
-
-    /// `count` payload bytes of a stream were passed on: the peer may send as many more. WINDOW_UPDATE frames are written in
-    /// steps of half a window. Streams that are gone gave their bytes back already.
-    package mutating func consumed(_ count: Int, stream: UInt32, output: inout ByteBuffer) {}
-
-    // MARK: Sending
-
-    /// On a client: whether `openStream` would succeed.
-    package var canOpenStream: Bool { false }
-
-    /// On a client: takes the next stream id; its first frame must be the request's head, and heads go out in the order of
-    /// ids. Nil when the peer's limits or a GOAWAY forbid it.
-    package mutating func openStream(token: UInt64) -> UInt32? { nil }
-
-    /// Gives a stream another token; false when it is gone.
-    @discardableResult
-    package mutating func setToken(_ token: UInt64, stream: UInt32) -> Bool { false }
-
-    /// The token of a stream; nil when it is gone.
-    package func token(stream: UInt32) -> UInt64? { nil }
-
-    /// Writes a request's head from `table` and the arena that it indexes. Connection-specific fields and Host are left out,
-    /// names are lowered. `protocolName` makes it an extended CONNECT (`peer.enableConnectProtocol` must be true).
-    /// Add fields between `beginRequest` and `endHead` with `addField`.
-    @discardableResult
-    package mutating func beginRequest(
-        stream: UInt32, _ table: borrowing HeaderTable, arena: borrowing ByteBuffer, protocolName: ByteRange = .empty,
-        output: inout ByteBuffer
-    ) -> Bool { false }
-
-    /// Writes a response's head, interim (1xx) or final by `table.status`, as `beginRequest`.
-    @discardableResult
-    package mutating func beginResponse(
-        stream: UInt32, _ table: borrowing HeaderTable, arena: borrowing ByteBuffer, output: inout ByteBuffer
-    ) -> Bool { false }
-
-    /// Writes a response's head that has no table: local replies.
-    @discardableResult
-    package mutating func beginResponse(stream: UInt32, status: UInt16, output: inout ByteBuffer) -> Bool { false }
-
-    /// Writes trailers; end them with `endHead(endsStream: true)`.
-    @discardableResult
-    package mutating func beginTrailers(
-        stream: UInt32, _ table: borrowing HeaderTable, arena: borrowing ByteBuffer, output: inout ByteBuffer
-    ) -> Bool { false }
-
-    /// Writes trailers that have no table.
-    @discardableResult
-    package mutating func beginTrailers(stream: UInt32, output: inout ByteBuffer) -> Bool { false }
-
-    /// Adds a field to the head begun last.
-    package mutating func addField(_ name: KnownHeader, _ value: borrowing Span<UInt8>, output: inout ByteBuffer) {}
-    package mutating func addField(_ name: KnownHeader, _ value: StaticString, output: inout ByteBuffer) {}
-    package mutating func addField(_ name: KnownHeader, decimal: Int, output: inout ByteBuffer) {}
-    /// `name` in lower case.
-    package mutating func addField(
-        _ name: borrowing Span<UInt8>, _ value: borrowing Span<UInt8>, output: inout ByteBuffer
-    ) {}
-
-    /// Ends the head begun last; splits it into HEADERS and CONTINUATION when the peer's frame size asks for it.
-    package mutating func endHead(endsStream: Bool, output: inout ByteBuffer) {}
-
-    /// Bytes of body that the peer takes on this stream now.
-    package func sendWindow(stream: UInt32) -> Int { 0 }
-
-    /// Writes `count` bytes of `source`'s storage from `offset` on as DATA frames, as far as the windows allow. Returns how many
-    /// it took; when fewer than `count`, `.writable` tells when there is room again. `endsStream` ends the stream once all of
-    /// them went out; with no bytes it always succeeds.
-    package mutating func sendData(
-        stream: UInt32, from source: borrowing ByteBuffer, offset: Int, count: Int, endsStream: Bool,
-        output: inout ByteBuffer
-    ) -> Int { 0 }
-
-    /// The same from other memory (replies that are compiled in, say).
-    package mutating func sendData(
-        stream: UInt32, _ bytes: borrowing Span<UInt8>, endsStream: Bool, output: inout ByteBuffer
-    ) -> Int { 0 }
-
-    /// Resets a stream and forgets it. What the peer still sends on it is ignored and its bytes are given back.
-    package mutating func reset(stream: UInt32, _ code: HTTP2ErrorCode, output: inout ByteBuffer) {}
-
-    /// Whether our side of the stream has ended (END_STREAM went out), or it is gone.
-    package func hasEndedSending(stream: UInt32) -> Bool { true }
-
-    /// Whether the peer's side of the stream has ended (END_STREAM came), or it is gone.
-    package func hasEndedReceiving(stream: UInt32) -> Bool { true }
-
-    /// Asks the peer for a sign of life; `.pong` brings `data` back.
-    package mutating func ping(data: UInt64, output: inout ByteBuffer) {}
-
-    // MARK: Ending
-
-    /// Server: announces the end without refusing anything yet (GOAWAY with the highest id). After a round trip, which
-    /// a `ping` measures, `endGracefully`.
-    package mutating func announceEnd(output: inout ByteBuffer) {}
-
-    /// Says which stream is the last (GOAWAY): newer ones are refused, those under way end as they would. The connection can
-    /// be closed when `streamCount` is 0.
-    package mutating func endGracefully(output: inout ByteBuffer) {}
-
-    /// Ends the connection with an error; as `.failed`.
-    package mutating func fail(_ failure: HTTP2Failure, output: inout ByteBuffer) {}
-
-    /// Calls `body` for each stream that is open, with its id and token: for a connection that ends.
-    package func forEachStream(_ body: (UInt32, UInt64) -> Void) {}
 }
 
 extension HTTP2Connection: SlabElement {
     /// Forgets the connection, keeps memory for the next one.
-    package mutating func recycle() {}
+    package mutating func recycle() {
+        if phase == .idle { return }
+        role = .server
+        local = HTTP2Settings()
+        peer = HTTP2Settings()
+        streamCount = 0
+        sawGoAway = false
+        sentGoAway = false
+        hasFailed = false
+        sawSettings = false
+        decoder.reset()
+        encoder.reset()
+        streams.removeAll()
+        for index in 0..<endings.count { endings[index] = 0 }
+        phase = .idle
+        frame = FrameHeader()
+        left = 0
+        padding = 0
+        pendingSkip = 0
+        continuing = 0
+        headStream = 0
+        headEndsStream = false
+        headIsNew = false
+        headPurpose = .drop
+        continuations = 0
+        blockInPlace = -1
+        block.clear()
+        waste.clear()
+        lastPeerStream = 0
+        nextStream = 1
+        goAwayLimit = .max
+        peerGoAwayLimit = .max
+        sendWindow = Self.defaultWindow
+        receiveWindow = Self.defaultWindow
+        uncredited = 0
+        receiveInitial = Self.defaultWindow
+        unacknowledged = 0
+        wakeSlot = 0
+        wakeLeft = 0
+        refuseLeft = 0
+        openHead = 0
+        refilledAt = 0
+        queuedControl = 0
+    }
 }

@@ -127,6 +127,19 @@ package struct HeaderTable: ~Copyable {
 /// Request methods that decisions ask for by name.
 package enum Method: UInt8, Sendable {
     case other, get, head, post, put, delete, options, patch, connect, trace
+
+    /// The method named at `range`; names are case-sensitive.
+    @inline(__always)
+    package static func classify(_ bytes: borrowing Span<UInt8>, _ range: ByteRange) -> Method {
+        switch range.count {
+        case 3: return bytes.equals(range, "GET") ? .get : bytes.equals(range, "PUT") ? .put : .other
+        case 4: return bytes.equals(range, "POST") ? .post : bytes.equals(range, "HEAD") ? .head : .other
+        case 5: return bytes.equals(range, "PATCH") ? .patch : bytes.equals(range, "TRACE") ? .trace : .other
+        case 6: return bytes.equals(range, "DELETE") ? .delete : .other
+        case 7: return bytes.equals(range, "OPTIONS") ? .options : bytes.equals(range, "CONNECT") ? .connect : .other
+        default: return .other
+        }
+    }
 }
 
 /// The scheme under which the client reached the proxy.

@@ -228,6 +228,26 @@ package struct ByteBuffer: ~Copyable {
         }
     }
 
+    /// Appends a number as four bytes, the highest first.
+    @inlinable
+    @inline(__always)
+    package mutating func append(bigEndian number: UInt32) {
+        reserve(4)
+        if let base {
+            // SAFETY: reserve made sure of four bytes behind end.
+            UnsafeMutableRawPointer(base + end).storeBytes(of: number.bigEndian, as: UInt32.self)
+        }
+        end &+= 4
+    }
+
+    /// Moves `count` bytes from offset `from` of the storage to offset `to`; both places may overlap.
+    @inlinable
+    package mutating func moveOwn(from: Int, to: Int, count: Int) {
+        precondition(from >= 0 && to >= 0 && count >= 0 && max(from, to) &+ count <= end, "buffer: moving outside")
+        // SAFETY: both ranges end at or before `end`; update allows overlap.
+        if count > 0, let base { (base + to).update(from: base + from, count: count) }
+    }
+
     /// Overwrites the byte at `offset` of the storage.
     @inlinable
     package mutating func set(_ byte: UInt8, at offset: Int) {

@@ -1,10 +1,8 @@
-internal import HeaderBlock
-
 /// Byte classes of RFC 9110 section 5.6 as bit sets: no table to load, no lazy global.
-enum CharacterClass {
+package enum CharacterClass {
     /// `tchar`: what names and methods are made of.
     @inline(__always)
-    static func isToken(_ byte: UInt8) -> Bool {
+    package static func isToken(_ byte: UInt8) -> Bool {
         if byte >= 128 { return false }
         let set: UInt64 = byte < 64 ? 0x03ff6cfa00000000 : 0x57ffffffc7fffffe
         return set >> UInt64(byte & 63) & 1 == 1
@@ -12,19 +10,23 @@ enum CharacterClass {
 
     /// What a Host field or authority may hold (RFC 3986 section 3.2), without the comma, which only confuses.
     @inline(__always)
-    static func isHost(_ byte: UInt8) -> Bool {
+    package static func isHost(_ byte: UInt8) -> Bool {
         if byte >= 128 { return false }
         let set: UInt64 = byte < 64 ? 0x2fff6ff200000000 : 0x47fffffeaffffffe
         return set >> UInt64(byte & 63) & 1 == 1
     }
 
+    /// A name of HTTP/2: `tchar` without upper case (RFC 9113 section 8.2.1).
     @inline(__always)
-    static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+    package static func isLowerToken(_ byte: UInt8) -> Bool { isToken(byte) && byte &- 0x41 >= 26 }
+
+    @inline(__always)
+    package static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
     /// The offset of the first byte from `offset` on that may not stand in a field value (a control other than tab, or
     /// DEL), or the end.
     @inline(__always)
-    static func endOfValue(_ bytes: borrowing Span<UInt8>, _ offset: Int) -> Int {
+    package static func endOfValue(_ bytes: borrowing Span<UInt8>, _ offset: Int) -> Int {
         var index = offset
         let count = bytes.count
         let raw = unsafe bytes.bytes
