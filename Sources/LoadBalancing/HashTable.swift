@@ -12,9 +12,10 @@ package struct HashTable: Sendable {
 
     /// Ring of at least `minimumSize` points (more when weights need it, at most `maximumSize`), as Envoy's RingHash:
     /// the points of a host are the hashes of `key_0`, `key_1`, ….
-    static func ring(_ hosts: [(host: Int, key: String, weight: Double)], minimumSize: UInt32, maximumSize: UInt32)
-        -> HashTable
-    {
+    static func ring(
+        _ hosts: [(host: Int, key: String, weight: Double)], minimumSize: UInt32, maximumSize: UInt32,
+        function: BalancerSpec.HashFunction = .xxHash
+    ) -> HashTable {
         var table = HashTable()
         guard let least = hosts.map(\.weight).min(), least > 0 else { return table }
         let total = hosts.reduce(0) { $0 + $1.weight }
@@ -26,7 +27,8 @@ package struct HashTable: Sendable {
             var number = 0
             while current < target {
                 let key = Array("\(host.key)_\(number)".utf8)
-                table.ring.append(Point(hash: XXHash64.hash(key.span), host: Int32(host.host)))
+                let hash = function == .xxHash ? XXHash64.hash(key.span) : Murmur2.hash(key.span)
+                table.ring.append(Point(hash: hash, host: Int32(host.host)))
                 number += 1
                 current += 1
             }
