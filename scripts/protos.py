@@ -12,7 +12,9 @@ import pkgutil
 import sys
 
 from google.protobuf import descriptor as d
+from google.protobuf import descriptor_pb2
 from google.protobuf import descriptor_pool
+from google.protobuf import duration_pb2  # noqa: F401 (fills the pool)
 
 SCALARS = {
     d.FieldDescriptor.TYPE_DOUBLE: "double", d.FieldDescriptor.TYPE_FLOAT: "float",
@@ -37,7 +39,21 @@ def load_descriptors():
                     importlib.import_module(module.name)
                 except Exception:  # a module of another API version may miss its own imports
                     pass
-    return descriptor_pool.Default()
+    pool = descriptor_pool.Default()
+    pool.Add(contributed_peak_ewma())
+    return pool
+
+
+def contributed_peak_ewma():
+    """The load balancing policy that Envoy keeps among its contributions, which the package leaves out."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name="envoy/extensions/load_balancing_policies/peak_ewma/v3alpha/peak_ewma.proto",
+        package="envoy.extensions.load_balancing_policies.peak_ewma.v3alpha",
+        dependency=["google/protobuf/duration.proto"], syntax="proto3")
+    field = file.message_type.add(name="PeakEwma").field.add(
+        name="decay_time", number=1, json_name="decayTime", type_name=".google.protobuf.Duration")
+    field.type, field.label = field.TYPE_MESSAGE, field.LABEL_OPTIONAL
+    return file
 
 
 def read_selection(path):

@@ -110,6 +110,19 @@ package struct EpollTransport: Transport, ~Copyable {
 
     package mutating func shutdownWrite(_ socket: Int32) { martlet_shutdown_write(socket) }
 
+    package mutating func keepAlive(
+        _ socket: Int32, probes: UInt32, idleSeconds: UInt32, intervalSeconds: UInt32
+    ) {
+        func set(_ level: Int32, _ name: Int32, _ value: UInt32) {
+            var number = Int32(clamping: value)
+            setsockopt(socket, level, name, &number, socklen_t(MemoryLayout<Int32>.size))
+        }
+        set(SOL_SOCKET, SO_KEEPALIVE, 1)
+        if probes > 0 { set(Int32(IPPROTO_TCP), TCP_KEEPCNT, probes) }
+        if idleSeconds > 0 { set(Int32(IPPROTO_TCP), TCP_KEEPIDLE, idleSeconds) }
+        if intervalSeconds > 0 { set(Int32(IPPROTO_TCP), TCP_KEEPINTVL, intervalSeconds) }
+    }
+
     package mutating func close(_ socket: Int32, abort: Bool) {
         if abort { _ = martlet_reset(socket) }
         Glibc.close(socket)

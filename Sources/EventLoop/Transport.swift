@@ -37,12 +37,18 @@ package protocol Transport: ~Copyable {
     mutating func send(_ socket: Int32, _ first: borrowing ByteBuffer, _ second: borrowing ByteBuffer, count: Int)
         -> Int
     mutating func shutdownWrite(_ socket: Int32)
+    mutating func keepAlive(_ socket: Int32, probes: UInt32, idleSeconds: UInt32, intervalSeconds: UInt32)
     /// - Parameter abort: the peer gets a reset instead of an orderly end.
     mutating func close(_ socket: Int32, abort: Bool)
 
     func localAddress(_ socket: Int32) -> SocketAddress?
     /// Where the client wanted to go before it was redirected here (SO_ORIGINAL_DST); nil when it was not.
     func originalDestination(_ socket: Int32) -> SocketAddress?
+}
+
+extension Transport where Self: ~Copyable {
+    /// Has the kernel probe an idle connection; 0 is the system's default. Nothing where there is no kernel.
+    package mutating func keepAlive(_ socket: Int32, probes: UInt32, idleSeconds: UInt32, intervalSeconds: UInt32) {}
 }
 
 /// What became ready.

@@ -96,10 +96,12 @@ package final class EndpointHealth: Sendable {
 
     // MARK: Outlier detection
 
-    /// A request succeeded.
+    /// A request succeeded. False: it was not counted, since it forgives nothing; see `addSuccesses`.
     @inline(__always)
-    package func succeed(_ host: Int, now: UInt64) {
-        if cells[host].hasRun.load(ordering: .relaxed) { _ = record(host, .success, now: now, random: 0) }
+    package func succeed(_ host: Int, now: UInt64) -> Bool {
+        guard cells[host].hasRun.load(ordering: .relaxed) else { return false }
+        _ = record(host, .success, now: now, random: 0)
+        return true
     }
 
     /// Counts successes that were gathered since the last call, for the comparison of hosts.

@@ -70,6 +70,10 @@ package struct RetryPolicy: Sendable {
     package var avoidsPreviousHosts = false
     /// How often such a draw is repeated.
     package var hostSelectionAttempts: UInt32 = 1
+    /// After each so many tries their priorities are left alone (envoy.retry_priorities.previous_priorities); 0 = never.
+    package var priorityUpdateFrequency: UInt32 = 0
+    /// A try that takes longer than `perTryTimeout` goes on while another one begins; the first answer counts.
+    package var hedges = false
 
     package init() {}
 }

@@ -25,6 +25,8 @@ package struct RouteDecision: Sendable {
     package var hostRewrite = CompiledHostRewrite()
     /// The attachment of the weighted cluster or the route.
     package var attachment: UInt32 = .max
+    /// What endpoints' metadata must hold, as the weighted cluster or the route says; .max = anything.
+    package var metadataMatch: UInt32 = .max
     package var origin = Origin.none
 
     init(outcome: Outcome) { self.outcome = outcome }

@@ -38,6 +38,8 @@ package struct RouteEntry: Sendable {
     /// Status of a redirect or direct response; of a missing cluster otherwise.
     package var status: UInt16 = 503
     package var highPriority = false
+    /// The owner's number of what endpoints' metadata must hold; .max = anything.
+    package var metadataMatch: UInt32 = .max
     package var upgradesAllowed = false
     /// x-envoy-attempt-count goes upstream.
     package var sendsAttemptCount = false
@@ -96,6 +98,7 @@ struct WeightedTarget: Sendable {
     var responseMutations: IndexRange
     var hostRewrite: CompiledHostRewrite
     var attachment: UInt32
+    var metadataMatch: UInt32
 }
 
 struct CompiledHeaderMatch: Sendable {

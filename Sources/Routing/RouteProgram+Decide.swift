@@ -40,6 +40,7 @@ extension RouteProgram {
         decision.responseMutations = route.responseMutations
         decision.hostRewrite = route.hostRewrite
         decision.attachment = route.attachment
+        decision.metadataMatch = route.metadataMatch
         decision.origin = route.origin
         switch route.action {
         case .cluster: break
@@ -58,6 +59,7 @@ extension RouteProgram {
             decision.responseMutations = target.responseMutations
             decision.hostRewrite = target.hostRewrite
             if target.attachment != .max { decision.attachment = target.attachment }
+            if target.metadataMatch != .max { decision.metadataMatch = target.metadataMatch }
         }
         return decision
     }

@@ -140,6 +140,8 @@ package struct ForwardSpec: Sendable {
     /// `RequestMirrorPolicy`, in order.
     package var mirrors: [MirrorSpec] = []
     package var highPriority = false
+    /// What endpoints' metadata must hold: a number of the owner's; .max = anything.
+    package var metadataMatch: UInt32 = .max
     /// The response when the cluster does not exist: 503, 404 or 500.
     package var clusterNotFoundStatus: UInt16 = 503
     /// `websocket`-style upgrades are let through.
@@ -174,6 +176,8 @@ package struct WeightedTargetSpec: Sendable {
     package var responseHeaders = HeaderMutationSpec()
     package var hostRewrite: HostRewrite = .none
     package var attachment: UInt32 = .max
+    /// As of the route, which it replaces; .max = the route's.
+    package var metadataMatch: UInt32 = .max
 
     package init(cluster: ClusterID, weight: UInt32) {
         self.cluster = cluster

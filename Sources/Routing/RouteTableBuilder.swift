@@ -114,6 +114,7 @@ struct RouteTableBuilder {
         entry.retryPolicy = forward.retryPolicy
         entry.status = forward.clusterNotFoundStatus
         entry.highPriority = forward.highPriority
+        entry.metadataMatch = forward.metadataMatch
         entry.upgradesAllowed = forward.upgradesAllowed
         entry.hashPolicies.start = UInt32(hashPolicies.count)
         for policy in forward.hashPolicies { hashPolicies.append(compiled(policy)) }
@@ -140,7 +141,7 @@ struct RouteTableBuilder {
                     responseMutations: target.responseHeaders.isEmpty
                         ? entry.responseMutations : add(levels: [target.responseHeaders] + response),
                     hostRewrite: target.hostRewrite == .none ? entry.hostRewrite : compiled(target.hostRewrite),
-                    attachment: target.attachment))
+                    attachment: target.attachment, metadataMatch: target.metadataMatch))
         }
         entry.weights.end = UInt32(weights.count)
         if entry.totalWeight == 0 { throw RouteTableError(path: path, reason: "the sum of the weights is 0") }

@@ -53,7 +53,7 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
     package static let envoy: ProxyFeatures = [
         .http2, .faults, .cors, .outlierDetection, .mirrors, .headerOperators,
     ]
-    package static let martlet: ProxyFeatures = []
+    package static let martlet: ProxyFeatures = [.outlierDetection]
 }
 
 /// The mesh as one proxy sees it.

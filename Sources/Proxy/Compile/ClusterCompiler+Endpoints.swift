@@ -1,4 +1,5 @@
 import EventLoop
+import LoadBalancing
 import SwiftProtobuf
 import Telemetry
 import XDS
@@ -6,7 +7,7 @@ import XDS
 /// One entry of `transport_socket_matches`: endpoints with these metadata values get this transport.
 struct SocketMatch {
     let criteria: [String: Google_Protobuf_Value]
-    let tls: UpstreamTLSDescriptor?
+    let transport: UpstreamTransport
 
     /// Envoy's rule: every criterion is there with an equal value; no criteria match all.
     func matches(_ metadata: [String: Google_Protobuf_Value]) -> Bool {
@@ -17,7 +18,7 @@ struct SocketMatch {
 extension ClusterCompiler {
     mutating func endpoints(
         _ assignment: Envoy_Config_Endpoint_V3_ClusterLoadAssignment?, of cluster: Envoy_Config_Cluster_V3_Cluster,
-        socket: UpstreamTLSDescriptor?, matches: [SocketMatch]
+        socket: UpstreamTransport, matches: [SocketMatch]
     ) -> [EndpointDescriptor] {
         guard let assignment else { return [] }
         let isNamed = cluster.type == .strictDns || cluster.type == .logicalDns
@@ -34,7 +35,8 @@ extension ClusterCompiler {
                     continue
                 }
                 let criteria = item.metadata.filterMetadata["envoy.transport_socket_match"]?.fields ?? [:]
-                let match = matches.first { $0.matches(criteria) }
+                let transport = matches.first { $0.matches(criteria) }?.transport ?? socket
+                let check = item.endpoint.healthCheckConfig
                 result.append(
                     EndpointDescriptor(
                         address: address,
@@ -45,12 +47,99 @@ extension ClusterCompiler {
                         locality: Locality(
                             region: locality.locality.region, zone: locality.locality.zone,
                             subzone: locality.locality.subZone),
-                        tls: match.map(\.tls) ?? socket,
+                        tls: transport.tls,
+                        proxyProtocol: transport.proxyProtocol,
+                        checkAddress: checkAddress(check, endpoint: address, path: path),
+                        checkHost: check.hostname,
+                        isCheckDisabled: check.disableActiveHealthCheck,
                         workload: WorkloadLabels(metadata: item.metadata)
                     ))
             }
         }
         return result
+    }
+
+    /// Where the active check of an endpoint goes; nil is the endpoint itself.
+    private mutating func checkAddress(
+        _ message: Envoy_Config_Endpoint_V3_Endpoint.HealthCheckConfig, endpoint: EventLoop.SocketAddress, path: String
+    ) -> EventLoop.SocketAddress? {
+        let place = path + ".endpoint.health_check_config"
+        if message.hasAddress {
+            if let address = message.address.socketAddress { return address }
+            issues.append(CompileIssue(path: place + ".address", message: "needs a literal IP address and port"))
+        }
+        guard message.portValue != 0, let ip = endpoint.ip else { return nil }
+        guard let port = UInt16(exactly: message.portValue) else {
+            issues.append(CompileIssue(path: place + ".port_value", message: "\(message.portValue) is not a port"))
+            return nil
+        }
+        return .ip(ip, port: port)
+    }
+
+    /// The endpoints as balancing sees them.
+    func hosts(
+        _ endpoints: [EndpointDescriptor], _ assignment: Envoy_Config_Endpoint_V3_ClusterLoadAssignment?,
+        hashesHostnames: Bool
+    ) -> [BalancerHost] {
+        let items = Self.flat(assignment)
+        var localities: [Locality: UInt32] = [:]
+        return endpoints.enumerated().map { index, endpoint in
+            let number = localities[endpoint.locality] ?? UInt32(localities.count)
+            localities[endpoint.locality] = number
+            let item = items.count == endpoints.count ? items[index] : nil
+            let key = item?.endpoint.metadata.filterMetadata["envoy.lb"]?.fields["hash_key"]?.stringValue ?? ""
+            let name = hashesHostnames && !endpoint.hostname.isEmpty ? endpoint.hostname : endpoint.address.description
+            return BalancerHost(
+                weight: endpoint.weight, priority: endpoint.priority, locality: number,
+                localityWeight: item?.localityWeight ?? 0, hashKey: key.isEmpty ? name : key,
+                isHealthy: endpoint.health == .healthy || endpoint.health == .degraded,
+                isDegraded: endpoint.health == .degraded)
+        }
+    }
+
+    private static func flat(
+        _ assignment: Envoy_Config_Endpoint_V3_ClusterLoadAssignment?
+    ) -> [(endpoint: Envoy_Config_Endpoint_V3_LbEndpoint, localityWeight: UInt32)] {
+        (assignment?.endpoints ?? []).flatMap { locality in
+            locality.lbEndpoints.map { ($0, locality.loadBalancingWeight.value) }
+        }
+    }
+
+    /// Subsets by the endpoints' metadata under `envoy.lb`.
+    mutating func subsets(
+        _ message: Envoy_Config_Cluster_V3_Cluster.LbSubsetConfig, _ spec: BalancerSpec, _ hosts: [BalancerHost],
+        _ assignment: Envoy_Config_Endpoint_V3_ClusterLoadAssignment?, endpointCount: Int
+    ) -> SubsetTable {
+        let items = Self.flat(assignment)
+        let metadata = hosts.indices.map { index -> SubsetTable.Criteria in
+            guard items.count == endpointCount else { return [:] }
+            return MetadataText.criteria(items[index].endpoint.metadata.filterMetadata["envoy.lb"]?.fields ?? [:])
+        }
+        let selectors = message.subsetSelectors.enumerated().map { index, selector -> SubsetTable.Selector in
+            let fallback: SubsetTable.Fallback?
+            switch selector.fallbackPolicy {
+            case .noFallback: fallback = SubsetTable.Fallback.none
+            case .anyEndpoint: fallback = .anyEndpoint
+            case .defaultSubset: fallback = .defaultSubset
+            case .keysSubset:
+                issues.append(
+                    CompileIssue(
+                        path: "lb_subset_config.subset_selectors[\(index)].fallback_policy",
+                        message: "KEYS_SUBSET is not supported"))
+                fallback = nil
+            default: fallback = nil
+            }
+            return SubsetTable.Selector(keys: selector.keys, fallback: fallback)
+        }
+        let fallback: SubsetTable.Fallback =
+            switch message.fallbackPolicy {
+            case .anyEndpoint: .anyEndpoint
+            case .defaultSubset: .defaultSubset
+            default: .none
+            }
+        return SubsetTable(
+            spec: spec, hosts: hosts, metadata: metadata, selectors: selectors, fallback: fallback,
+            defaultSubset: MetadataText.criteria(message.defaultSubset.fields))
     }
 
     /// DNS clusters know the port before they know the address.
@@ -97,5 +186,25 @@ extension WorkloadLabels {
         app = more["app"]?.stringValue ?? canonicalService
         version = more["version"]?.stringValue ?? canonicalRevision
         principal = more["principal"]?.stringValue ?? ""
+    }
+}
+
+/// Metadata values as texts that are equal when the values are.
+enum MetadataText {
+    static func criteria(_ fields: [String: Google_Protobuf_Value]) -> [String: String] {
+        fields.mapValues(text)
+    }
+
+    private static func text(_ value: Google_Protobuf_Value) -> String {
+        switch value.kind {
+        case .stringValue(let text): "s" + text
+        case .numberValue(let number): "n\(number)"
+        case .boolValue(let truth): truth ? "true" : "false"
+        case .nullValue, nil: "null"
+        case .listValue(let list): "[" + list.values.map(text).joined(separator: ",") + "]"
+        case .structValue(let fields):
+            "{" + fields.fields.sorted { $0.key < $1.key }.map { "\($0.key):\(text($0.value))" }
+                .joined(separator: ",") + "}"
+        }
     }
 }

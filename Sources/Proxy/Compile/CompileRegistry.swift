@@ -11,6 +11,8 @@ struct CompileRegistry {
     private(set) var tlsSpecs: [TLSSpec] = []
     private var tlsNumbers: [TLSSpec: Int] = [:]
     var provenance = ProvenanceTable()
+    /// What routes ask of endpoints' metadata.
+    private(set) var criteria: [[String: String]] = []
 
     /// The number of a cluster name, whether or not the cluster exists (yet).
     mutating func cluster(_ name: String) -> ClusterID {
@@ -27,6 +29,12 @@ struct CompileRegistry {
         routeTableNames.append(name)
         routeTableNumbers[name] = routeTableNames.count - 1
         return routeTableNames.count - 1
+    }
+
+    mutating func criteria(_ match: [String: String]) -> UInt32 {
+        if let known = criteria.firstIndex(of: match) { return UInt32(known) }
+        criteria.append(match)
+        return UInt32(criteria.count - 1)
     }
 
     mutating func tls(_ spec: TLSSpec) -> Int {

@@ -6,9 +6,16 @@ struct HTTPUpstreamOptions {
     var upstream = ClusterDescriptor.Upstream.http1
     var idleTimeoutMilliseconds: UInt32 = 3_600_000
     var maxRequestsPerConnection: UInt32 = 0
+    var maxConnectionMilliseconds: UInt32 = 0
+    var autoSNI = false
+    var autoSANValidation = false
 
     init(_ cluster: Envoy_Config_Cluster_V3_Cluster, issues: inout [CompileIssue]) {
         if cluster.hasHTTP2ProtocolOptions { refuseHTTP2("http2_protocol_options", &issues) }
+        if cluster.hasCommonHTTPProtocolOptions {
+            read(cluster.commonHTTPProtocolOptions, path: "common_http_protocol_options", issues: &issues)
+        }
+        if cluster.hasMaxRequestsPerConnection { maxRequestsPerConnection = cluster.maxRequestsPerConnection.value }
         for (key, any) in cluster.typedExtensionProtocolOptions.sorted(by: { $0.key < $1.key }) {
             let path = "typed_extension_protocol_options[\"\(key)\"]"
             guard
@@ -22,18 +29,43 @@ struct HTTPUpstreamOptions {
     private mutating func read(
         _ options: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions, path: String, issues: inout [CompileIssue]
     ) {
-        let common = options.commonHTTPProtocolOptions
+        if options.hasCommonHTTPProtocolOptions {
+            read(
+                options.commonHTTPProtocolOptions, path: path + ".common_http_protocol_options", issues: &issues)
+        }
+        autoSNI = options.upstreamHTTPProtocolOptions.autoSni
+        autoSANValidation = options.upstreamHTTPProtocolOptions.autoSanValidation
+        if autoSANValidation, !autoSNI {
+            issues.append(
+                CompileIssue(
+                    path: path + ".upstream_http_protocol_options.auto_san_validation", message: "needs auto_sni"))
+        }
+        readProtocol(options, path: path, issues: &issues)
+    }
+
+    private mutating func read(
+        _ common: Envoy_Config_Core_V3_HttpProtocolOptions, path: String, issues: inout [CompileIssue]
+    ) {
         if common.hasIdleTimeout {
             idleTimeoutMilliseconds = milliseconds(
-                common.idleTimeout, path: path + ".common_http_protocol_options.idle_timeout",
+                common.idleTimeout, path: path + ".idle_timeout",
                 fallback: idleTimeoutMilliseconds, issues: &issues)
         }
-        maxRequestsPerConnection = common.maxRequestsPerConnection.value
+        if common.hasMaxRequestsPerConnection { maxRequestsPerConnection = common.maxRequestsPerConnection.value }
+        if common.hasMaxConnectionDuration {
+            maxConnectionMilliseconds = milliseconds(
+                common.maxConnectionDuration, path: path + ".max_connection_duration", fallback: 0, issues: &issues)
+        }
         if common.hasMaxStreamDuration {
             issues.append(
                 CompileIssue(
-                    path: path + ".common_http_protocol_options.max_stream_duration", message: "not supported yet"))
+                    path: path + ".max_stream_duration", message: "not supported yet"))
         }
+    }
+
+    private mutating func readProtocol(
+        _ options: Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions, path: String, issues: inout [CompileIssue]
+    ) {
         switch options.upstreamProtocolOptions {
         case .explicitHTTPConfig(let explicit):
             if case .http2ProtocolOptions? = explicit.protocolConfig {

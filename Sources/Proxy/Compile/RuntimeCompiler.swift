@@ -128,16 +128,26 @@ package struct RuntimeCompiler {
     }
 
     private func socketMatchSecrets(_ cluster: Envoy_Config_Cluster_V3_Cluster) -> [String] {
-        cluster.transportSocketMatches.flatMap { match -> [String] in
-            var issues: [CompileIssue] = []
-            guard
-                match.transportSocket.typedConfig.isA(Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext.self),
-                let message = unpack(
-                    match.transportSocket.typedConfig,
-                    as: Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext.self, path: "", issues: &issues)
-            else { return [] }
-            return TLSSpec(upstream: message, path: "", issues: &issues).secretNames
+        cluster.transportSocketMatches.flatMap { secrets(of: $0.transportSocket) }
+    }
+
+    private func secrets(of socket: Envoy_Config_Core_V3_TransportSocket) -> [String] {
+        var issues: [CompileIssue] = []
+        if socket.typedConfig.isA(
+            Envoy_Extensions_TransportSockets_ProxyProtocol_V3_ProxyProtocolUpstreamTransport.self)
+        {
+            let message = unpack(
+                socket.typedConfig,
+                as: Envoy_Extensions_TransportSockets_ProxyProtocol_V3_ProxyProtocolUpstreamTransport.self, path: "",
+                issues: &issues)
+            return message.map { secrets(of: $0.transportSocket) } ?? []
         }
+        guard socket.typedConfig.isA(Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext.self),
+            let message = unpack(
+                socket.typedConfig, as: Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext.self, path: "",
+                issues: &issues)
+        else { return [] }
+        return TLSSpec(upstream: message, path: "", issues: &issues).secretNames
     }
 
     // MARK: the snapshot
@@ -160,6 +170,7 @@ package struct RuntimeCompiler {
             authorizers: parts.authorizers.authorizers,
             accessLogs: parts.accessLogTable.descriptors,
             tlsContexts: tlsContexts(resources.secrets),
+            endpointCriteria: parts.registry.criteria,
             provenance: parts.registry.provenance,
             local: local,
             telemetry: TelemetryDescriptor()
@@ -197,7 +208,8 @@ package struct RuntimeCompiler {
             return known.descriptor
         }
         var compiler = ClusterCompiler(registry: parts.registry)
-        let descriptor = compiler.compile(message, assignment: assignment)
+        let descriptor = compiler.compile(
+            message, assignment: assignment, continuing: clusters[message.name]?.descriptor)
         parts.registry = compiler.registry
         _ = parts.registry.cluster(message.name)
         clusters[message.name] = CachedCluster(message: message, assignment: assignment, descriptor: descriptor)

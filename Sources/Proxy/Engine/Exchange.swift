@@ -61,6 +61,18 @@ struct Exchange: SlabElement, ~Copyable {
     var pool = -1
     var tried = TriedHosts()
     var avoidsTried = false
+    var isHighPriority = false
+    /// The retry policy's `priorityUpdateFrequency`.
+    var priorityUpdates: UInt32 = 0
+    /// Priorities that attempts went to, a bit each.
+    var triedLevels: UInt32 = 0
+    /// Milliseconds without a byte from the endpoint that end a try; 0 = none.
+    var tryIdleMilliseconds: UInt64 = 0
+    var tryIdleDeadline = UInt64.max
+    /// The route's `metadataMatch`.
+    var endpointCriteria = UInt32.max
+    /// Counts among the cluster's pending requests.
+    var isPending = false
     /// For consistent-hash balancing.
     var hash: UInt64?
     /// The hash policy whose cookie the response sets, of this value; .max is none.
@@ -155,6 +167,13 @@ struct Exchange: SlabElement, ~Copyable {
         pool = -1
         tried = TriedHosts()
         avoidsTried = false
+        isHighPriority = false
+        priorityUpdates = 0
+        triedLevels = 0
+        tryIdleMilliseconds = 0
+        tryIdleDeadline = .max
+        endpointCriteria = .max
+        isPending = false
         hash = nil
         cookiePolicy = .max
         attempts = 0

@@ -20,43 +20,28 @@ struct Generation {
         /// Requests in progress, by host.
         var active: [UInt32] = []
         var breaker: CircuitBreaker?
-        var outliers: OutlierDetector?
-        var outlierInterval: UInt64 = 0
-        var nextSweep: UInt64 = 0
-
-        /// The host that balancing chooses; -1 is none.
-        @inline(__always)
-        mutating func pick(random: UInt64, hash: UInt64?, tried: TriedHosts) -> Int {
-            var counts: [UInt32] = []
-            swap(&counts, &active)
-            let host = balancer?.pick(random: random, hash: hash, active: counts.span, tried: tried).host ?? -1
-            swap(&counts, &active)
-            if host >= 0 { active[host] &+= 1 }
-            return host
-        }
-
-        /// Lets ejected hosts come back whose time is over.
-        mutating func sweep(now: UInt64, returning: inout [Int]) {
-            guard outliers != nil, now >= nextSweep else { return }
-            nextSweep = now &+ max(1, outlierInterval)
-            outliers?.sweep(now: now &* 1_000_000, returning: &returning)
-            for host in returning { balancer?.setHealth(host, isHealthy: true) }
-        }
-
-        /// Tells outlier detection how an attempt went; an ejected host is taken out of balancing.
-        mutating func report(_ endpoint: Int, _ result: OutlierDetector.Result, now: UInt64) {
-            guard outliers != nil else { return }
-            let host = endpoint - firstEndpoint
-            if outliers?.record(host, result, now: now &* 1_000_000) != nil {
-                balancer?.setHealth(host, isHealthy: false)
-            }
-        }
+        var highBreaker: CircuitBreaker?
+        /// What all workers know of the endpoints' health, and which version of it this worker goes by.
+        var health: EndpointHealth?
+        var seenHealth: UInt32 = 0
+        /// Successes since the last sweep by host, when outlier detection compares hosts.
+        var successes: [UInt32] = []
+        var detects = false
+        var observesTimes = false
+        /// Balancers of the subsets; `subsetOf` leads from a number of the snapshot's criteria to one of them.
+        var subsets: [Balancer] = []
+        var subsetOf: [Int32] = []
+        var subsetOfNone = Cluster.allHosts
+        var closesOnHealthFailure = false
+        var preconnectRatio = 1.0
     }
 
     struct Endpoint {
         var pool: Int
         /// Number of the destination workload's labels.
         var labels: Int32
+        /// For requests of high priority; -1 until one comes.
+        var highPool = -1
     }
 
     struct Chain {

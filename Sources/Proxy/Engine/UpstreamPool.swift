@@ -13,6 +13,10 @@ struct UpstreamPool {
         /// Identity of the TLS context; nil while it has not arrived.
         var context: ObjectIdentifier?
         var serverName: String
+        /// For requests of high priority.
+        var isHigh = false
+        /// ORIGINAL_DST pools of several clusters do not mix with others: the name tells them apart already.
+        var proxyProtocol: UInt8 = 0
     }
 
     var key: Key
@@ -25,6 +29,10 @@ struct UpstreamPool {
     var statistics = 0
     var idleTimeoutMilliseconds: UInt64 = 0
     var maxRequestsPerConnection: UInt32 = 0
+    var maxConnectionMilliseconds: UInt64 = 0
+    var keepalive: ClusterOptions.Keepalive?
+    /// The peer's certificate must be for the server name that was sent.
+    var verifiesServerName = false
     var idle = Handle.none
     var idleCount = 0
     /// Connections, idle or not.

@@ -35,6 +35,7 @@ extension Worker where Wire: ~Copyable {
         moveListeners(snapshot, sockets)
         releaseGeneration(previous)
         sweepConnections()
+        startWatchingHealth()
     }
 
     private mutating func moveListeners(_ snapshot: RuntimeSnapshot, _ sockets: [SocketAddress: Int32]) {
@@ -92,7 +93,7 @@ extension Worker where Wire: ~Copyable {
         for descriptor in snapshot.clusters {
             var cluster = Generation.Cluster()
             if let descriptor { fill(&cluster, descriptor, &generation, snapshot) }
-            if let descriptor, let old = known[descriptor.name] { adopt(&cluster, descriptor, old, of: previous) }
+            if let descriptor { begin(&cluster, descriptor, known[descriptor.name], of: previous) }
             generation.clusters.append(cluster)
         }
         localLabels = metrics.mesh.labels.number(of: snapshot.local)
@@ -129,13 +130,11 @@ extension Worker where Wire: ~Copyable {
         cluster.service = metrics.mesh.labels.number(of: descriptor.service)
         cluster.balancer = Balancer(descriptor.balancer, seed: transport.random())
         cluster.active = Array(repeating: 0, count: descriptor.endpoints.count)
-        cluster.breaker = descriptor.breaker
-        if let policy = descriptor.outliers {
-            cluster.outliers = OutlierDetector(policy, hostCount: descriptor.endpoints.count)
-            cluster.outlierInterval = policy.interval / 1_000_000
-        }
+        takeOptions(&cluster, descriptor, snapshot)
         for endpoint in descriptor.endpoints {
-            let pool = pool(for: endpoint.address, endpoint.tls, descriptor, cluster.statistics, snapshot)
+            let pool = pool(
+                for: endpoint.address, endpoint.tls, descriptor, cluster.statistics, snapshot,
+                proxyProtocol: endpoint.proxyProtocol)
             pools[pool].references += 1
             let labels = metrics.mesh.labels.number(of: endpoint.workload)
             metrics.mesh.labels.learn(endpoint.address.logged, labels)
@@ -143,39 +142,29 @@ extension Worker where Wire: ~Copyable {
         }
     }
 
-    /// Ejections outlive a new list of endpoints.
-    private func adopt(
-        _ cluster: inout Generation.Cluster, _ descriptor: ClusterDescriptor, _ old: Int, of previous: Int
-    ) {
-        guard cluster.outliers != nil, let before = generations[previous].clusters[old].outliers,
-            let endpoints = generations[previous].snapshot.clusters[old]?.endpoints
-        else { return }
-        for (host, endpoint) in descriptor.endpoints.enumerated() {
-            guard let oldHost = endpoints.firstIndex(where: { $0.address == endpoint.address }) else { continue }
-            cluster.outliers?.adopt(host, from: before, oldHost)
-            if cluster.outliers?.isEjected(host) == true { cluster.balancer?.setHealth(host, isHealthy: false) }
-        }
-    }
-
     // MARK: Pools
 
-    private mutating func pool(
+    mutating func pool(
         for address: SocketAddress, _ tls: UpstreamTLSDescriptor?, _ cluster: ClusterDescriptor, _ statistic: Int,
-        _ snapshot: RuntimeSnapshot
+        _ snapshot: RuntimeSnapshot, isHigh: Bool = false, proxyProtocol: UInt8 = 0, serverName: String? = nil
     ) -> Int {
         var context: TLSContext?
         if let index = tls?.context, index < snapshot.tlsContexts.count { context = snapshot.tlsContexts[index] }
         let key = UpstreamPool.Key(
             cluster: cluster.name, address: address, isTLS: tls != nil, context: context.map(ObjectIdentifier.init),
-            serverName: tls?.serverName ?? "")
+            serverName: serverName ?? tls?.serverName ?? "", isHigh: isHigh, proxyProtocol: proxyProtocol)
         if let known = poolIndices[key] { return known }
         var pool = UpstreamPool(key: key)
         pool.context = context
         pool.isInbound = cluster.direction == .inbound
-        pool.breaker = cluster.breaker
+        pool.breaker = isHigh ? cluster.highBreaker : cluster.breaker
+        pool.maxConnectionMilliseconds = UInt64(cluster.options.maxConnectionMilliseconds)
+        pool.keepalive = cluster.options.keepalive
+        pool.verifiesServerName = cluster.options.autoSANValidation
         pool.statistics = statistic
         pool.idleTimeoutMilliseconds = UInt64(cluster.idleTimeoutMilliseconds)
-        pool.maxRequestsPerConnection = cluster.maxRequestsPerConnection
+        // A connection that began with a client's addresses carries nobody else's requests.
+        pool.maxRequestsPerConnection = proxyProtocol > 0 ? 1 : cluster.maxRequestsPerConnection
         let index = pools.firstIndex { $0.isFree } ?? pools.count
         if index == pools.count { pools.append(pool) } else { pools[index] = pool }
         poolIndices[key] = index
@@ -217,11 +206,16 @@ extension Worker where Wire: ~Copyable {
         generations[index] = Generation(snapshot: .empty)
         generations[index].isFree = true
         for endpoint in endpoints {
-            pools[endpoint.pool].references -= 1
-            guard pools[endpoint.pool].references == 0 else { continue }
-            while let handle = takeIdle(endpoint.pool) { close(handle) }
-            freePoolIfUnused(endpoint.pool)
+            dropReference(endpoint.pool)
+            if endpoint.highPool >= 0 { dropReference(endpoint.highPool) }
         }
+    }
+
+    private mutating func dropReference(_ pool: Int) {
+        pools[pool].references -= 1
+        guard pools[pool].references == 0 else { return }
+        while let handle = takeIdle(pool) { close(handle) }
+        freePoolIfUnused(pool)
     }
 
     /// The chain of the current snapshot that continues chain `index` of an older one; nil when there is none.

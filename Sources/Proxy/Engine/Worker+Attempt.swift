@@ -29,6 +29,9 @@ extension Worker where Wire: ~Copyable {
         guard index < policies.count else { return }
         exchanges[exchange].retry = RetryState(policies[index])
         exchanges[exchange].avoidsTried = policies[index].avoidsPreviousHosts
+        exchanges[exchange].tried.redraws = policies[index].hostSelectionAttempts
+        exchanges[exchange].priorityUpdates = policies[index].priorityUpdateFrequency
+        exchanges[exchange].tryIdleMilliseconds = (policies[index].perTryIdleTimeout &+ 999_999) / 1_000_000
         exchanges[exchange].tryTimeout = policies[index].perTryTimeout
     }
 
@@ -50,11 +53,14 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].tryDeadline = now &+ exchanges[exchange].tryTimeoutMilliseconds
             armExchange(exchange)
         }
+        let ratio = generations[generation].clusters[cluster].preconnectRatio
         if let connection = takeIdle(pool) {
             attach(exchange, connection)
-            return sendRequest(exchange, connection)
+            sendRequest(exchange, connection)
+        } else {
+            connect(exchange, pool)
         }
-        connect(exchange, pool)
+        if ratio > 1 { preconnect(pool, generation, cluster, ratio) }
     }
 
     /// The pool of the endpoint that balancing chooses; nil when there is none.
@@ -63,15 +69,17 @@ extension Worker where Wire: ~Copyable {
         if generations[generation].clusters[cluster].discovery == .originalDestination {
             return destinationPool(exchange, generation, cluster)
         }
+        let tried = exchanges[exchange].avoidsTried ? exchanges[exchange].tried : triedPriorities(exchange)
+        let time = now
         let random = transport.random()
-        let tried = exchanges[exchange].avoidsTried ? exchanges[exchange].tried : TriedHosts()
         let pick = generations[generation].clusters[cluster].pick(
-            random: random, hash: exchanges[exchange].hash, tried: tried)
+            random: random, hash: exchanges[exchange].hash, tried: tried, now: time,
+            criteria: exchanges[exchange].endpointCriteria)
         guard pick >= 0 else { return nil }
-        if exchanges[exchange].avoidsTried { exchanges[exchange].tried.insert(pick) }
+        rememberTry(exchange, generation, cluster, pick)
         let endpoint = generations[generation].clusters[cluster].firstEndpoint &+ pick
         exchanges[exchange].endpoint = endpoint
-        return generations[generation].endpoints[endpoint].pool
+        return endpointPool(exchange, generation, cluster, endpoint)
     }
 
     private mutating func destinationPool(_ exchange: Handle, _ generation: Int, _ cluster: Int) -> Int? {
@@ -82,15 +90,11 @@ extension Worker where Wire: ~Copyable {
 
     /// Opens a connection for the exchange, or queues it when the cluster may have no more.
     private mutating func connect(_ exchange: Handle, _ pool: Int) {
-        let statistic = pools[pool].statistics
-        guard pools[pool].breaker?.acquire(.connection) ?? true else {
-            guard pools[pool].connections > 0, pools[pool].breaker?.acquire(.pendingRequest) ?? true else {
-                metrics.clusters[statistic].overflows &+= 1
-                exchanges[exchange].details = "upstream_reset_before_response_started{overflow}"
-                return fail(exchange, 503, Self.overflowText, .upstreamOverflow)
-            }
-            return enqueue(exchange, pool)
+        guard becomePending(exchange, pool) else {
+            exchanges[exchange].details = "upstream_reset_before_response_started{overflow}"
+            return fail(exchange, 503, Self.overflowText, .upstreamOverflow)
         }
+        guard admitConnection(pool) else { return enqueue(exchange, pool) }
         let connection = openConnection(pool, connectTimeout: connectTimeout(exchange))
         guard let connection else {
             pools[pool].breaker?.release(.connection)
@@ -114,6 +118,7 @@ extension Worker where Wire: ~Copyable {
     mutating func sendRequest(_ exchange: Handle, _ connection: Handle) {
         let cluster = exchanges[exchange].cluster
         let generation = exchanges[exchange].generation
+        endPending(exchange)
         connections[connection].phase = .http
         connections[connection].requests &+= 1
         buffers.lend(&connections[connection].output)
@@ -141,6 +146,7 @@ extension Worker where Wire: ~Copyable {
         if connections.contains(connection) { connections[connection].exchange = .none }
         exchanges[exchange].upstream = .none
         if exchanges[exchange].isQueued { dequeue(exchange) }
+        endPending(exchange)
         let pool = exchanges[exchange].pool
         guard pool >= 0 else { return }
         exchanges[exchange].pool = -1
@@ -218,7 +224,7 @@ extension Worker where Wire: ~Copyable {
         guard var state = exchanges[exchange].retry else { return false }
         let cluster = exchanges[exchange].cluster
         let generation = exchanges[exchange].generation
-        let breaker = generations[generation].clusters[cluster].breaker
+        let breaker = clusterBreaker(exchange)
         let statistic = generations[generation].clusters[cluster].statistics
         let isFirst = !exchanges[exchange].countsAsRetry
         let allowed = !isFirst || (breaker?.acquire(.retry) ?? true)
@@ -248,8 +254,7 @@ extension Worker where Wire: ~Copyable {
         let endpoint = exchanges[exchange].endpoint
         let cluster = exchanges[exchange].cluster
         guard endpoint >= 0, cluster >= 0 else { return }
-        generations[exchanges[exchange].generation].clusters[cluster].report(
-            endpoint, .localFailure, now: now)
+        report(exchange, .localFailure)
         let statistic = generations[exchanges[exchange].generation].clusters[cluster].statistics
         switch failure {
         case .connectFailure, .connectTimeout, .transportFailure: metrics.clusters[statistic].connectFailures &+= 1

@@ -237,10 +237,10 @@ extension Worker where Wire: ~Copyable {
         let cluster = exchanges[exchange].cluster
         if cluster >= 0 {
             if exchanges[exchange].isAdmitted {
-                generations[generation].clusters[cluster].breaker?.release(.request)
+                clusterBreaker(exchange)?.release(.request)
                 metrics.clusters[generations[generation].clusters[cluster].statistics].activeRequests &-= 1
             }
-            if exchanges[exchange].countsAsRetry { generations[generation].clusters[cluster].breaker?.release(.retry) }
+            if exchanges[exchange].countsAsRetry { clusterBreaker(exchange)?.release(.retry) }
         }
         let downstream = exchanges[exchange].downstream
         if connections.contains(downstream) { connections[downstream].exchange = .none }

@@ -139,7 +139,9 @@ extension Worker where Wire: ~Copyable {
         }
         exchanges[exchange].cluster = cluster
         let statistic = generations[generation].clusters[cluster].statistics
-        guard generations[generation].clusters[cluster].breaker?.acquire(.request) ?? true else {
+        exchanges[exchange].isHighPriority = route.highPriority
+        exchanges[exchange].endpointCriteria = decision.metadataMatch
+        guard clusterBreaker(exchange)?.acquire(.request) ?? true else {
             metrics.clusters[statistic].overflows &+= 1
             exchanges[exchange].details = "upstream_reset_before_response_started{overflow}"
             return reply(exchange, 503, Self.overflowText, .upstreamOverflow)

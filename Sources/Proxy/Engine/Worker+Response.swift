@@ -67,15 +67,12 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].takeResponseHead(&connections[handle].input, length: head.length)
         exchanges[exchange].responseHead = head
         exchanges[exchange].responseBody = BodyDecoder(head.framing)
-        let endpoint = exchanges[exchange].endpoint
-        if endpoint >= 0 {
-            generations[exchanges[exchange].generation].clusters[exchanges[exchange].cluster].report(
-                endpoint, .response(status), now: now)
-        }
+        reportResponse(exchange, status)
         if exchanges[exchange].retry != nil, !isTunnel, retryResponse(handle, exchange, status) { return false }
         let elapsed = (transport.microseconds &- exchanges[exchange].upstreamSentAt) / 1000
         exchanges[exchange].upstreamServiceMilliseconds = Int(truncatingIfNeeded: elapsed)
         exchanges[exchange].tryDeadline = .max
+        exchanges[exchange].tryIdleDeadline = .max
         exchanges[exchange].status = status
         exchanges[exchange].responseState = .body
         exchanges[exchange].details = "via_upstream"

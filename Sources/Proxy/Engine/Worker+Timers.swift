@@ -23,19 +23,12 @@ extension Worker where Wire: ~Copyable {
                 }
             case Self.logTimer:
                 accessLog.flush()
-                sweepOutliers()
                 _ = timers.schedule(payload, at: now + settings.logFlushMilliseconds)
             case Self.drainTimer: if isDraining, drainDeadline <= now { isStopped = true }
+            case Self.healthTimer: watchHealth()
             default: break
             }
             runReady()
-        }
-    }
-
-    private mutating func sweepOutliers() {
-        var returning: [Int] = []
-        for cluster in generations[current].clusters.indices {
-            generations[current].clusters[cluster].sweep(now: now, returning: &returning)
         }
     }
 
@@ -70,7 +63,9 @@ extension Worker where Wire: ~Copyable {
             metrics.clusters[pools[connections[handle].pool].statistics].connectTimeouts &+= 1
             upstreamFailed(handle, .connectTimeout)
         case .tcp: closeTunnel(handle)
-        case .idle: close(handle)
+        case .idle:
+            metrics.clusters[pools[connections[handle].pool].statistics].idleTimeouts &+= 1
+            close(handle)
         default: break
         }
     }
@@ -80,7 +75,7 @@ extension Worker where Wire: ~Copyable {
     mutating func armExchange(_ handle: Handle) {
         let next = min(
             exchanges[handle].routeDeadline, exchanges[handle].tryDeadline, exchanges[handle].idleDeadline,
-            exchanges[handle].requestDeadline)
+            exchanges[handle].requestDeadline, exchanges[handle].tryIdleDeadline)
         setDeadline(exchanges[handle].downstream, next)
     }
 
@@ -99,6 +94,13 @@ extension Worker where Wire: ~Copyable {
         if exchanges[handle].tryDeadline <= now {
             exchanges[handle].tryDeadline = .max
             if exchangeStatistics(handle) >= 0 { metrics.clusters[exchangeStatistics(handle)].perTryTimeouts &+= 1 }
+            return attemptFailed(handle, .perTryTimeout)
+        }
+        if exchanges[handle].tryIdleDeadline <= now {
+            exchanges[handle].tryIdleDeadline = .max
+            if exchangeStatistics(handle) >= 0 {
+                metrics.clusters[exchangeStatistics(handle)].perTryIdleTimeouts &+= 1
+            }
             return attemptFailed(handle, .perTryTimeout)
         }
         if exchanges[handle].requestDeadline <= now {

@@ -31,8 +31,10 @@ extension Worker where Wire: ~Copyable {
         if generations[generation].clusters[cluster].discovery == .originalDestination {
             return onDemandPool(generation, cluster, connections[handle].local)
         }
+        let time = now
+        let random = transport.random()
         let pick = generations[generation].clusters[cluster].pick(
-            random: transport.random(), hash: nil, tried: connections[handle].tried)
+            random: random, hash: nil, tried: connections[handle].tried, now: time)
         guard pick >= 0 else { return nil }
         generations[generation].clusters[cluster].active[pick] &-= 1
         connections[handle].tried.insert(pick)

@@ -53,6 +53,12 @@ extension Worker where Wire: ~Copyable {
             close(handle)
             return nil
         }
+        connections[handle].acceptedAt = now
+        if let keepalive = pools[pool].keepalive {
+            transport.keepAlive(
+                socket, probes: keepalive.probes, idleSeconds: keepalive.idleSeconds,
+                intervalSeconds: keepalive.intervalSeconds)
+        }
         setDeadline(handle, connectTimeout == 0 ? .max : now &+ connectTimeout)
         return handle
     }
@@ -146,7 +152,12 @@ extension Worker where Wire: ~Copyable {
                 close(handle)
                 continue
             }
-            connections[handle].isReused = true
+            if expiry(handle, pool) <= now {
+                connections[handle].phase = .http
+                close(handle)
+                continue
+            }
+            connections[handle].isReused = connections[handle].requests > 0
             return handle
         }
         return nil
@@ -155,14 +166,13 @@ extension Worker where Wire: ~Copyable {
     /// A connection has done its work: the next waiting request gets it, or it waits itself.
     mutating func makeIdle(_ handle: Handle) {
         let pool = connections[handle].pool
+        if isSpent(handle, pool) { return close(handle) }
         if let exchange = popQueued(pool) {
-            connections[handle].isReused = true
+            connections[handle].isReused = connections[handle].requests > 0
             attach(exchange, handle)
             return sendRequest(exchange, handle)
         }
-        let spent = pools[pool].maxRequestsPerConnection
         if pools[pool].references == 0, !pools[pool].isOnDemand { return close(handle) }
-        if spent > 0, connections[handle].requests >= spent { return close(handle) }
         connections[handle].phase = .idle
         buffers.reclaimIfEmpty(&connections[handle].input)
         let head = pools[pool].idle
@@ -172,7 +182,7 @@ extension Worker where Wire: ~Copyable {
         pools[pool].idle = handle
         pools[pool].idleCount &+= 1
         let timeout = pools[pool].idleTimeoutMilliseconds
-        setDeadline(handle, timeout == 0 ? .max : now &+ timeout)
+        setDeadline(handle, min(timeout == 0 ? .max : now &+ timeout, expiry(handle, pool)))
     }
 
     @inline(__always)
@@ -237,6 +247,5 @@ extension Worker where Wire: ~Copyable {
         if next.isNone { pools[pool].lastQueued = previous }
         exchanges[exchange].isQueued = false
         exchanges[exchange].nextQueued = .none
-        pools[pool].breaker?.release(.pendingRequest)
     }
 }

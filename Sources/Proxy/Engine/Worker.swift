@@ -1,6 +1,7 @@
 internal import EventLoop
 internal import HTTP1
 internal import Memory
+internal import Resilience
 internal import Telemetry
 
 /// One thread's proxy: its sockets, connections, exchanges and pools; nothing in it is shared.
@@ -37,6 +38,10 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     let hexDigits: InlineArray<256, UInt16>
     let empty = ByteBuffer()
     var isDraining = false
+    var isHealthTimerSet = false
+    /// Lists that sweeps fill, kept so that they are made once.
+    var outlierEvents: [OutlierEvent] = []
+    var returningHosts: [Int] = []
     var drainDeadline = UInt64.max
     var isStopped = false
     var dateSecond: UInt64 = 0
@@ -47,6 +52,7 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     static var retryTimer: UInt8 { 1 }
     static var logTimer: UInt8 { 2 }
     static var drainTimer: UInt8 { 3 }
+    static var healthTimer: UInt8 { 8 }
 
     init(transport: consuming Wire, settings: WorkerSettings, mailbox: Mailbox<WorkerMessage>) {
         let now = transport.milliseconds

@@ -21,9 +21,15 @@ package final class ClusterDescriptor: Sendable {
     /// Prepared for balancing; its hosts are `endpoints`, in the same order.
     package let balancer: BalancerTable
     package let limits: CircuitBreakerLimits
-    /// What is in progress over all workers.
+    /// What is in progress over all workers, at default priority and at high priority.
     package let breaker: CircuitBreaker
+    package let highBreaker: CircuitBreaker
     package let outliers: OutlierPolicy?
+    /// What outlier detection and active checks found about `endpoints`.
+    package let health: EndpointHealth
+    /// Subsets of the endpoints that routes may ask for.
+    package let subsets: SubsetTable?
+    package let options: ClusterOptions
     package let upstream: Upstream
     package let connectTimeoutMilliseconds: UInt32
     /// Used when no transport socket match of an endpoint selects another.
@@ -48,7 +54,12 @@ package final class ClusterDescriptor: Sendable {
         connectTimeoutMilliseconds: UInt32 = 5_000,
         tls: UpstreamTLSDescriptor? = nil,
         limits: CircuitBreakerLimits = CircuitBreakerLimits(),
+        highLimits: CircuitLimits = CircuitLimits(),
+        defaultLimits: CircuitLimits? = nil,
         outliers: OutlierPolicy? = nil,
+        subsets: SubsetTable? = nil,
+        options: ClusterOptions = ClusterOptions(),
+        continuing previous: ClusterDescriptor? = nil,
         idleTimeoutMilliseconds: UInt32 = 3_600_000,
         maxRequestsPerConnection: UInt32 = 0,
         direction: TrafficDirection = .unspecified,
@@ -62,8 +73,15 @@ package final class ClusterDescriptor: Sendable {
         self.balancing = balancing
         self.balancer = balancer ?? Self.table(balancing, endpoints)
         self.limits = limits
-        breaker = CircuitBreaker(limits.circuitLimits)
+        let wanted = defaultLimits ?? limits.circuitLimits
+        breaker = previous?.breaker ?? CircuitBreaker(wanted)
+        highBreaker = previous?.highBreaker ?? CircuitBreaker(highLimits)
+        if breaker.limits != wanted { breaker.limits = wanted }
+        if highBreaker.limits != highLimits { highBreaker.limits = highLimits }
         self.outliers = outliers
+        self.subsets = subsets
+        self.options = options
+        health = Self.health(endpoints, outliers, options, previous)
         self.upstream = upstream
         self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
         self.tls = tls
@@ -72,6 +90,18 @@ package final class ClusterDescriptor: Sendable {
         self.direction = direction
         self.service = service
         self.origin = origin
+    }
+
+    /// Health outlives a new list of endpoints, for those that are in both.
+    private static func health(
+        _ endpoints: [EndpointDescriptor], _ outliers: OutlierPolicy?, _ options: ClusterOptions,
+        _ previous: ClusterDescriptor?
+    ) -> EndpointHealth {
+        var numbers: [SocketAddress: Int] = [:]
+        for (number, endpoint) in (previous?.endpoints ?? []).enumerated() { numbers[endpoint.address] = number }
+        return EndpointHealth(
+            hostCount: endpoints.count, outliers: outliers, isChecked: !options.healthChecks.isEmpty,
+            adopting: previous?.health, endpoints.map { numbers[$0.address] })
     }
 
     /// Balancing by weight and priority, without locality weights and without panic, as Istio configures it.
@@ -111,6 +141,13 @@ package struct EndpointDescriptor: Sendable {
     package let locality: Locality
     /// The transport for this endpoint: the match of `transport_socket_matches` is made when the snapshot is compiled.
     package let tls: UpstreamTLSDescriptor?
+    /// The version of the PROXY protocol's header that connections begin with; 0 is none.
+    package let proxyProtocol: UInt8
+    /// Where active checks go when not to `address`; nil is the same. `isCheckDisabled` endpoints count as healthy.
+    package let checkAddress: SocketAddress?
+    /// The host that active checks name; empty is the check's own.
+    package let checkHost: String
+    package let isCheckDisabled: Bool
     /// What metrics say about the destination.
     package let workload: WorkloadLabels
 
@@ -122,8 +159,16 @@ package struct EndpointDescriptor: Sendable {
         priority: UInt32 = 0,
         locality: Locality = Locality(),
         tls: UpstreamTLSDescriptor? = nil,
+        proxyProtocol: UInt8 = 0,
+        checkAddress: SocketAddress? = nil,
+        checkHost: String = "",
+        isCheckDisabled: Bool = false,
         workload: WorkloadLabels = WorkloadLabels()
     ) {
+        self.proxyProtocol = proxyProtocol
+        self.checkAddress = checkAddress
+        self.checkHost = checkHost
+        self.isCheckDisabled = isCheckDisabled
         self.address = address
         self.hostname = hostname
         self.weight = max(1, weight)

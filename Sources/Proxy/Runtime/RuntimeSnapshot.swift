@@ -27,6 +27,8 @@ package final class RuntimeSnapshot: Sendable {
     package let accessLogs: [AccessLogDescriptor]
     /// By the `context` of the TLS descriptors; nil until SDS has sent its secrets.
     package let tlsContexts: [TLSContext?]
+    /// By `metadataMatch` of a route: what endpoints' metadata must hold.
+    package let endpointCriteria: [[String: String]]
     package let provenance: ProvenanceTable
     /// What this proxy says about its own workload in metrics.
     package let local: WorkloadLabels
@@ -41,6 +43,7 @@ package final class RuntimeSnapshot: Sendable {
         authorizers: [Authorizer] = [],
         accessLogs: [AccessLogDescriptor] = [],
         tlsContexts: [TLSContext?] = [],
+        endpointCriteria: [[String: String]] = [],
         provenance: ProvenanceTable,
         local: WorkloadLabels,
         telemetry: TelemetryDescriptor
@@ -53,6 +56,7 @@ package final class RuntimeSnapshot: Sendable {
         self.authorizers = authorizers
         self.accessLogs = accessLogs
         self.tlsContexts = tlsContexts
+        self.endpointCriteria = endpointCriteria
         self.provenance = provenance
         self.local = local
         self.telemetry = telemetry

@@ -22,7 +22,9 @@ package struct ClusterStatistics: StatisticGroup {
     package var cancelledRequests: UInt64 = 0
     package var requestTimeouts: UInt64 = 0
     package var perTryTimeouts: UInt64 = 0
+    package var perTryIdleTimeouts: UInt64 = 0
     package var resets: UInt64 = 0
+    package var outliers = OutlierStatistics()
     package var sentResets: UInt64 = 0
     package var retries: UInt64 = 0
     package var retrySuccesses: UInt64 = 0
@@ -38,7 +40,7 @@ package struct ClusterStatistics: StatisticGroup {
         ("upstream_rq", \.outcomes)
     }
 
-    package static var fields: [StatisticField<Self>] { connectionFields + requestFields }
+    package static var fields: [StatisticField<Self>] { connectionFields + requestFields + OutlierStatistics.fields }
 
     private static var connectionFields: [StatisticField<Self>] {
         [
@@ -75,6 +77,9 @@ package struct ClusterStatistics: StatisticGroup {
             StatisticField("upstream_rq_cancelled", .counter, \.cancelledRequests, "Requests given up while waiting."),
             StatisticField("upstream_rq_timeout", .counter, \.requestTimeouts, "Requests that took too long."),
             StatisticField("upstream_rq_per_try_timeout", .counter, \.perTryTimeouts, "Attempts that took too long."),
+            StatisticField(
+                "upstream_rq_per_try_idle_timeout", .counter, \.perTryIdleTimeouts,
+                "Attempts without a byte for too long."),
             StatisticField("upstream_rq_rx_reset", .counter, \.resets, "Requests that the endpoint reset."),
             StatisticField("upstream_rq_tx_reset", .counter, \.sentResets, "Requests that were reset from here."),
             StatisticField("upstream_rq_retry", .counter, \.retries, "Retries."),

@@ -82,44 +82,61 @@ let schemaText = """
     envoy.config.cluster.v3.Cluster 1:name:s 2:type:e \
     3:eds_cluster_config:menvoy.config.cluster.v3.Cluster.EdsClusterConfig \
     4:connect_timeout:mgoogle.protobuf.Duration 5:per_connection_buffer_limit_bytes:mgoogle.protobuf.UInt32Value \
-    6:lb_policy:e 8:health_checks:*menvoy.config.core.v3.HealthCheck 9:max_requests_per_connection:- \
+    6:lb_policy:e 8:health_checks:*menvoy.config.core.v3.HealthCheck \
+    9:max_requests_per_connection:mgoogle.protobuf.UInt32Value \
     10:circuit_breakers:menvoy.config.cluster.v3.CircuitBreakers 13:http_protocol_options:- \
     14:http2_protocol_options:menvoy.config.core.v3.Http2ProtocolOptions \
     16:dns_refresh_rate:mgoogle.protobuf.Duration 17:dns_lookup_family:e 18:dns_resolvers:- \
     19:outlier_detection:menvoy.config.cluster.v3.OutlierDetection 20:cleanup_interval:mgoogle.protobuf.Duration \
-    21:upstream_bind_config:menvoy.config.core.v3.BindConfig 22:lb_subset_config:- \
+    21:upstream_bind_config:menvoy.config.core.v3.BindConfig \
+    22:lb_subset_config:menvoy.config.cluster.v3.Cluster.LbSubsetConfig \
     23:ring_hash_lb_config:menvoy.config.cluster.v3.Cluster.RingHashLbConfig \
     24:transport_socket:menvoy.config.core.v3.TransportSocket 25:metadata:menvoy.config.core.v3.Metadata \
     26:protocol_selection:- 27:common_lb_config:menvoy.config.cluster.v3.Cluster.CommonLbConfig 28:alt_stat_name:s \
-    29:common_http_protocol_options:- \
+    29:common_http_protocol_options:menvoy.config.core.v3.HttpProtocolOptions \
     30:upstream_connection_options:menvoy.config.cluster.v3.UpstreamConnectionOptions \
-    31:close_connections_on_host_health_failure:- 32:ignore_health_on_host_removal:- \
+    31:close_connections_on_host_health_failure:t 32:ignore_health_on_host_removal:t \
     33:load_assignment:menvoy.config.endpoint.v3.ClusterLoadAssignment \
     34:original_dst_lb_config:menvoy.config.cluster.v3.Cluster.OriginalDstLbConfig \
     36:typed_extension_protocol_options:%mgoogle.protobuf.Any \
     37:least_request_lb_config:menvoy.config.cluster.v3.Cluster.LeastRequestLbConfig 38:cluster_type:- \
-    39:respect_dns_ttl:t 40:filters:- 41:load_balancing_policy:- 42:lrs_server:- \
-    43:transport_socket_matches:*menvoy.config.cluster.v3.Cluster.TransportSocketMatch 44:dns_failure_refresh_rate:- \
-    45:use_tcp_for_dns_lookups:- 46:upstream_http_protocol_options:- 47:track_timeout_budgets:- 48:upstream_config:- \
-    49:track_cluster_stats:- 50:preconnect_policy:- 51:connection_pool_per_downstream_connection:- \
+    39:respect_dns_ttl:t 40:filters:- 41:load_balancing_policy:menvoy.config.cluster.v3.LoadBalancingPolicy \
+    42:lrs_server:- 43:transport_socket_matches:*menvoy.config.cluster.v3.Cluster.TransportSocketMatch \
+    44:dns_failure_refresh_rate:menvoy.config.cluster.v3.Cluster.RefreshRate 45:use_tcp_for_dns_lookups:- \
+    46:upstream_http_protocol_options:- 47:track_timeout_budgets:- 48:upstream_config:- \
+    49:track_cluster_stats:menvoy.config.cluster.v3.TrackClusterStats \
+    50:preconnect_policy:menvoy.config.cluster.v3.Cluster.PreconnectPolicy \
+    51:connection_pool_per_downstream_connection:- \
     52:maglev_lb_config:menvoy.config.cluster.v3.Cluster.MaglevLbConfig 53:dns_resolution_config:- \
-    54:wait_for_warm_on_init:- 55:typed_dns_resolver_config:- \
+    54:wait_for_warm_on_init:mgoogle.protobuf.BoolValue 55:typed_dns_resolver_config:- \
     56:round_robin_lb_config:menvoy.config.cluster.v3.Cluster.RoundRobinLbConfig 57:lrs_report_endpoint_metrics:- \
     58:dns_jitter:- 59:transport_socket_matcher:-
     envoy.config.cluster.v3.Cluster.CommonLbConfig 1:healthy_panic_threshold:menvoy.type.v3.Percent \
     2:zone_aware_lb_config:- \
     3:locality_weighted_lb_config:menvoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig \
-    4:update_merge_window:- 5:ignore_new_hosts_until_first_hc:- 6:close_connections_on_host_set_change:t \
-    7:consistent_hashing_lb_config:- 8:override_host_status:-
+    4:update_merge_window:- 5:ignore_new_hosts_until_first_hc:t 6:close_connections_on_host_set_change:t \
+    7:consistent_hashing_lb_config:menvoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig \
+    8:override_host_status:-
+    envoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig 1:use_hostname_for_hashing:t \
+    2:hash_balance_factor:-
     envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig
     envoy.config.cluster.v3.Cluster.EdsClusterConfig 1:eds_config:menvoy.config.core.v3.ConfigSource \
     2:service_name:s
+    envoy.config.cluster.v3.Cluster.LbSubsetConfig 1:fallback_policy:e 2:default_subset:mgoogle.protobuf.Struct \
+    3:subset_selectors:*menvoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector 4:locality_weight_aware:- \
+    5:scale_locality_weight:- 6:panic_mode_any:- 7:list_as_any:- 8:metadata_fallback_policy:-
+    envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector 1:keys:*s 2:fallback_policy:e \
+    3:fallback_keys_subset:- 4:single_host_per_subset:-
     envoy.config.cluster.v3.Cluster.LeastRequestLbConfig 1:choice_count:mgoogle.protobuf.UInt32Value \
     2:active_request_bias:menvoy.config.core.v3.RuntimeDouble \
     3:slow_start_config:menvoy.config.cluster.v3.Cluster.SlowStartConfig
     envoy.config.cluster.v3.Cluster.MaglevLbConfig 1:table_size:mgoogle.protobuf.UInt64Value
     envoy.config.cluster.v3.Cluster.OriginalDstLbConfig 1:use_http_header:t 2:http_header_name:s \
     3:upstream_port_override:mgoogle.protobuf.UInt32Value 4:metadata_key:-
+    envoy.config.cluster.v3.Cluster.PreconnectPolicy 1:per_upstream_preconnect_ratio:mgoogle.protobuf.DoubleValue \
+    2:predictive_preconnect_ratio:-
+    envoy.config.cluster.v3.Cluster.RefreshRate 1:base_interval:mgoogle.protobuf.Duration \
+    2:max_interval:mgoogle.protobuf.Duration
     envoy.config.cluster.v3.Cluster.RingHashLbConfig 1:minimum_ring_size:mgoogle.protobuf.UInt64Value \
     3:hash_function:e 4:maximum_ring_size:mgoogle.protobuf.UInt64Value
     envoy.config.cluster.v3.Cluster.RoundRobinLbConfig \
@@ -128,20 +145,29 @@ let schemaText = """
     2:aggression:menvoy.config.core.v3.RuntimeDouble 3:min_weight_percent:menvoy.type.v3.Percent
     envoy.config.cluster.v3.Cluster.TransportSocketMatch 1:name:s 2:match:mgoogle.protobuf.Struct \
     3:transport_socket:menvoy.config.core.v3.TransportSocket
+    envoy.config.cluster.v3.LoadBalancingPolicy 1:policies:*menvoy.config.cluster.v3.LoadBalancingPolicy.Policy
+    envoy.config.cluster.v3.LoadBalancingPolicy.Policy \
+    4:typed_extension_config:menvoy.config.core.v3.TypedExtensionConfig
     envoy.config.cluster.v3.OutlierDetection 1:consecutive_5xx:mgoogle.protobuf.UInt32Value \
     2:interval:mgoogle.protobuf.Duration 3:base_ejection_time:mgoogle.protobuf.Duration \
     4:max_ejection_percent:mgoogle.protobuf.UInt32Value 5:enforcing_consecutive_5xx:mgoogle.protobuf.UInt32Value \
-    6:enforcing_success_rate:mgoogle.protobuf.UInt32Value 7:success_rate_minimum_hosts:- \
-    8:success_rate_request_volume:- 9:success_rate_stdev_factor:- \
+    6:enforcing_success_rate:mgoogle.protobuf.UInt32Value 7:success_rate_minimum_hosts:mgoogle.protobuf.UInt32Value \
+    8:success_rate_request_volume:mgoogle.protobuf.UInt32Value \
+    9:success_rate_stdev_factor:mgoogle.protobuf.UInt32Value \
     10:consecutive_gateway_failure:mgoogle.protobuf.UInt32Value \
     11:enforcing_consecutive_gateway_failure:mgoogle.protobuf.UInt32Value 12:split_external_local_origin_errors:t \
     13:consecutive_local_origin_failure:mgoogle.protobuf.UInt32Value \
     14:enforcing_consecutive_local_origin_failure:mgoogle.protobuf.UInt32Value \
-    15:enforcing_local_origin_success_rate:- 16:failure_percentage_threshold:- 17:enforcing_failure_percentage:- \
-    18:enforcing_failure_percentage_local_origin:- 19:failure_percentage_minimum_hosts:- \
-    20:failure_percentage_request_volume:- 21:max_ejection_time:mgoogle.protobuf.Duration \
-    22:max_ejection_time_jitter:- 23:successful_active_health_check_uneject_host:- 24:monitors:- \
-    25:always_eject_one_host:-
+    15:enforcing_local_origin_success_rate:mgoogle.protobuf.UInt32Value \
+    16:failure_percentage_threshold:mgoogle.protobuf.UInt32Value \
+    17:enforcing_failure_percentage:mgoogle.protobuf.UInt32Value \
+    18:enforcing_failure_percentage_local_origin:mgoogle.protobuf.UInt32Value \
+    19:failure_percentage_minimum_hosts:mgoogle.protobuf.UInt32Value \
+    20:failure_percentage_request_volume:mgoogle.protobuf.UInt32Value 21:max_ejection_time:mgoogle.protobuf.Duration \
+    22:max_ejection_time_jitter:mgoogle.protobuf.Duration \
+    23:successful_active_health_check_uneject_host:mgoogle.protobuf.BoolValue 24:monitors:- \
+    25:always_eject_one_host:mgoogle.protobuf.BoolValue
+    envoy.config.cluster.v3.TrackClusterStats 1:timeout_budgets:t 2:request_response_sizes:t 3:per_endpoint_stats:t
     envoy.config.cluster.v3.UpstreamConnectionOptions 1:tcp_keepalive:menvoy.config.core.v3.TcpKeepalive \
     2:set_local_interface_name_on_upstream_connections:- 3:happy_eyeballs_config:-
     envoy.config.core.v3.Address 1:socket_address:menvoy.config.core.v3.SocketAddress \
@@ -169,19 +195,25 @@ let schemaText = """
     envoy.config.core.v3.HeaderValueOption 1:header:menvoy.config.core.v3.HeaderValue \
     2:append:mgoogle.protobuf.BoolValue 3:append_action:e 4:keep_empty_value:t
     envoy.config.core.v3.HealthCheck 1:timeout:mgoogle.protobuf.Duration 2:interval:mgoogle.protobuf.Duration \
-    3:interval_jitter:- 4:unhealthy_threshold:mgoogle.protobuf.UInt32Value \
-    5:healthy_threshold:mgoogle.protobuf.UInt32Value 6:alt_port:- 7:reuse_connection:- \
+    3:interval_jitter:mgoogle.protobuf.Duration 4:unhealthy_threshold:mgoogle.protobuf.UInt32Value \
+    5:healthy_threshold:mgoogle.protobuf.UInt32Value 6:alt_port:- 7:reuse_connection:mgoogle.protobuf.BoolValue \
     8:http_health_check:menvoy.config.core.v3.HealthCheck.HttpHealthCheck \
-    9:tcp_health_check:menvoy.config.core.v3.HealthCheck.TcpHealthCheck 11:grpc_health_check:- \
-    12:no_traffic_interval:- 13:custom_health_check:- 14:unhealthy_interval:- 15:unhealthy_edge_interval:- \
-    16:healthy_edge_interval:- 17:event_log_path:- 18:interval_jitter_percent:- \
-    19:always_log_health_check_failures:- 20:initial_jitter:- 21:tls_options:- 22:event_service:- \
-    23:transport_socket_match_criteria:- 24:no_traffic_healthy_interval:- 25:event_logger:- \
-    26:always_log_health_check_success:-
+    9:tcp_health_check:menvoy.config.core.v3.HealthCheck.TcpHealthCheck \
+    11:grpc_health_check:menvoy.config.core.v3.HealthCheck.GrpcHealthCheck \
+    12:no_traffic_interval:mgoogle.protobuf.Duration 13:custom_health_check:- \
+    14:unhealthy_interval:mgoogle.protobuf.Duration 15:unhealthy_edge_interval:mgoogle.protobuf.Duration \
+    16:healthy_edge_interval:mgoogle.protobuf.Duration 17:event_log_path:- 18:interval_jitter_percent:n \
+    19:always_log_health_check_failures:- 20:initial_jitter:mgoogle.protobuf.Duration 21:tls_options:- \
+    22:event_service:- 23:transport_socket_match_criteria:- 24:no_traffic_healthy_interval:mgoogle.protobuf.Duration \
+    25:event_logger:- 26:always_log_health_check_success:-
+    envoy.config.core.v3.HealthCheck.GrpcHealthCheck 1:service_name:s 2:authority:s 3:initial_metadata:-
     envoy.config.core.v3.HealthCheck.HttpHealthCheck 1:host:s 2:path:s 3:send:- 4:receive:- \
-    6:request_headers_to_add:- 8:request_headers_to_remove:- 9:expected_statuses:- 10:codec_client_type:- \
-    11:service_name_matcher:- 12:retriable_statuses:- 13:method:- 14:response_buffer_size:-
-    envoy.config.core.v3.HealthCheck.TcpHealthCheck 1:send:- 2:receive:- 3:proxy_protocol_config:-
+    6:request_headers_to_add:*menvoy.config.core.v3.HeaderValueOption 8:request_headers_to_remove:*s \
+    9:expected_statuses:*menvoy.type.v3.Int64Range 10:codec_client_type:- 11:service_name_matcher:- \
+    12:retriable_statuses:*menvoy.type.v3.Int64Range 13:method:e 14:response_buffer_size:-
+    envoy.config.core.v3.HealthCheck.Payload 1:text:s 2:binary:b
+    envoy.config.core.v3.HealthCheck.TcpHealthCheck 1:send:menvoy.config.core.v3.HealthCheck.Payload \
+    2:receive:*menvoy.config.core.v3.HealthCheck.Payload 3:proxy_protocol_config:-
     envoy.config.core.v3.Http1ProtocolOptions 1:allow_absolute_url:mgoogle.protobuf.BoolValue 2:accept_http_10:t \
     3:default_host_for_http_10:s 4:header_key_format:- 5:enable_trailers:t 6:allow_chunked_length:- \
     7:override_stream_error_on_invalid_http_message:- 8:send_fully_qualified_url:- 9:use_balsa_parser:- \
@@ -211,6 +243,7 @@ let schemaText = """
     12:dynamic_parameters:-
     envoy.config.core.v3.PathConfigSource 1:path:s 2:watched_directory:-
     envoy.config.core.v3.Pipe 1:path:s 2:mode:n
+    envoy.config.core.v3.ProxyProtocolConfig 1:version:e 2:pass_through_tlvs:- 3:added_tlvs:-
     envoy.config.core.v3.RuntimeDouble 1:default_value:n 2:runtime_key:s
     envoy.config.core.v3.RuntimeFractionalPercent 1:default_value:menvoy.type.v3.FractionalPercent 2:runtime_key:s
     envoy.config.core.v3.SelfConfigSource 1:transport_api_version:e
@@ -232,8 +265,10 @@ let schemaText = """
     4:policy:menvoy.config.endpoint.v3.ClusterLoadAssignment.Policy 5:named_endpoints:-
     envoy.config.endpoint.v3.ClusterLoadAssignment.Policy 2:drop_overloads:- \
     3:overprovisioning_factor:mgoogle.protobuf.UInt32Value 4:endpoint_stale_after:- 6:weighted_priority_health:-
-    envoy.config.endpoint.v3.Endpoint 1:address:menvoy.config.core.v3.Address 2:health_check_config:- 3:hostname:s \
-    4:additional_addresses:-
+    envoy.config.endpoint.v3.Endpoint 1:address:menvoy.config.core.v3.Address \
+    2:health_check_config:menvoy.config.endpoint.v3.Endpoint.HealthCheckConfig 3:hostname:s 4:additional_addresses:-
+    envoy.config.endpoint.v3.Endpoint.HealthCheckConfig 1:port_value:n 2:hostname:s \
+    3:address:menvoy.config.core.v3.Address 4:disable_active_health_check:t
     envoy.config.endpoint.v3.LbEndpoint 1:endpoint:menvoy.config.endpoint.v3.Endpoint 2:health_status:e \
     3:metadata:menvoy.config.core.v3.Metadata 4:load_balancing_weight:mgoogle.protobuf.UInt32Value 5:endpoint_name:-
     envoy.config.endpoint.v3.LocalityLbEndpoints 1:locality:menvoy.config.core.v3.Locality \
@@ -300,13 +335,15 @@ let schemaText = """
     7:present_match:t 8:invert_match:t 9:prefix_match:s 10:suffix_match:s \
     11:safe_regex_match:menvoy.type.matcher.v3.RegexMatcher 12:contains_match:s \
     13:string_match:menvoy.type.matcher.v3.StringMatcher 14:treat_missing_header_as_empty:t
+    envoy.config.route.v3.HedgePolicy 1:initial_requests:- 2:additional_request_chance:- \
+    3:hedge_on_per_try_timeout:t
     envoy.config.route.v3.QueryParameterMatcher 1:name:s 5:string_match:menvoy.type.matcher.v3.StringMatcher \
     6:present_match:t
     envoy.config.route.v3.RedirectAction 1:host_redirect:s 2:path_redirect:s 3:response_code:e 4:https_redirect:t \
     5:prefix_rewrite:s 6:strip_query:t 7:scheme_redirect:s 8:port_redirect:n \
     9:regex_rewrite:menvoy.type.matcher.v3.RegexMatchAndSubstitute
     envoy.config.route.v3.RetryPolicy 1:retry_on:s 2:num_retries:mgoogle.protobuf.UInt32Value \
-    3:per_try_timeout:mgoogle.protobuf.Duration 4:retry_priority:- \
+    3:per_try_timeout:mgoogle.protobuf.Duration 4:retry_priority:menvoy.config.route.v3.RetryPolicy.RetryPriority \
     5:retry_host_predicate:*menvoy.config.route.v3.RetryPolicy.RetryHostPredicate \
     6:host_selection_retry_max_attempts:n 7:retriable_status_codes:*n \
     8:retry_back_off:menvoy.config.route.v3.RetryPolicy.RetryBackOff \
@@ -316,6 +353,7 @@ let schemaText = """
     envoy.config.route.v3.RetryPolicy.RetryBackOff 1:base_interval:mgoogle.protobuf.Duration \
     2:max_interval:mgoogle.protobuf.Duration
     envoy.config.route.v3.RetryPolicy.RetryHostPredicate 1:name:s 3:typed_config:mgoogle.protobuf.Any
+    envoy.config.route.v3.RetryPolicy.RetryPriority 1:name:s 3:typed_config:mgoogle.protobuf.Any
     envoy.config.route.v3.Route 1:match:menvoy.config.route.v3.RouteMatch 2:route:menvoy.config.route.v3.RouteAction \
     3:redirect:menvoy.config.route.v3.RedirectAction 4:metadata:menvoy.config.core.v3.Metadata \
     5:decorator:menvoy.config.route.v3.Decorator 7:direct_response:menvoy.config.route.v3.DirectResponseAction \
@@ -331,7 +369,7 @@ let schemaText = """
     13:rate_limits:- 14:include_vh_rate_limits:- 15:hash_policy:*menvoy.config.route.v3.RouteAction.HashPolicy \
     17:cors:- 20:cluster_not_found_response_code:e 23:max_grpc_timeout:- 24:idle_timeout:mgoogle.protobuf.Duration \
     25:upgrade_configs:*menvoy.config.route.v3.RouteAction.UpgradeConfig 26:internal_redirect_action:- \
-    27:hedge_policy:- 28:grpc_timeout_offset:- 29:host_rewrite_header:s \
+    27:hedge_policy:menvoy.config.route.v3.HedgePolicy 28:grpc_timeout_offset:- 29:host_rewrite_header:s \
     30:request_mirror_policies:*menvoy.config.route.v3.RouteAction.RequestMirrorPolicy 31:max_internal_redirects:- \
     32:regex_rewrite:menvoy.type.matcher.v3.RegexMatchAndSubstitute 33:retry_policy_typed_config:- \
     34:internal_redirect_policy:- 35:host_rewrite_path_regex:- \
@@ -481,9 +519,42 @@ let schemaText = """
     1:clusters:*menvoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight
     envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight 1:name:s 2:weight:n \
     3:metadata_match:menvoy.config.core.v3.Metadata
+    envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided
+    envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig 1:use_hostname_for_hashing:t \
+    2:hash_balance_factor:- 3:hash_policy:-
+    envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig 1:zone_aware_lb_config:- \
+    2:locality_weighted_lb_config:menvoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig
+    envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig
+    envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig 1:slow_start_window:mgoogle.protobuf.Duration \
+    2:aggression:menvoy.config.core.v3.RuntimeDouble 3:min_weight_percent:menvoy.type.v3.Percent
+    envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest \
+    1:choice_count:mgoogle.protobuf.UInt32Value 2:active_request_bias:menvoy.config.core.v3.RuntimeDouble \
+    3:slow_start_config:menvoy.extensions.load_balancing_policies.common.v3.SlowStartConfig \
+    4:locality_lb_config:menvoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig 5:enable_full_scan:- \
+    6:selection_method:-
+    envoy.extensions.load_balancing_policies.maglev.v3.Maglev 1:table_size:mgoogle.protobuf.UInt64Value \
+    2:consistent_hashing_lb_config:menvoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig \
+    3:locality_weighted_lb_config:menvoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig
+    envoy.extensions.load_balancing_policies.peak_ewma.v3alpha.PeakEwma 1:decay_time:mgoogle.protobuf.Duration
+    envoy.extensions.load_balancing_policies.random.v3.Random \
+    1:locality_lb_config:menvoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig
+    envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash 1:hash_function:e \
+    2:minimum_ring_size:mgoogle.protobuf.UInt64Value 3:maximum_ring_size:mgoogle.protobuf.UInt64Value \
+    4:use_hostname_for_hashing:t 5:hash_balance_factor:- \
+    6:consistent_hashing_lb_config:menvoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig \
+    7:locality_weighted_lb_config:menvoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig
+    envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin \
+    1:slow_start_config:menvoy.extensions.load_balancing_policies.common.v3.SlowStartConfig \
+    2:locality_lb_config:menvoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig
+    envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality \
+    1:endpoint_picking_policy:menvoy.config.cluster.v3.LoadBalancingPolicy
     envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig \
     1:max_active_downstream_connections:n
     envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate
+    envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig 1:update_frequency:n
+    envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport \
+    1:config:menvoy.config.core.v3.ProxyProtocolConfig 2:transport_socket:menvoy.config.core.v3.TransportSocket \
+    3:allow_unspecified_address:- 4:tlv_as_pool_key:-
     envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer
     envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext \
     1:trusted_ca:menvoy.config.core.v3.DataSource 2:verify_certificate_hash:*s 3:verify_certificate_spki:*s \

@@ -16,6 +16,23 @@ extension RetryPolicy {
             perTryTimeout = Nanoseconds.read(
                 message.perTryTimeout, path: path + ".per_try_timeout", issues: &issues)
         }
+        if message.hasPerTryIdleTimeout {
+            perTryIdleTimeout = Nanoseconds.read(
+                message.perTryIdleTimeout, path: path + ".per_try_idle_timeout", issues: &issues)
+        }
+        if message.hasRetryPriority {
+            let any = message.retryPriority.typedConfig
+            let place = path + ".retry_priority.typed_config"
+            if let priorities = unpack(
+                any, as: Envoy_Extensions_Retry_Priority_PreviousPriorities_V3_PreviousPrioritiesConfig.self,
+                path: place, issues: &issues)
+            {
+                priorityUpdateFrequency = UInt32(clamping: priorities.updateFrequency)
+                if priorities.updateFrequency <= 0 {
+                    issues.append(CompileIssue(path: place + ".update_frequency", message: "must be above 0"))
+                }
+            }
+        }
         for code in message.retriableStatusCodes { statusCodes.insert(code) }
         if message.hasRetryBackOff {
             let backOff = message.retryBackOff
@@ -50,7 +67,6 @@ extension RetryPolicy {
         func refuse(_ isSet: Bool, _ field: String) {
             if isSet { issues.append(CompileIssue(path: "\(path).\(field)", message: "not supported yet")) }
         }
-        refuse(message.hasPerTryIdleTimeout, "per_try_idle_timeout")
         refuse(!message.retriableHeaders.isEmpty, "retriable_headers")
         refuse(!message.retriableRequestHeaders.isEmpty, "retriable_request_headers")
     }

@@ -40,6 +40,10 @@ extension RouteCompiler {
             case .internalServerError: 500
             default: 503
             }
+        forward.highPriority = message.priority == .high
+        if message.hasMetadataMatch {
+            forward.metadataMatch = metadataMatch(message.metadataMatch, onto: Envoy_Config_Core_V3_Metadata())
+        }
         for (index, policy) in message.hashPolicy.enumerated() {
             if let compiled = hashPolicy(policy, "\(path).hash_policy[\(index)]") {
                 forward.hashPolicies.append(compiled)
@@ -49,16 +53,23 @@ extension RouteCompiler {
     }
 
     private mutating func refuseUnsupported(_ message: Envoy_Config_Route_V3_RouteAction, _ path: String) {
-        refuse(message.hasMetadataMatch, path + ".metadata_match")
         refuse(message.appendXForwardedHost, path + ".append_x_forwarded_host")
         refuse(!message.requestMirrorPolicies.isEmpty, path + ".request_mirror_policies")
         refuse(!message.upgradeConfigs.isEmpty, path + ".upgrade_configs")
-        refuse(message.priority == .high, path + ".priority", "HIGH is not supported yet")
         let limits = message.maxStreamDuration
         refuse(
             limits.maxStreamDuration != Google_Protobuf_Duration(),
             path + ".max_stream_duration.max_stream_duration", "not supported yet; use timeout")
         refuse(limits.hasGrpcTimeoutHeaderOffset, path + ".max_stream_duration.grpc_timeout_header_offset")
+    }
+
+    /// The number of what endpoints' metadata under `envoy.lb` must hold.
+    private mutating func metadataMatch(
+        _ metadata: Envoy_Config_Core_V3_Metadata, onto base: Envoy_Config_Core_V3_Metadata
+    ) -> UInt32 {
+        let own = MetadataText.criteria(metadata.filterMetadata["envoy.lb"]?.fields ?? [:])
+        let all = MetadataText.criteria(base.filterMetadata["envoy.lb"]?.fields ?? [:]).merging(own) { $1 }
+        return all.isEmpty ? .max : parts.registry.criteria(all)
     }
 
     private mutating func target(_ message: Envoy_Config_Route_V3_RouteAction, _ path: String) -> ForwardSpec.Target {
@@ -69,7 +80,8 @@ extension RouteCompiler {
         case .clusterHeader(let name):
             refuse(name.isEmpty, path + ".cluster_header", "must not be empty")
             return .header(name)
-        case .weightedClusters(let weighted): return .weighted(weights(weighted, path + ".weighted_clusters"))
+        case .weightedClusters(let weighted): return .weighted(
+                weights(weighted, path + ".weighted_clusters", message.metadataMatch))
         case nil:
             issues.append(CompileIssue(path: path, message: "needs cluster, cluster_header or weighted_clusters"))
             return .cluster(.none)
@@ -77,7 +89,8 @@ extension RouteCompiler {
     }
 
     private mutating func weights(
-        _ message: Envoy_Config_Route_V3_WeightedCluster, _ path: String
+        _ message: Envoy_Config_Route_V3_WeightedCluster, _ path: String,
+        _ routeMatch: Envoy_Config_Core_V3_Metadata
     ) -> [WeightedTargetSpec] {
         let sum = message.clusters.reduce(UInt64(0)) { $0 + UInt64($1.weight.value) }
         refuse(
@@ -86,9 +99,12 @@ extension RouteCompiler {
         return message.clusters.enumerated().map { index, entry in
             let place = "\(path).clusters[\(index)]"
             refuse(entry.name.isEmpty, place + ".name", "must not be empty")
-            refuse(entry.hasMetadataMatch, place + ".metadata_match")
             perFilter(entry.typedPerFilterConfig, place)
             var target = WeightedTargetSpec(cluster: parts.registry.cluster(entry.name), weight: entry.weight.value)
+            if entry.hasMetadataMatch {
+                // What the weighted cluster asks for is added to what the route asks for, and wins.
+                target.metadataMatch = metadataMatch(entry.metadataMatch, onto: routeMatch)
+            }
             target.requestHeaders = mutations(
                 entry.requestHeadersToAdd, entry.requestHeadersToRemove, place + ".request_headers")
             target.responseHeaders = mutations(
