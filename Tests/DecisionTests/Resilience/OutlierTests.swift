@@ -11,7 +11,7 @@ struct OutlierTests {
         for _ in 0..<4 { #expect(detector.record(0, .serverError, now: 0) == nil) }
         #expect(detector.record(0, .success, now: 0) == nil)
         for _ in 0..<4 { #expect(detector.record(0, .serverError, now: 0) == nil) }
-        #expect(detector.record(0, .serverError, now: 0) ?.reason == .consecutive5xx)
+        #expect(detector.record(0, .serverError, now: 0)?.reason == .consecutive5xx)
         #expect(detector.isEjected(0))
     }
 
@@ -24,7 +24,7 @@ struct OutlierTests {
         var returning: [Int] = []
         var now: UInt64 = 0
         for length in [30, 50, 50] as [UInt64] {
-            #expect(detector.record(0, .serverError, now: now) ?.reason == .consecutive5xx)
+            #expect(detector.record(0, .serverError, now: now)?.reason == .consecutive5xx)
             detector.sweep(now: now + length * second - 1, returning: &returning)
             #expect(returning.isEmpty)
             now += length * second
@@ -61,11 +61,11 @@ struct OutlierTests {
         #expect(detector.record(0, .response(503), now: 0) == nil)
         #expect(detector.record(0, .response(500), now: 0) == nil)
         #expect(detector.record(0, .response(504), now: 0) == nil)
-        #expect(detector.record(0, .localFailure, now: 0) ?.reason == .consecutiveGatewayErrors)
+        #expect(detector.record(0, .localFailure, now: 0)?.reason == .consecutiveGatewayErrors)
         policy.splitsLocalErrors = true
         policy.consecutiveLocalFailures = 2
         detector = OutlierDetector(policy, hostCount: 2)
         #expect(detector.record(1, .localFailure, now: 0) == nil)
-        #expect(detector.record(1, .localFailure, now: 0) ?.reason == .consecutiveLocalFailures)
+        #expect(detector.record(1, .localFailure, now: 0)?.reason == .consecutiveLocalFailures)
     }
 }
