@@ -115,6 +115,12 @@ extension HTTP2Connection {
         return nil
     }
 
+    /// Calls `body` for each stream in the table, with its id and token: for a connection that ends.
+    package func forEachStream(_ body: (UInt32, UInt64) -> Void) {
+        var cursor = 0
+        while let (stream, token) = nextStream(after: &cursor) { body(stream, token) }
+    }
+
     // MARK: The connection's end
 
     /// GOAWAY with an error; nothing is read any more.
