@@ -166,18 +166,19 @@ extension HTTP2Connection {
         left &-= 1
         if padding > left { return end(HTTP2Failure(.protocolError, "http2.padding_too_long"), &output) }
         left &-= padding
+        // Nobody consumes padding: given back at once.
+        credit(1, &output)
         let slot = streams.find(frame.stream)
         guard slot >= 0 else {
-            credit(left &+ padding &+ 1, &output)
+            credit(left &+ padding, &output)
             left &+= padding
             phase = .skip
             return nil
         }
-        // Nobody consumes padding: given back at once.
+        let bytes = padding
         if let event = countData(slot, &output) { return event }
-        let bytes = padding &+ 1
         credit(bytes, &output)
-        creditStream(frame.stream, bytes, &output)
+        creditStream(frame.stream, bytes &+ 1, &output)
         return nil
     }
 

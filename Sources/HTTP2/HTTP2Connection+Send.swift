@@ -235,9 +235,8 @@ extension HTTP2Connection {
         sendWindow &-= sent
         streams[slot].sendWindow &-= sent
         if sent > 0 { earn() }
-        if sent < bytes.count {
-            streams[slot].isBlocked = true
-        } else if endsStream {
+        streams[slot].isBlocked = sent < bytes.count
+        if sent == bytes.count, endsStream {
             if bytes.isEmpty { output.appendFrame(0, FrameType.data, FrameFlag.endStream, stream) }
             streams[slot].hasLocalEnd = true
             closeIfEnded(slot)
