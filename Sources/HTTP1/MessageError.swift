@@ -40,7 +40,7 @@ package enum MessageError: UInt8, Error, Sendable, CaseIterable {
         case .badTransferEncoding: "http1.bad_transfer_encoding"
         case .unsupportedTransferEncoding: "http1.invalid_transfer_encoding"
         case .transferEncodingInHTTP10: "http1.transfer_encoding_in_http_1_0"
-        case .headTooLarge: "headers_too_large"
+        case .headTooLarge: "http1.headers_too_large"
         case .tooManyFields: "http1.too_many_headers"
         case .badStatusLine: "http1.bad_status_line"
         case .badChunkSize: "http1.bad_chunk_size"

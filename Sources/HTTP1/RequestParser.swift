@@ -112,9 +112,13 @@ package enum RequestParser {
             var slash = rest.lowerBound
             while slash < rest.upperBound, bytes[slash] != 0x2f, bytes[slash] != 0x3f { slash &+= 1 }
             // A query without a path would need a slash put in between: refused, no client sends it.
-            guard slash > rest.lowerBound, slash < rest.upperBound, bytes[slash] == 0x2f else { return .badTarget }
+            guard slash > rest.lowerBound, slash == rest.upperBound || bytes[slash] == 0x2f else { return .badTarget }
             table.authority = ByteRange(start: rest.lowerBound, length: slash &- rest.lowerBound)
-            table.path = ByteRange(start: slash, length: rest.upperBound &- slash)
+            // Without a path it is "/" (RFC 9112 section 3.2.1): the last slash of the scheme says so.
+            table.path =
+                slash < rest.upperBound
+                ? ByteRange(start: slash, length: rest.upperBound &- slash)
+                : ByteRange(start: rest.lowerBound &- 1, length: 1)
             head.isAbsoluteForm = true
             return nil
         }

@@ -34,8 +34,12 @@ extension ListenerCompiler {
             mergesSlashes: manager.mergeSlashes,
             acceptsHTTP10: manager.httpProtocolOptions.acceptHTTP10,
             defaultHostForHTTP10: Array(manager.httpProtocolOptions.defaultHostForHTTP10.utf8),
+            stripsHostPort: manager.stripAnyHostPort,
+            suppressesEnvoyHeaders: suppressesEnvoyHeaders(manager),
             maxRequestHeadBytes: manager.hasMaxRequestHeadersKb
                 ? Int(manager.maxRequestHeadersKb.value) * 1024 : 60 * 1024,
+            maxRequestFields: manager.commonHTTPProtocolOptions.hasMaxHeadersCount
+                ? Int(manager.commonHTTPProtocolOptions.maxHeadersCount.value) : 100,
             upgrades: manager.upgradeConfigs.filter { !$0.hasEnabled || $0.enabled.value }.map {
                 $0.upgradeType.lowercased()
             },
@@ -46,12 +50,23 @@ extension ListenerCompiler {
         )
     }
 
+    /// What the router at the end of the filters says.
+    private func suppressesEnvoyHeaders(_ manager: Manager) -> Bool {
+        manager.httpFilters.contains { filter in
+            let router = try? Envoy_Extensions_Filters_Http_Router_V3_Router(unpackingAny: filter.typedConfig)
+            return router?.suppressEnvoyHeaders ?? false
+        }
+    }
+
     private mutating func refuseUnsupported(_ manager: Manager, path: String) {
         func refuse(_ isSet: Bool, _ field: String, _ message: String = "not supported yet") {
             if isSet { issues.append(CompileIssue(path: "\(path).\(field)", message: message)) }
         }
         refuse(manager.codecType == .http2 || manager.codecType == .http3, "codec_type", "only HTTP/1.1 is spoken yet")
         refuse(!manager.via.isEmpty, "via")
+        refuse(
+            manager.commonHTTPProtocolOptions.maxHeadersCount.value > 100,
+            "common_http_protocol_options.max_headers_count", "more than 100 fields are not supported")
         refuse(
             manager.pathWithEscapedSlashesAction.rawValue > 1, "path_with_escaped_slashes_action")
         refuse(

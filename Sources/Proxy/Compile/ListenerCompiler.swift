@@ -131,6 +131,7 @@ struct ListenerCompiler {
         }
         return FilterChainDescriptor(
             name: name,
+            configuredName: chain.name,
             match: match,
             tls: tls,
             networkFilters: networkFilters,

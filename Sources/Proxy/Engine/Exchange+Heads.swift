@@ -27,6 +27,75 @@ extension Exchange {
         HopByHop.remove(from: &table, arena.storage, nominated: nominated, isRequest: isRequest)
     }
 
+    /// Makes one x-forwarded-for of several (RFC 9110 section 5.3): who looks at one must see all.
+    mutating func joinForwardedFor(_ scratch: inout [UInt8]) {
+        guard request.first(.xForwardedFor) != nil else { return }
+        var count = 0
+        for index in 0..<request.count where request[index].id == .xForwardedFor && !request[index].isRemoved {
+            count &+= 1
+        }
+        guard count > 1 else { return }
+        scratch.removeAll(keepingCapacity: true)
+        _ = copyForwardedFor(to: &scratch)
+        request.removeAll(.xForwardedFor)
+        addField(.xForwardedFor, scratch)
+    }
+
+    /// Appends all values of x-forwarded-for, a comma between them; false when there are none.
+    mutating func copyForwardedFor(to output: inout [UInt8]) -> Bool {
+        var found = false
+        for index in 0..<request.count where request[index].id == .xForwardedFor && !request[index].isRemoved {
+            if found { output.append(0x2c) }
+            let value = request[index].value
+            for offset in value.lowerBound..<value.upperBound { output.append(arena.storage[offset]) }
+            found = true
+        }
+        return found
+    }
+
+    /// Whether the path holds a fragment.
+    var requestPathHasFragment: Bool {
+        var index = request.path.lowerBound
+        while index < request.path.upperBound {
+            if arena.storage[index] == 0x23 { return true }
+            index &+= 1
+        }
+        return false
+    }
+
+    /// How many bytes of the authority stand before its port; nil when it has none.
+    var authorityWithoutPort: Int? {
+        var index = request.authority.upperBound
+        while index > request.authority.lowerBound {
+            index &-= 1
+            let byte = arena.storage[index]
+            if byte == 0x3a { return index &- request.authority.lowerBound }
+            guard byte &- 0x30 <= 9 else { return nil }
+        }
+        return nil
+    }
+
+    /// Takes out what only the mesh may say and the table of known names does not hold.
+    mutating func removeInternalFields() {
+        for index in 0..<request.count where request[index].id == .other && !request[index].isRemoved {
+            let name = request[index].name
+            guard name.count >= 14, arena.storage.equalsIgnoringCase(name.prefix(8), "x-envoy-") else { continue }
+            for word in Self.internalNames where name.count == word.utf8CodeUnitCount {
+                if arena.storage.equalsIgnoringCase(name, word) { request.remove(at: index) }
+            }
+        }
+    }
+
+    /// What Envoy takes from requests of clients outside (conn_manager_utility.cc, mutateRequestHeaders).
+    private static var internalNames: [StaticString] {
+        [
+            "x-envoy-downstream-service-cluster", "x-envoy-downstream-service-node", "x-envoy-retriable-status-codes",
+            "x-envoy-retriable-header-names", "x-envoy-upstream-alt-stat-name", "x-envoy-force-trace",
+            "x-envoy-upstream-rq-timeout-alt-response", "x-envoy-ip-tags", "x-envoy-original-url",
+            "x-envoy-hedge-on-per-try-timeout",
+        ]
+    }
+
     func requestPathEquals(_ path: [UInt8]) -> Bool { arena.storage.equals(request.path, path) }
 
     /// The text at `range` of the arena.
@@ -340,10 +409,13 @@ extension Exchange {
     }
 
     /// Normalises the path; false when it must be refused.
-    mutating func normalizePath(merging: Bool, scratch: inout [UInt8]) -> Bool {
-        guard PathNormalizer.needsWork(arena.storage, request.path, merging: merging) else { return true }
+    mutating func normalizePath(dots: Bool, merging: Bool, scratch: inout [UInt8]) -> Bool {
+        guard PathNormalizer.needsWork(arena.storage, request.path, dots: dots, merging: merging) else { return true }
         scratch.removeAll(keepingCapacity: true)
-        guard PathNormalizer.normalize(arena.storage, request.path, merging: merging, into: &scratch) else {
+        guard
+            PathNormalizer.normalize(
+                arena.storage, request.path, dots: dots, merging: merging, into: &scratch)
+        else {
             return false
         }
         request.path = append(&scratch)

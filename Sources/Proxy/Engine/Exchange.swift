@@ -80,6 +80,8 @@ struct Exchange: SlabElement, ~Copyable {
     var cookieValue: UInt64 = 0
 
     var attempts: UInt32 = 0
+    /// Upstreams are told the number of the attempt (include_request_attempt_count).
+    var sendsAttemptCount = false
     var retry: RetryState?
     /// Holds one of the cluster's retry permits.
     var countsAsRetry = false

@@ -15,7 +15,6 @@ struct Generation {
         var statistics = 0
         /// Number of the service's labels.
         var service: Int32 = 0
-        var sendsAttemptCount = true
         var balancer: Balancer?
         /// Requests in progress, by host.
         var active: [UInt32] = []

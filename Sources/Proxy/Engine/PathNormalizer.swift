@@ -4,14 +4,14 @@ internal import HeaderBlock
 /// slash) and `merge_slashes`. The query is left alone.
 enum PathNormalizer {
     /// Whether the path may change: one look at its bytes.
-    static func needsWork(_ bytes: borrowing Span<UInt8>, _ path: ByteRange, merging: Bool) -> Bool {
+    static func needsWork(_ bytes: borrowing Span<UInt8>, _ path: ByteRange, dots: Bool, merging: Bool) -> Bool {
         var index = path.lowerBound
         var previous: UInt8 = 0
         while index < path.upperBound {
             let byte = bytes[index]
             if byte == 0x3f || byte == 0x23 { return byte == 0x23 }
-            if byte == 0x25 || byte == 0x5c { return true }
-            if byte == 0x2e, previous == 0x2f { return true }
+            if dots, byte == 0x25 || byte == 0x5c { return true }
+            if dots, byte == 0x2e, previous == 0x2f { return true }
             if merging, byte == 0x2f, previous == 0x2f { return true }
             previous = byte
             index &+= 1
@@ -19,9 +19,12 @@ enum PathNormalizer {
         return false
     }
 
-    /// Appends the normalised path to `output`; false when it climbs above its root.
+    /// Appends the normalised path to `output`; false when it holds an encoded zero, which some backends end it at.
+    /// - Parameters:
+    ///   - dots: removes dot segments and unescapes what needs no escape (`normalize_path`).
+    ///   - merging: makes one slash of several (`merge_slashes`).
     static func normalize(
-        _ bytes: borrowing Span<UInt8>, _ path: ByteRange, merging: Bool, into output: inout [UInt8]
+        _ bytes: borrowing Span<UInt8>, _ path: ByteRange, dots: Bool, merging: Bool, into output: inout [UInt8]
     ) -> Bool {
         var end = path.lowerBound
         while end < path.upperBound, bytes[end] != 0x3f, bytes[end] != 0x23 { end += 1 }
@@ -29,8 +32,9 @@ enum PathNormalizer {
         var index = path.lowerBound
         while index < end {
             var byte = bytes[index]
-            if byte == 0x25, index + 2 < end, let high = hex(bytes[index + 1]), let low = hex(bytes[index + 2]) {
+            if dots, byte == 0x25, index + 2 < end, let high = hex(bytes[index + 1]), let low = hex(bytes[index + 2]) {
                 let decoded = high << 4 | low
+                if decoded == 0 { return false }
                 if isUnreserved(decoded) {
                     plain.append(decoded)
                 } else {
@@ -39,11 +43,11 @@ enum PathNormalizer {
                 index += 3
                 continue
             }
-            if byte == 0x5c { byte = 0x2f }
+            if dots, byte == 0x5c { byte = 0x2f }
             plain.append(byte)
             index += 1
         }
-        guard removeDots(plain, merging: merging, into: &output) else { return false }
+        removeDots(plain, dots: dots, merging: merging, into: &output)
         // A fragment never belongs in a request.
         while end < path.upperBound, bytes[end] != 0x23 {
             output.append(bytes[end])
@@ -52,15 +56,16 @@ enum PathNormalizer {
         return true
     }
 
-    private static func removeDots(_ path: [UInt8], merging: Bool, into output: inout [UInt8]) -> Bool {
+    private static func removeDots(_ path: [UInt8], dots: Bool, merging: Bool, into output: inout [UInt8]) {
         let segments = path.split(separator: 0x2f, omittingEmptySubsequences: false).dropFirst()
         var kept: [ArraySlice<UInt8>] = []
         for (offset, segment) in segments.enumerated() {
             let isLast = offset == segments.count - 1
-            if segment.elementsEqual([0x2e]) {
+            if dots, segment.elementsEqual([0x2e]) {
                 if isLast { kept.append([]) }
-            } else if segment.elementsEqual([0x2e, 0x2e]) {
-                guard kept.popLast() != nil else { return false }
+            } else if dots, segment.elementsEqual([0x2e, 0x2e]) {
+                // Above the root there is nothing: the path stays at it (RFC 3986 section 5.2.4).
+                _ = kept.popLast()
                 if isLast { kept.append([]) }
             } else if merging, segment.isEmpty, !isLast {
                 continue
@@ -73,7 +78,6 @@ enum PathNormalizer {
             output.append(0x2f)
             output.append(contentsOf: segment)
         }
-        return true
     }
 
     private static func hex(_ byte: UInt8) -> UInt8? {

@@ -111,6 +111,8 @@ extension Worker where Wire: ~Copyable {
     @inline(__always)
     mutating func attach(_ exchange: Handle, _ connection: Handle) {
         exchanges[exchange].upstream = connection
+        // Whoever reads the log wants to know which endpoint was tried, whatever became of it.
+        exchanges[exchange].upstreamAddress = connections[connection].remote
         connections[connection].exchange = exchange
     }
 
@@ -123,7 +125,7 @@ extension Worker where Wire: ~Copyable {
         connections[connection].requests &+= 1
         buffers.lend(&connections[connection].output)
         if exchanges[exchange].rewritesHostToEndpoint { setEndpointHost(exchange, generation, cluster) }
-        let attempts = generations[generation].clusters[cluster].sendsAttemptCount ? exchanges[exchange].attempts : 0
+        let attempts = exchanges[exchange].sendsAttemptCount ? exchanges[exchange].attempts : 0
         exchanges[exchange].writeRequestHead(to: &connections[connection].output, attempts: attempts)
         exchanges[exchange].requestState = .body
         exchanges[exchange].upstreamSentAt = transport.microseconds
@@ -245,7 +247,10 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].flags.insert(.upstreamRetryLimitExceeded)
             metrics.clusters[statistic].retriesExhausted &+= 1
         }
-        if decision == .overflow { metrics.clusters[statistic].retriesOverflowed &+= 1 }
+        if decision == .overflow {
+            exchanges[exchange].flags.insert(.upstreamOverflow)
+            metrics.clusters[statistic].retriesOverflowed &+= 1
+        }
         return false
     }
 

@@ -122,6 +122,9 @@ extension Worker where Wire: ~Copyable {
         limits.headBytes = httpManager(exchange).maxRequestHeadBytes
         let result = exchanges[exchange].parseRequest(&connections[handle].input, limits)
         if result == .incomplete { connections[handle].scannedHead = count }
+        if case .complete = result, exchanges[exchange].request.count > httpManager(exchange).maxRequestFields {
+            return .invalid(.tooManyFields)
+        }
         return result
     }
 

@@ -53,18 +53,24 @@ extension Worker where Wire: ~Copyable {
 
     /// The edge: x-forwarded-for gets the peer's address, and what only the mesh may say is taken out.
     private mutating func appendClient(_ handle: Handle, _ exchange: Handle, _ manager: HTTPConnectionManager) {
-        let onlyTheMeshMaySay: InlineArray<12, KnownHeader> = [
+        let onlyTheMeshMaySay: InlineArray<13, KnownHeader> = [
             .xEnvoyUpstreamRqTimeoutMs, .xEnvoyUpstreamRqPerTryTimeoutMs, .xEnvoyMaxRetries, .xEnvoyRetryOn,
             .xEnvoyRetryGrpcOn, .xEnvoyInternal, .xEnvoyDecoratorOperation, .xEnvoyOriginalPath, .xEnvoyAttemptCount,
-            .xEnvoyExpectedRqTimeoutMs, .xEnvoyPeerMetadata, .xEnvoyPeerMetadataID,
+            .xEnvoyExpectedRqTimeoutMs, .xEnvoyPeerMetadata, .xEnvoyPeerMetadataID, .xEnvoyExternalAddress,
         ]
         for index in onlyTheMeshMaySay.indices { exchanges[exchange].request.removeAll(onlyTheMeshMaySay[index]) }
+        exchanges[exchange].removeInternalFields()
+        if let client = exchanges[exchange].remoteAddress?.ip ?? connections[handle].remote.ip {
+            scratch.removeAll(keepingCapacity: true)
+            client.write(to: &scratch)
+            exchanges[exchange].addField(.xEnvoyExternalAddress, scratch)
+        }
         if !manager.preservesExternalRequestID { exchanges[exchange].request.removeAll(.xRequestID) }
-        exchanges[exchange].request.removeAll(.xForwardedProto)
+        // A trusted proxy in front knows better what the client spoke.
+        if manager.trustedHops == 0 { exchanges[exchange].request.removeAll(.xForwardedProto) }
         guard !manager.skipsForwardedForAppend, let ip = connections[handle].remote.ip else { return }
         scratch.removeAll(keepingCapacity: true)
-        if let given = exchanges[exchange].request.first(.xForwardedFor) {
-            exchanges[exchange].copy(given, to: &scratch)
+        if exchanges[exchange].copyForwardedFor(to: &scratch) {
             scratch.append(0x2c)
             exchanges[exchange].request.removeAll(.xForwardedFor)
         }
@@ -128,10 +134,12 @@ extension Worker where Wire: ~Copyable {
     mutating func applyRoute(_ exchange: Handle, _ table: RouteTable, _ decision: RouteDecision, _ route: RouteEntry) {
         // The attempt's number is of this hop; it is written with each attempt.
         exchanges[exchange].request.removeAll(.xEnvoyAttemptCount)
+        exchanges[exchange].sendsAttemptCount = route.sendsAttemptCount
+        let manager = httpManager(exchange)
         let expected =
             exchanges[exchange].tryTimeoutMilliseconds > 0
             ? exchanges[exchange].tryTimeoutMilliseconds : exchanges[exchange].routeTimeoutMilliseconds
-        if expected > 0 {
+        if expected > 0, !manager.suppressesEnvoyHeaders {
             exchanges[exchange].request.removeAll(.xEnvoyExpectedRqTimeoutMs)
             exchanges[exchange].addField(.xEnvoyExpectedRqTimeoutMs, decimal: Int(clamping: expected))
         }
@@ -143,7 +151,9 @@ extension Worker where Wire: ~Copyable {
     private mutating func rewritePath(_ exchange: Handle, _ table: RouteTable, _ decision: RouteDecision) {
         scratch.removeAll(keepingCapacity: true)
         guard exchanges[exchange].writePath(table, decision, into: &scratch) else { return }
-        if exchanges[exchange].request.first(.xEnvoyOriginalPath) == nil {
+        // What the client says about it is not true here.
+        exchanges[exchange].request.removeAll(.xEnvoyOriginalPath)
+        if !httpManager(exchange).suppressesEnvoyHeaders {
             let original = exchanges[exchange].request.path
             exchanges[exchange].addField(.xEnvoyOriginalPath, copying: original)
         }
@@ -151,6 +161,14 @@ extension Worker where Wire: ~Copyable {
     }
 
     private mutating func rewriteHost(_ exchange: Handle, _ table: RouteTable, _ decision: RouteDecision) {
+        exchanges[exchange].request.removeAll(.xEnvoyOriginalHost)
+        let original = exchanges[exchange].request.authority
+        defer {
+            let authority = exchanges[exchange].request.authority
+            if authority.lowerBound != original.lowerBound, !httpManager(exchange).suppressesEnvoyHeaders {
+                exchanges[exchange].addField(.xEnvoyOriginalHost, copying: original)
+            }
+        }
         switch decision.hostRewrite.kind {
         case .none: return
         case .literal: setAuthority(exchange, table, decision.hostRewrite.text)
@@ -165,6 +183,14 @@ extension Worker where Wire: ~Copyable {
 
     private mutating func setAuthority(_ exchange: Handle, _ table: RouteTable, _ text: PooledBytes) {
         exchanges[exchange].request.authority = exchanges[exchange].append(table, text)
+        exchanges[exchange].requestHead.isAbsoluteForm = true
+    }
+
+    /// `strip_any_host_port`: the port is taken from the authority and from Host.
+    mutating func stripHostPort(_ exchange: Handle) {
+        guard let length = exchanges[exchange].authorityWithoutPort else { return }
+        let authority = exchanges[exchange].request.authority
+        exchanges[exchange].request.authority = ByteRange(start: authority.lowerBound, length: length)
         exchanges[exchange].requestHead.isAbsoluteForm = true
     }
 

@@ -45,6 +45,8 @@ extension Worker where Wire: ~Copyable {
         let policy = exchanges[exchange].policyOrigin
         if policy.index != Origin.none.index { names.origin = snapshot.provenance[policy.index] }
         if let failure = exchanges[exchange].transportFailure { names.failure = failure }
+        names.filterChain =
+            generations[exchanges[exchange].generation].chains[exchanges[exchange].chain].descriptor.configuredName
         return names
     }
 
@@ -75,6 +77,7 @@ extension Worker where Wire: ~Copyable {
             names.cluster = descriptor.name
             names.clusterStatName = descriptor.statName
         }
+        names.filterChain = generations[generation].chains[connections[handle].chain].descriptor.configuredName
         for index in proxy.accessLogs where index < snapshot.accessLogs.count {
             let sink = generations[generation].logSinks[index]
             connections[handle].log(snapshot.accessLogs[index].format, record, names, &accessLog, sink)
@@ -92,6 +95,7 @@ struct LoggedNames {
     var virtualHost = PooledBytes()
     var failure = ""
     var origin = ""
+    var filterChain = ""
 }
 
 extension Exchange {
@@ -143,7 +147,8 @@ extension Exchange {
             response: HeadView(response, bytes: arena.storage), trailers: nil,
             names: LogNames(
                 cluster: names.cluster.utf8Span.span, clusterStatName: names.clusterStatName.utf8Span.span,
-                route: copy route, virtualHost: copy virtualHost, codeDetails: longDetails.span,
+                route: copy route, virtualHost: copy virtualHost,
+                filterChain: names.filterChain.utf8Span.span, codeDetails: longDetails.span,
                 upstreamTransportFailure: names.failure.utf8Span.span, origin: names.origin.utf8Span.span),
             tls: LogTLSNames(
                 requestedServerName: connection.serverName.span, downstreamPeerURI: principal.span,
@@ -178,7 +183,8 @@ extension Connection {
         let context = AccessLogContext(
             request: nil, response: nil, trailers: nil,
             names: LogNames(
-                cluster: names.cluster.utf8Span.span, clusterStatName: names.clusterStatName.utf8Span.span),
+                cluster: names.cluster.utf8Span.span, clusterStatName: names.clusterStatName.utf8Span.span,
+                filterChain: names.filterChain.utf8Span.span),
             tls: LogTLSNames(
                 requestedServerName: serverName.span, downstreamPeerURI: principal.span,
                 downstreamPeerSubject: subject.span))

@@ -137,14 +137,11 @@ extension Worker where Wire: ~Copyable {
     mutating func replyToFailure(_ exchange: Handle, _ failure: AttemptFailure) {
         switch failure {
         case .connectFailure:
-            exchanges[exchange].details = "upstream_reset_before_response_started{remote_connection_failure}"
-            reply(exchange, 503, Self.connectText(exchanges[exchange].connectError), .upstreamConnectionFailure)
+            exchanges[exchange].details = Self.connectDetails(exchanges[exchange].connectError)
+            replyToReset(exchange, 503, "remote connection failure", .upstreamConnectionFailure)
         case .connectTimeout:
             exchanges[exchange].details = "upstream_reset_before_response_started{connection_timeout}"
-            reply(
-                exchange, 503,
-                "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
-                .upstreamConnectionFailure)
+            replyToReset(exchange, 503, "connection timeout", .upstreamConnectionFailure)
         case .transportFailure:
             exchanges[exchange].details = "upstream_reset_before_response_started{remote_connection_failure|TLS_error}"
             let reason = exchanges[exchange].transportFailure ?? "no certificate yet"
@@ -155,37 +152,45 @@ extension Worker where Wire: ~Copyable {
             reply(exchange, 503, Array(text.utf8), .upstreamConnectionFailure)
         case .connectionReset, .connectionTermination:
             exchanges[exchange].details = "upstream_reset_before_response_started{connection_termination}"
-            reply(
-                exchange, 503,
-                "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
-                .upstreamConnectionTermination)
+            replyToReset(exchange, 503, "connection termination", .upstreamConnectionTermination)
         case .protocolError:
             exchanges[exchange].details = "upstream_reset_before_response_started{protocol_error}"
-            reply(
-                exchange, 502,
-                "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
-                .upstreamProtocolError)
+            replyToReset(exchange, 502, "protocol error", .upstreamProtocolError)
         case .perTryTimeout:
             exchanges[exchange].details = "upstream_per_try_timeout"
             reply(exchange, 504, "upstream request timeout", .upstreamRequestTimeout)
         }
     }
 
-    private static func connectText(_ error: Int32) -> StaticString {
+    /// Envoy's words for an attempt that ended without a response.
+    private mutating func replyToReset(
+        _ exchange: Handle, _ status: UInt16, _ reason: StaticString, _ flags: ResponseFlags
+    ) {
+        let isRetried = exchanges[exchange].attempts > 1
+        let words: StaticString = isRetried ? "retried and the latest reset reason: " : "reset reason: "
+        let text = "upstream connect error or disconnect/reset before headers. \(words)\(reason)"
+        reply(exchange, status, Array(text.utf8), flags)
+    }
+
+    /// The cause is for operators: clients are not told what lies behind the proxy.
+    private static func connectDetails(_ error: Int32) -> StaticString {
         switch error {
         case 111:
-            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused"
+            "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}"
         case 113:
-            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: No route to host"
+            "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_No_route_to_host}"
         case 101:
-            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: immediate connect error: Network is unreachable"
-        default: "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure"
+            "upstream_reset_before_response_started{remote_connection_failure|immediate_connect_error:_Network_is_unreachable}"
+        default: "upstream_reset_before_response_started{remote_connection_failure}"
         }
     }
 
     /// The endpoint failed in the middle of its response.
     mutating func abortResponse(_ exchange: Handle, _ failure: AttemptFailure) {
-        exchanges[exchange].details = "upstream_reset_after_response_started{connection_termination}"
+        exchanges[exchange].details =
+            failure == .protocolError
+            ? "upstream_reset_after_response_started{protocol_error}"
+            : "upstream_reset_after_response_started{connection_termination}"
         exchanges[exchange].flags.insert(
             failure == .protocolError ? .upstreamProtocolError : .upstreamConnectionTermination)
         cutOff(exchange)
@@ -263,37 +268,5 @@ extension Worker where Wire: ~Copyable {
         let text = dateText
         connections[handle].output.append(text.span)
         connections[handle].output.append("\r\n")
-    }
-
-    static func reason(_ status: UInt16) -> StaticString {
-        switch status {
-        case 200: "OK"
-        case 201: "Created"
-        case 204: "No Content"
-        case 301: "Moved Permanently"
-        case 302: "Found"
-        case 303: "See Other"
-        case 304: "Not Modified"
-        case 307: "Temporary Redirect"
-        case 308: "Permanent Redirect"
-        case 400: "Bad Request"
-        case 401: "Unauthorized"
-        case 403: "Forbidden"
-        case 404: "Not Found"
-        case 405: "Method Not Allowed"
-        case 408: "Request Timeout"
-        case 413: "Payload Too Large"
-        case 418: "I'm a teapot"
-        case 426: "Upgrade Required"
-        case 429: "Too Many Requests"
-        case 431: "Request Header Fields Too Large"
-        case 500: "Internal Server Error"
-        case 501: "Not Implemented"
-        case 502: "Bad Gateway"
-        case 503: "Service Unavailable"
-        case 504: "Gateway Timeout"
-        case 505: "HTTP Version Not Supported"
-        default: "Unknown"
-        }
     }
 }

@@ -42,7 +42,7 @@ extension Worker where Wire: ~Copyable {
 
         if exchanges[exchange].request.version == .http10, !manager.acceptsHTTP10 {
             exchanges[exchange].details = "low_version"
-            return reply(exchange, 426, "", [])
+            return reply(exchange, 426, "Upgrade Required", [])
         }
         if head.asksForUpgrade || exchanges[exchange].request.knownMethod == .connect {
             if head.asksForUpgrade, asksForCleartextHTTP2(exchange) {
@@ -52,13 +52,28 @@ extension Worker where Wire: ~Copyable {
                 return reply(exchange, 403, "", [])
             }
         }
+        if exchanges[exchange].request.authority.isEmpty, !manager.defaultHostForHTTP10.isEmpty {
+            setAuthority(exchange, manager.defaultHostForHTTP10)
+        }
+        if manager.stripsHostPort { stripHostPort(exchange) }
+        if exchanges[exchange].requestPathHasFragment {
+            // A fragment is the client's own business (RFC 9112 section 3.2); backends read it in different ways.
+            exchanges[exchange].details = "path_normalization_failed"
+            exchanges[exchange].keepsAlive = false
+            return reply(exchange, 400, "", [])
+        }
         removeRequestHopByHop(exchange)
         if manager.normalizesPath || manager.mergesSlashes, exchanges[exchange].upgrade != .connect {
-            guard exchanges[exchange].normalizePath(merging: manager.mergesSlashes, scratch: &scratch) else {
+            guard
+                exchanges[exchange].normalizePath(
+                    dots: manager.normalizesPath, merging: manager.mergesSlashes, scratch: &scratch)
+            else {
                 exchanges[exchange].details = "path_normalization_failed"
+                exchanges[exchange].keepsAlive = false
                 return reply(exchange, 400, "", [])
             }
         }
+        exchanges[exchange].joinForwardedFor(&scratch)
         findClient(handle, exchange, manager)
         prepareHeaders(handle, exchange, manager)
         if filter(handle, exchange, manager) { route(exchange, manager) }

@@ -45,7 +45,12 @@ extension Worker where Wire: ~Copyable {
                 buffers.reclaimIfEmpty(&connections[handle].input)
                 return false
             case .end, .failed:
-                upstreamFailed(handle, connections[handle].sawEnd ? .connectionTermination : .connectionReset)
+                if !connections[handle].input.isEmpty {
+                    // Half a head is no HTTP.
+                    upstreamFailed(handle, .protocolError)
+                } else {
+                    upstreamFailed(handle, connections[handle].sawEnd ? .connectionTermination : .connectionReset)
+                }
                 return false
             }
         }
@@ -126,7 +131,7 @@ extension Worker where Wire: ~Copyable {
         }
         if exchanges[exchange].cookiePolicy != .max { setHashCookie(exchange) }
         let elapsed = exchanges[exchange].upstreamServiceMilliseconds
-        exchanges[exchange].addServiceTime(milliseconds: elapsed)
+        if !manager.suppressesEnvoyHeaders { exchanges[exchange].addServiceTime(milliseconds: elapsed) }
         chooseRelay(exchange)
         if isDraining || connections[downstream].isDraining { exchanges[exchange].keepsAlive = false }
         buffers.lend(&connections[downstream].output)
@@ -284,7 +289,8 @@ extension Worker where Wire: ~Copyable {
     /// The endpoint closed: the body's end, or a broken response. Always false.
     private mutating func endOfUpstream(_ handle: Handle, _ exchange: Handle) -> Bool {
         guard connections[handle].sawEnd, exchanges[exchange].responseBody.close() else {
-            upstreamFailed(handle, connections[handle].sawEnd ? .connectionTermination : .connectionReset)
+            // A body shorter than its head said is a breach of the protocol, as for Envoy.
+            upstreamFailed(handle, .protocolError)
             return false
         }
         finishResponse(handle, exchange)

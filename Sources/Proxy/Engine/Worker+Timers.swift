@@ -81,6 +81,9 @@ extension Worker where Wire: ~Copyable {
 
     private mutating func exchangeExpired(_ handle: Handle) {
         if exchanges[handle].requestState == .head {
+            // What was read of the head is not the request: its offsets are of the connection's buffer.
+            exchanges[handle].request.reset()
+            buffers.lend(&exchanges[handle].arena)
             exchanges[handle].details = "request_header_timeout"
             return reply(handle, 408, "request timeout", .durationTimeout)
         }

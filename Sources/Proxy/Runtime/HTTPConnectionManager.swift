@@ -69,8 +69,14 @@ package final class HTTPConnectionManager: Sendable {
     /// HTTP/1.0 is spoken; otherwise it is refused with 426 (http_protocol_options.accept_http_10).
     package let acceptsHTTP10: Bool
     package let defaultHostForHTTP10: [UInt8]
+    /// Ports are taken from Host and authority before routing (strip_any_host_port).
+    package let stripsHostPort: Bool
+    /// The router adds no x-envoy headers (suppress_envoy_headers).
+    package let suppressesEnvoyHeaders: Bool
     /// Envoy's 60 KiB (max_request_headers_kb).
     package let maxRequestHeadBytes: Int
+    /// Fields of a request's head (common_http_protocol_options.max_headers_count).
+    package let maxRequestFields: Int
     /// Upgrades (lower case) that may become tunnels.
     package let upgrades: [String]
     /// 1xx responses and expectations go through to the other side (proxy_100_continue).
@@ -103,7 +109,10 @@ package final class HTTPConnectionManager: Sendable {
         mergesSlashes: Bool = false,
         acceptsHTTP10: Bool = false,
         defaultHostForHTTP10: [UInt8] = [],
+        stripsHostPort: Bool = false,
+        suppressesEnvoyHeaders: Bool = false,
         maxRequestHeadBytes: Int = 60 * 1024,
+        maxRequestFields: Int = 100,
         upgrades: [String] = [],
         passesInterimResponses: Bool = false,
         direction: TrafficDirection = .unspecified,
@@ -131,7 +140,10 @@ package final class HTTPConnectionManager: Sendable {
         self.mergesSlashes = mergesSlashes
         self.acceptsHTTP10 = acceptsHTTP10
         self.defaultHostForHTTP10 = defaultHostForHTTP10
+        self.stripsHostPort = stripsHostPort
+        self.suppressesEnvoyHeaders = suppressesEnvoyHeaders
         self.maxRequestHeadBytes = maxRequestHeadBytes
+        self.maxRequestFields = maxRequestFields
         self.upgrades = upgrades
         self.passesInterimResponses = passesInterimResponses
         self.direction = direction

@@ -63,6 +63,8 @@ package enum TrafficDirection: UInt8, Sendable {
 package final class FilterChainDescriptor: Sendable {
     /// Unique inside its listener; open connections find their chain in the next snapshot by it.
     package let name: String
+    /// The name in the configuration, for logs; empty when it has none.
+    package let configuredName: String
     package let match: FilterChainMatch
     /// Terminates TLS when set.
     package let tls: DownstreamTLSDescriptor?
@@ -75,6 +77,7 @@ package final class FilterChainDescriptor: Sendable {
 
     package init(
         name: String,
+        configuredName: String = "",
         match: FilterChainMatch = FilterChainMatch(),
         tls: DownstreamTLSDescriptor? = nil,
         networkFilters: [NetworkFilter] = [],
@@ -83,6 +86,7 @@ package final class FilterChainDescriptor: Sendable {
         origin: ProvenanceIndex = .max
     ) {
         self.name = name
+        self.configuredName = configuredName
         self.match = match
         self.tls = tls
         self.networkFilters = networkFilters

@@ -7,7 +7,7 @@ enum LogOperator: UInt8, Sendable {
     case duration, requestDuration, requestTransmitDuration, responseDuration, responseTransmitDuration
     case upstreamRemote, upstreamLocal, downstreamLocal, downstreamRemote, downstreamDirectRemote
     case downstreamDirectLocal
-    case upstreamCluster, upstreamClusterRaw, routeName, virtualHostName, filterChainName, origin
+    case upstreamCluster, upstreamClusterRaw, routeName, virtualHostName, virtualClusterName, filterChainName, origin
     case requestedServerName, downstreamPeerURI, downstreamPeerSubject, downstreamTLSVersion, downstreamTLSCipher
     case upstreamPeerURI, upstreamTLSVersion, upstreamTLSCipher
     case attemptCount, connectionID, upstreamConnectionID, grpcStatus, grpcStatusSnake, grpcStatusNumber
@@ -55,7 +55,8 @@ enum LogOperator: UInt8, Sendable {
         "UPSTREAM_CLUSTER": (.upstreamCluster, .whole),
         "UPSTREAM_CLUSTER_RAW": (.upstreamClusterRaw, .whole),
         "ROUTE_NAME": (.routeName, .whole),
-        "VIRTUAL_CLUSTER_NAME": (.virtualHostName, .whole),
+        "VIRTUAL_CLUSTER_NAME": (.virtualClusterName, .whole),
+        "MARTLET_VIRTUAL_HOST": (.virtualHostName, .whole),
         "FILTER_CHAIN_NAME": (.filterChainName, .whole),
         "MARTLET_ORIGIN": (.origin, .whole),
         "REQUESTED_SERVER_NAME": (.requestedServerName, .whole),

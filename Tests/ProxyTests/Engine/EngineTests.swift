@@ -89,7 +89,7 @@ import Testing
         world.acceptUpstream(error: 111)
         let response = try #require(world.response(to: client))
         #expect(response.status == 503)
-        #expect(String(decoding: response.body, as: UTF8.self).contains("delayed connect error: Connection refused"))
+        #expect(String(decoding: response.body, as: UTF8.self).hasSuffix("reset reason: remote connection failure"))
     }
 
     @Test func aStalePooledConnectionIsReplacedSilently() throws {

@@ -47,6 +47,7 @@ final class Simulation {
                     RouteSpec(match: RouteMatchSpec(path: .prefix("/")), action: .forward(forward)),
                 ])
         ]
+        spec.virtualHosts[0].sendsAttemptCount = true
         let listener = ListenerDescriptor(
             name: "http", address: address,
             filterChains: [FilterChainDescriptor(name: "chain", terminal: .http(manager))])
