@@ -7,6 +7,7 @@ import importlib
 import json
 import pathlib
 import pkgutil
+import re
 import sys
 
 from google.protobuf import descriptor_pool, json_format, wrappers_pb2  # noqa: F401
@@ -21,6 +22,11 @@ for line in (root / "Protos/selection.txt").read_text().splitlines():
     if line:
         name, fields = line.split(":", 1)
         selection[name] = set(fields.split())
+
+# Fields of the subset that the proxy does not heed.
+ignored = re.findall(r'"(envoy[\w.]+)": \[(.*?)\]', (root / "Sources/XDS/IgnoredFields.swift").read_text(), re.S)
+for name, fields in ignored:
+    selection[name] -= set(re.findall(r'"(\w+)"', fields))
 
 # The modules of the messages we know, and nothing else: importing a module registers its messages.
 for module in pkgutil.walk_packages(envoy.__path__, "envoy."):

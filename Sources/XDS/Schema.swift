@@ -34,7 +34,8 @@ package struct Schema: Sendable {
             guard let name = words.first else { continue }
             var message = Message()
             for word in words.dropFirst() {
-                guard let field = Field(word) else { continue }
+                guard var field = Field(word) else { continue }
+                if IgnoredFields.byMessage[String(name)]?.contains(field.name) == true { field.kind = .notHonoured }
                 message.byNumber[field.number] = field
                 message.byName[field.name] = field
                 message.byName[Schema.jsonName(field.name)] = field

@@ -145,11 +145,9 @@ extension Worker where Wire: ~Copyable {
         case .transportFailure:
             exchanges[exchange].details = "upstream_reset_before_response_started{remote_connection_failure|TLS_error}"
             let reason = exchanges[exchange].transportFailure ?? "no certificate yet"
-            let text =
-                "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, "
-                + "transport failure reason: TLS_error: \(reason)"
             exchanges[exchange].transportFailure = "TLS_error: \(reason)"
-            reply(exchange, 503, Array(text.utf8), .upstreamConnectionFailure)
+            // What failed is for the log: clients are not told what lies behind the proxy.
+            replyToReset(exchange, 503, "remote connection failure", .upstreamConnectionFailure)
         case .connectionReset, .connectionTermination:
             exchanges[exchange].details = "upstream_reset_before_response_started{connection_termination}"
             replyToReset(exchange, 503, "connection termination", .upstreamConnectionTermination)

@@ -13,6 +13,8 @@ final class Differences: Sendable {
         let reason: String
         /// For an entry about every scenario: the one that shows it.
         let shownBy: String
+        /// Chance decides whether it shows.
+        let races: Bool
     }
 
     static let shared: Result<Differences, any Error> = Result { try Differences() }
@@ -29,7 +31,7 @@ final class Differences: Sendable {
             return Entry(
                 scenario: scenario, exchange: node["exchange"]?.string ?? "*", place: place,
                 envoy: node["envoy"]?.string, martlet: node["martlet"]?.string, reason: reason,
-                shownBy: node["shown_by"]?.string ?? scenario)
+                shownBy: node["shown_by"]?.string ?? scenario, races: node["races"]?.bool ?? false)
         }
     }
 
@@ -59,7 +61,9 @@ final class Differences: Sendable {
     /// Entries about `scenario` that no difference used.
     func stale(in scenario: String) -> [Entry] {
         used.withLock { used in
-            entries.indices.filter { !used.contains($0) && entries[$0].shownBy == scenario }.map { entries[$0] }
+            entries.indices.filter { !used.contains($0) && entries[$0].shownBy == scenario && !entries[$0].races }.map {
+                entries[$0]
+            }
         }
     }
 }
