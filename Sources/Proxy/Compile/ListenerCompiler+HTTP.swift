@@ -117,6 +117,9 @@ extension ListenerCompiler {
         read(
             manager.hasStreamIdleTimeout, manager.streamIdleTimeout, "stream_idle_timeout",
             &result.streamIdleMilliseconds)
+        read(
+            manager.hasDelayedCloseTimeout, manager.delayedCloseTimeout, "delayed_close_timeout",
+            &result.delayedCloseMilliseconds)
         read(manager.hasDrainTimeout, manager.drainTimeout, "drain_timeout", &result.drainMilliseconds)
         return result
     }

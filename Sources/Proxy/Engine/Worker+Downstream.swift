@@ -197,7 +197,10 @@ extension Worker where Wire: ~Copyable {
         _ = flush(handle)
         transport.shutdownWrite(connections[handle].socket)
         connections[handle].isTLS = false
-        setDeadline(handle, now &+ 1_000)
+        let manager = generations[connections[handle].generation].chains[connections[handle].chain].http
+        let patience = manager?.timeouts.delayedCloseMilliseconds ?? 0
+        // Our side is closed already: without a configured time, the wait only guards what the client still sends.
+        setDeadline(handle, now &+ (patience > 0 ? UInt64(patience) : 1_000))
         linger(handle)
     }
 

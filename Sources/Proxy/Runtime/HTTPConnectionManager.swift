@@ -31,6 +31,8 @@ package final class HTTPConnectionManager: Sendable {
         package var streamIdleMilliseconds: UInt32 = 300_000
         /// Between the notice and the close of a draining connection (drain_timeout).
         package var drainMilliseconds: UInt32 = 5_000
+        /// How long a closing connection waits for the client to end its side (delayed_close_timeout).
+        package var delayedCloseMilliseconds: UInt32 = 1_000
         /// A connection is drained at this age (max_connection_duration).
         package var maxConnectionMilliseconds: UInt32 = 0
 
