@@ -222,6 +222,14 @@ let package = Package(
             ],
             swiftSettings: house
         ),
+        .testTarget(
+            name: "TrafficTests",
+            dependencies: [
+                "ControlPlane", "HeaderBlock", "MeshAPI", "MeshState", "Proxy", "Routing", "XDS", "XDSTransport",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: house
+        ),
         .testTarget(name: "LocalMeshTests", dependencies: ["LocalMesh", "MeshAPI"], swiftSettings: house),
         .testTarget(
             name: "ExampleServiceTests",
