@@ -157,7 +157,7 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "Agent", "ControlPlane", "ExampleService", "LocalMesh", "MeshAPI", "MeshState", "Proxy",
+                "Agent", "ControlPlane", "ExampleService", "Identity", "LocalMesh", "MeshAPI", "MeshState", "Proxy",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house,

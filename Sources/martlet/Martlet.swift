@@ -16,6 +16,7 @@ struct Martlet: AsyncParsableCommand {
             RunCommand.self,
             MeshInitCommand.self,
             ControlPlaneCommand.self,
+            BootstrapCommand.self,
             ExampleServiceCommand.self,
             ProxyCommand.self,
             ValidateCommand.self,

@@ -15,6 +15,10 @@ package struct ConfigurationBuilder: Sendable {
     package func build(for proxy: ProxyIdentity) -> XDSTransport.ResourceSet {
         let view = ProxyView(snapshot: snapshot, proxy: proxy, mesh: configuration)
         var set = XDSTransport.ResourceSet(generation: Int(clamping: snapshot.generation))
+        if proxy.features.contains(.proxyless) {
+            ProxylessConfiguration(view: view).add(to: &set)
+            return set
+        }
         switch proxy.role {
         case .sidecar: addSidecar(view, to: &set)
         case .gateway: addGateway(view, to: &set)

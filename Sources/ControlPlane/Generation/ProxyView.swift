@@ -17,12 +17,15 @@ package struct ProxyIdentity: Sendable, Hashable {
     package var labels: [String: String]
     package var serviceAccount: String
     package var features: ProxyFeatures
+    /// SO_MARK of what the proxy sends; what it hands to its application must bear the next higher one. 0 is none.
+    package var socketMark = 0
 
     package init(
         id: String, role: Role, ip: String, pod: String, namespace: String, labels: [String: String] = [:],
-        serviceAccount: String = "default", features: ProxyFeatures = .martlet
+        serviceAccount: String = "default", features: ProxyFeatures = .martlet, socketMark: Int = 0
     ) {
         self.features = features
+        self.socketMark = socketMark
         self.id = id
         self.role = role
         self.ip = ip
@@ -50,9 +53,20 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
     /// `%…%` operators in header values.
     package static let headerOperators = ProxyFeatures(rawValue: 32)
 
+    /// A gRPC program that reads xDS itself.
+    package static let proxyless = ProxyFeatures(rawValue: 1 << 16)
+    /// It has no certificate of its own: the control plane makes key and certificate for it.
+    package static let needsIdentity = ProxyFeatures(rawValue: 1 << 17)
+    /// Connections inside of CONNECT (`tunnel` of a DestinationRule).
+    package static let tunneling = ProxyFeatures(rawValue: 1 << 18)
+    /// PROXY protocol towards endpoints.
+    package static let proxyProtocol = ProxyFeatures(rawValue: 1 << 19)
+
     package static let envoy: ProxyFeatures = [
-        .http2, .faults, .cors, .outlierDetection, .mirrors, .headerOperators,
+        .http2, .faults, .cors, .outlierDetection, .mirrors, .headerOperators, .needsIdentity, .tunneling,
+        .proxyProtocol,
     ]
+    package static let grpc: ProxyFeatures = [.http2, .faults, .proxyless]
     package static let martlet: ProxyFeatures = [.outlierDetection]
 }
 

@@ -82,6 +82,13 @@ struct SidecarInbound {
             return cluster
         }
         clusters.append(Self.originalDestination(Names.inboundPassthrough))
+        guard view.proxy.socketMark != 0, view.proxy.features.contains(.needsIdentity) else { return clusters }
+        // The capture rules let this mark pass to the application; the proxy's own would come back as a stranger's call.
+        var option = Envoy_Config_Core_V3_SocketOption()
+        option.level = 1
+        option.name = 36
+        option.intValue = Int64(view.proxy.socketMark + 1)
+        for index in clusters.indices { clusters[index].upstreamBindConfig.socketOptions = [option] }
         return clusters
     }
 

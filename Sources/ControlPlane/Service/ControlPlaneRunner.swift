@@ -70,6 +70,10 @@ package struct ControlPlaneRunner: Sendable {
             for server in servers { group.addTask { try await server.run() } }
             group.addTask { await store.run() }
             group.addTask {
+                await controlPlane.renewIdentities()
+                throw CancellationError()
+            }
+            group.addTask {
                 for await update in store.updates {
                     log.report(update)
                     await controlPlane.apply(update.snapshot, diagnostics: update.diagnostics)

@@ -2,6 +2,7 @@ package import FoundationEssentials
 package import Identity
 package import MeshAPI
 package import MeshState
+import SwiftProtobuf
 package import XDS
 package import XDSTransport
 
@@ -27,6 +28,8 @@ package actor ControlPlaneServer {
         var sink: AsyncStream<XDSTransport.ResourceSet>.Continuation
         var acknowledged = 0
         var rejections: [DiscoverySession.Rejection] = []
+        /// Of proxies that cannot make their own.
+        var identity: IdentityIssuer.Identity?
     }
 
     private let options: Options
@@ -62,12 +65,47 @@ package actor ControlPlaneServer {
         self.diagnostics =
             diagnostics + CapabilityReport.diagnostics(snapshot) + MeshConfiguration(snapshot).diagnostics(snapshot)
         let builder = ConfigurationBuilder(snapshot)
-        for connection in connections.values {
-            connection.sink.yield(builder.build(for: connection.proxy))
-        }
+        for number in connections.keys { deliver(to: number, builder) }
         for waiter in waiting { waiter.resume() }
         waiting = []
         writeStatus()
+    }
+
+    private func deliver(to number: Int, _ builder: ConfigurationBuilder) {
+        guard var connection = connections[number] else { return }
+        var set = builder.build(for: connection.proxy)
+        if connection.proxy.features.contains(.needsIdentity), let authority {
+            if connection.identity.map({ $0.renewal <= now() }) ?? true {
+                let issuer = IdentityIssuer(
+                    authority: authority, trustDomain: options.trustDomain, lifetime: options.certificateLifetime
+                )
+                do {
+                    connection.identity = try issuer.issue(
+                        namespace: connection.proxy.namespace, serviceAccount: connection.proxy.serviceAccount,
+                        now: now()
+                    )
+                    log("signed for \(connection.proxy.id)")
+                } catch {
+                    log("no certificate for \(connection.proxy.id): \(error)")
+                }
+                connections[number] = connection
+            }
+            for secret in connection.identity?.secrets ?? [] { set.insert(secret, named: secret.name) }
+        }
+        connection.sink.yield(set)
+    }
+
+    /// Renews the certificates that were made here; returns when the task is cancelled.
+    package func renewIdentities() async {
+        while !Task.isCancelled {
+            let next = connections.values.compactMap(\.identity?.renewal).min() ?? now().addingTimeInterval(60)
+            try? await Task.sleep(for: .seconds(min(60, max(1, next.timeIntervalSince(now())))))
+            guard let snapshot else { continue }
+            let builder = ConfigurationBuilder(snapshot)
+            for (number, connection) in connections where connection.identity.map({ $0.renewal <= now() }) ?? false {
+                deliver(to: number, builder)
+            }
+        }
     }
 
     /// What there is to say now.
@@ -125,7 +163,10 @@ package actor ControlPlaneServer {
             throw .invalid("node id \"\(node.id)\" is not of the form ROLE~IP~POD.NAMESPACE~DOMAIN")
         }
         guard let key = options.tokenKey else { return proxy }
-        guard let token else { throw .unauthenticated("a workload token (audience xds) is required") }
+        let own = node.metadata.fields["MARTLET_TOKEN"]?.stringValue
+        guard let token = token ?? own else {
+            throw .unauthenticated("a workload token (audience xds) is required")
+        }
         do {
             let proof = try WorkloadToken.verify(token, audience: .xds, key: key, now: now())
             guard proof.namespace == proxy.namespace, proof.pod == proxy.pod else {
@@ -157,7 +198,7 @@ extension ControlPlaneServer: DiscoverySource {
         let number = nextConnection
         nextConnection += 1
         connections[number] = Connection(proxy: proxy, sink: sink)
-        sink.yield(ConfigurationBuilder(snapshot).build(for: proxy))
+        deliver(to: number, ConfigurationBuilder(snapshot))
         log("connected \(proxy.id)")
         writeStatusSoon()
         return DiscoveryFeed(connection: number, sets: sets)

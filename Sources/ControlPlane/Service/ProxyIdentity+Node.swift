@@ -22,7 +22,9 @@ extension ProxyIdentity {
             namespace: namespace,
             labels: metadata["LABELS"]?.structValue.fields.mapValues(\.stringValue) ?? [:],
             serviceAccount: metadata["SERVICE_ACCOUNT"]?.stringValue ?? "default",
-            features: node.userAgentName == "envoy" ? .envoy : .martlet
+            features: metadata["GENERATOR"]?.stringValue == "grpc"
+                ? .grpc : node.userAgentName == "envoy" ? .envoy : .martlet,
+            socketMark: metadata["SOCKET_MARK"].flatMap { Int($0.stringValue) } ?? 0
         )
     }
 }

@@ -32,13 +32,16 @@ extension Pod {
             namespace: template.namespace, serviceAccount: template.serviceAccount, pod: name)
         let files = PodFiles(pod: self)
         try Files.write(try JSONText.encode(tokens), to: files.tokens, mode: 0o600)
-        return try files.proxyRequest(namespaces: namespaces)
+        return try files.proxyRequest(tokens, namespaces: namespaces)
     }
 
     /// Follows the proxy's own word about itself as long as it runs.
     private func watchProxy() async {
         while !Task.isCancelled, !isStopping {
-            let ready = await ask(port: 15021, path: "/healthz/ready", on: "127.0.0.1")
+            let ready =
+                PodFiles(pod: self).usesEnvoy
+                ? await ask(port: 15000, path: "/ready", on: "127.0.0.1")
+                : await ask(port: 15021, path: "/healthz/ready", on: "127.0.0.1")
             guard !Task.isCancelled, !isStopping else { return }
             if ready != status.proxyReady {
                 await set {

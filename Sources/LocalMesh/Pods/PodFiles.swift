@@ -18,9 +18,15 @@ struct PodFiles {
         let template = pod.template
         try Files.makeFolder(folder, mode: 0o700)
         try Files.write(file.text(pod: pod.name, address: pod.address.description), to: hosts)
-        try Files.write(HostsFile.resolver(namespace: template.namespace, sidecar: template.sidecar), to: resolver)
+        try Files.write(HostsFile.resolver(namespace: template.namespace, sidecar: template.sidecar && !usesEnvoy), to: resolver)
         guard template.sidecar || template.kind == .gateway else { return }
-        let document = ProxyBootstrap(
+        try Files.write(try JSONText.encode(node.document, pretty: true), to: bootstrap)
+    }
+
+    /// Who the pod's proxy is.
+    private var node: ProxyBootstrap {
+        let template = pod.template
+        return ProxyBootstrap(
             role: template.kind == .gateway ? .router : .sidecar,
             address: pod.address.description,
             pod: pod.name,
@@ -30,8 +36,32 @@ struct PodFiles {
             labels: WorkloadLabels.injected(template.labels, workload: template.workload),
             mesh: pod.context.mesh,
             socket: pod.context.state.configurationSocket
-        ).document
-        try Files.write(try JSONText.encode(document, pretty: true), to: bootstrap)
+        )
+    }
+
+    /// Annotation of pods whose sidecar is a stock Envoy (`envoy` on the PATH) instead of Martlet's proxy.
+    static let proxyAnnotation = "martlet.dev/proxy"
+
+    var usesEnvoy: Bool { pod.template.annotations[Self.proxyAnnotation] == "envoy" && pod.template.sidecar }
+
+    private func envoyRequest(_ tokens: ProxyTokens, namespaces: PodNamespaces?) throws -> ChildProcesses.Request {
+        let context = pod.context
+        let peer = PeerBootstrap(
+            node: node, controlPlane: .socket(context.state.configurationSocket), token: tokens.xds,
+            mark: Int(CaptureRules.mark)
+        )
+        try Files.write(try JSONText.encode(peer.envoy, pretty: true), to: bootstrap, mode: 0o600)
+        let log = try Files.openLog(proxyLog)
+        return ChildProcesses.Request(
+            path: "/usr/bin/env",
+            words: [
+                "env", "envoy", "-c", bootstrap, "--disable-hot-restart", "--concurrency", String(context.concurrency),
+                "--log-level", context.proxyLogLevel,
+            ],
+            environment: context.surroundings.base + [EnvironmentVariable("HOSTNAME", pod.name)],
+            descriptors: [-1, log, log],
+            namespaces: namespaces.map { PodNamespaces(net: $0.net, mount: -1, hostName: $0.hostName) }
+        )
     }
 
     func refresh(hosts file: HostsFile) throws {
@@ -48,10 +78,11 @@ struct PodFiles {
     }
 
     /// The caller closes descriptors 1 and 2 of it.
-    func proxyRequest(namespaces: PodNamespaces?) throws -> ChildProcesses.Request {
+    func proxyRequest(_ tokens: ProxyTokens, namespaces: PodNamespaces?) throws -> ChildProcesses.Request {
+        if usesEnvoy { return try envoyRequest(tokens, namespaces: namespaces) }
         let context = pod.context
         var words = [
-            context.executable, "proxy", "-c", bootstrap, "--tokens", tokens, "--socket-mark",
+            context.executable, "proxy", "-c", bootstrap, "--tokens", self.tokens, "--socket-mark",
             String(CaptureRules.mark),
             "--status-listen", "0.0.0.0:15021", "--prometheus-listen", "0.0.0.0:15090", "--access-log", accessLog,
             "--concurrency", String(context.concurrency), "--log-level", context.proxyLogLevel,

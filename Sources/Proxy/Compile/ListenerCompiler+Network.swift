@@ -13,6 +13,9 @@ extension ListenerCompiler {
         if proxy.hasMetadataMatch {
             issues.append(CompileIssue(path: path + ".metadata_match", message: "not supported yet"))
         }
+        if proxy.hasTunnelingConfig {
+            issues.append(CompileIssue(path: path + ".tunneling_config", message: "not supported yet"))
+        }
         var targets: [TCPProxyDescriptor.Target] = []
         switch proxy.clusterSpecifier {
         case .cluster(let name):

@@ -59,6 +59,7 @@ struct ListenerCompiler {
         }
         refuse(listener.transparent.value, "transparent")
         refuse(listener.freebind.value, "freebind")
+        refuse(listener.hasApiListener, "api_listener")
         refuse(!listener.socketOptions.isEmpty, "socket_options")
         refuse(!listener.accessLog.isEmpty, "access_log")
         if case .socketAddress(let socket)? = listener.address.address, socket.protocol == .udp {

@@ -274,6 +274,7 @@ let schemaText = """
     envoy.config.endpoint.v3.LocalityLbEndpoints 1:locality:menvoy.config.core.v3.Locality \
     2:lb_endpoints:*menvoy.config.endpoint.v3.LbEndpoint 3:load_balancing_weight:mgoogle.protobuf.UInt32Value \
     5:priority:n 6:proximity:- 7:load_balancer_endpoints:- 8:leds_cluster_locality_config:- 9:metadata:-
+    envoy.config.listener.v3.ApiListener 1:api_listener:mgoogle.protobuf.Any
     envoy.config.listener.v3.Filter 1:name:s 4:typed_config:mgoogle.protobuf.Any 5:config_discovery:-
     envoy.config.listener.v3.FilterChain 1:filter_chain_match:menvoy.config.listener.v3.FilterChainMatch \
     3:filters:*menvoy.config.listener.v3.Filter 4:use_proxy_proto:- 5:metadata:menvoy.config.core.v3.Metadata \
@@ -289,13 +290,13 @@ let schemaText = """
     7:deprecated_v1:- 8:drain_type:- 9:listener_filters:*menvoy.config.listener.v3.ListenerFilter \
     10:transparent:mgoogle.protobuf.BoolValue 11:freebind:mgoogle.protobuf.BoolValue 12:tcp_fast_open_queue_length:- \
     13:socket_options:*menvoy.config.core.v3.SocketOption 15:listener_filters_timeout:mgoogle.protobuf.Duration \
-    16:traffic_direction:e 17:continue_on_listener_filters_timeout:t 18:udp_listener_config:- 19:api_listener:- \
-    20:connection_balance_config:- 21:reuse_port:- 22:access_log:*menvoy.config.accesslog.v3.AccessLog \
-    24:tcp_backlog_size:mgoogle.protobuf.UInt32Value 25:default_filter_chain:menvoy.config.listener.v3.FilterChain \
-    26:bind_to_port:mgoogle.protobuf.BoolValue 27:internal_listener:- 28:stat_prefix:s \
-    29:enable_reuse_port:mgoogle.protobuf.BoolValue 30:enable_mptcp:- 31:ignore_global_conn_limit:- \
-    32:filter_chain_matcher:- 33:additional_addresses:- 34:max_connections_to_accept_per_socket_event:- \
-    35:bypass_overload_manager:- 36:fcds_config:-
+    16:traffic_direction:e 17:continue_on_listener_filters_timeout:t 18:udp_listener_config:- \
+    19:api_listener:menvoy.config.listener.v3.ApiListener 20:connection_balance_config:- 21:reuse_port:- \
+    22:access_log:*menvoy.config.accesslog.v3.AccessLog 24:tcp_backlog_size:mgoogle.protobuf.UInt32Value \
+    25:default_filter_chain:menvoy.config.listener.v3.FilterChain 26:bind_to_port:mgoogle.protobuf.BoolValue \
+    27:internal_listener:- 28:stat_prefix:s 29:enable_reuse_port:mgoogle.protobuf.BoolValue 30:enable_mptcp:- \
+    31:ignore_global_conn_limit:- 32:filter_chain_matcher:- 33:additional_addresses:- \
+    34:max_connections_to_accept_per_socket_event:- 35:bypass_overload_manager:- 36:fcds_config:-
     envoy.config.listener.v3.ListenerFilter 1:name:s 3:typed_config:mgoogle.protobuf.Any \
     4:filter_disabled:menvoy.config.listener.v3.ListenerFilterChainMatchPredicate 5:config_discovery:-
     envoy.config.listener.v3.ListenerFilterChainMatchPredicate \
@@ -512,9 +513,13 @@ let schemaText = """
     7:max_connect_attempts:mgoogle.protobuf.UInt32Value 8:idle_timeout:mgoogle.protobuf.Duration \
     9:metadata_match:menvoy.config.core.v3.Metadata \
     10:weighted_clusters:menvoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster 11:hash_policy:- \
-    12:tunneling_config:- 13:max_downstream_connection_duration:- 14:on_demand:- 15:access_log_flush_interval:- \
+    12:tunneling_config:menvoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig \
+    13:max_downstream_connection_duration:- 14:on_demand:- 15:access_log_flush_interval:- \
     16:flush_access_log_on_connected:- 17:access_log_options:- 18:backoff_options:- 19:proxy_protocol_tlvs:- \
     20:max_downstream_connection_duration_jitter_percentage:- 21:upstream_connect_mode:- 22:max_early_data_bytes:-
+    envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig 1:hostname:s 2:use_post:t \
+    3:headers_to_add:- 4:propagate_response_headers:- 5:post_path:- 6:propagate_response_trailers:- \
+    7:request_id_extension:- 8:request_id_header:- 9:request_id_metadata_key:-
     envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster \
     1:clusters:*menvoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight
     envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight 1:name:s 2:weight:n \

@@ -132,6 +132,15 @@ package nonisolated struct Envoy_Config_Listener_V3_Listener: @unchecked Sendabl
     set {_uniqueStorage()._trafficDirection = newValue}
   }
 
+  package var apiListener: Envoy_Config_Listener_V3_ApiListener {
+    get {_storage._apiListener ?? Envoy_Config_Listener_V3_ApiListener()}
+    set {_uniqueStorage()._apiListener = newValue}
+  }
+  /// Returns true if `apiListener` has been explicitly set.
+  package var hasApiListener: Bool {_storage._apiListener != nil}
+  /// Clears the value of `apiListener`. Subsequent reads from it will return its default value.
+  package mutating func clearApiListener() {_uniqueStorage()._apiListener = nil}
+
   package var enableReusePort: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_storage._enableReusePort ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_uniqueStorage()._enableReusePort = newValue}
@@ -177,7 +186,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.config.listener.v3"
 
 nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Listener"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}address\0\u{3}filter_chains\0\u{3}use_original_dst\0\u{3}per_connection_buffer_limit_bytes\0\u{1}metadata\0\u{4}\u{3}listener_filters\0\u{1}transparent\0\u{1}freebind\0\u{4}\u{2}socket_options\0\u{4}\u{2}listener_filters_timeout\0\u{3}traffic_direction\0\u{3}continue_on_listener_filters_timeout\0\u{4}\u{5}access_log\0\u{4}\u{2}tcp_backlog_size\0\u{3}default_filter_chain\0\u{3}bind_to_port\0\u{4}\u{2}stat_prefix\0\u{3}enable_reuse_port\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}address\0\u{3}filter_chains\0\u{3}use_original_dst\0\u{3}per_connection_buffer_limit_bytes\0\u{1}metadata\0\u{4}\u{3}listener_filters\0\u{1}transparent\0\u{1}freebind\0\u{4}\u{2}socket_options\0\u{4}\u{2}listener_filters_timeout\0\u{3}traffic_direction\0\u{3}continue_on_listener_filters_timeout\0\u{4}\u{2}api_listener\0\u{4}\u{3}access_log\0\u{4}\u{2}tcp_backlog_size\0\u{3}default_filter_chain\0\u{3}bind_to_port\0\u{4}\u{2}stat_prefix\0\u{3}enable_reuse_port\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -195,6 +204,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
     var _freebind: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
     var _socketOptions: [Envoy_Config_Core_V3_SocketOption] = []
     var _trafficDirection: Envoy_Config_Core_V3_TrafficDirection = .unspecified
+    var _apiListener: Envoy_Config_Listener_V3_ApiListener? = nil
     var _enableReusePort: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
     var _accessLog: [Envoy_Config_Accesslog_V3_AccessLog] = []
     var _tcpBacklogSize: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
@@ -224,6 +234,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
       _freebind = source._freebind
       _socketOptions = source._socketOptions
       _trafficDirection = source._trafficDirection
+      _apiListener = source._apiListener
       _enableReusePort = source._enableReusePort
       _accessLog = source._accessLog
       _tcpBacklogSize = source._tcpBacklogSize
@@ -259,6 +270,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
         case 15: try { try decoder.decodeSingularMessageField(value: &_storage._listenerFiltersTimeout) }()
         case 16: try { try decoder.decodeSingularEnumField(value: &_storage._trafficDirection) }()
         case 17: try { try decoder.decodeSingularBoolField(value: &_storage._continueOnListenerFiltersTimeout) }()
+        case 19: try { try decoder.decodeSingularMessageField(value: &_storage._apiListener) }()
         case 22: try { try decoder.decodeRepeatedMessageField(value: &_storage._accessLog) }()
         case 24: try { try decoder.decodeSingularMessageField(value: &_storage._tcpBacklogSize) }()
         case 25: try { try decoder.decodeSingularMessageField(value: &_storage._defaultFilterChain) }()
@@ -316,6 +328,9 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
       if _storage._continueOnListenerFiltersTimeout != false {
         try visitor.visitSingularBoolField(value: _storage._continueOnListenerFiltersTimeout, fieldNumber: 17)
       }
+      try { if let v = _storage._apiListener {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
+      } }()
       if !_storage._accessLog.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._accessLog, fieldNumber: 22)
       }
@@ -358,6 +373,7 @@ nonisolated extension Envoy_Config_Listener_V3_Listener: SwiftProtobuf.Message, 
         if _storage._freebind != rhs_storage._freebind {return false}
         if _storage._socketOptions != rhs_storage._socketOptions {return false}
         if _storage._trafficDirection != rhs_storage._trafficDirection {return false}
+        if _storage._apiListener != rhs_storage._apiListener {return false}
         if _storage._enableReusePort != rhs_storage._enableReusePort {return false}
         if _storage._accessLog != rhs_storage._accessLog {return false}
         if _storage._tcpBacklogSize != rhs_storage._tcpBacklogSize {return false}

@@ -74,12 +74,35 @@ package nonisolated struct Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy
   /// Clears the value of `maxConnectAttempts`. Subsequent reads from it will return its default value.
   package mutating func clearMaxConnectAttempts() {self._maxConnectAttempts = nil}
 
+  package var tunnelingConfig: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig {
+    get {_tunnelingConfig ?? Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig()}
+    set {_tunnelingConfig = newValue}
+  }
+  /// Returns true if `tunnelingConfig` has been explicitly set.
+  package var hasTunnelingConfig: Bool {self._tunnelingConfig != nil}
+  /// Clears the value of `tunnelingConfig`. Subsequent reads from it will return its default value.
+  package mutating func clearTunnelingConfig() {self._tunnelingConfig = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_ClusterSpecifier: Equatable, Sendable {
     case cluster(String)
     case weightedClusters(Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.WeightedCluster)
 
+  }
+
+  package nonisolated struct TunnelingConfig: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var hostname: String = String()
+
+    package var usePost: Bool = false
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
   }
 
   package nonisolated struct WeightedCluster: Sendable {
@@ -124,6 +147,7 @@ package nonisolated struct Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy
   fileprivate var _metadataMatch: Envoy_Config_Core_V3_Metadata? = nil
   fileprivate var _idleTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
   fileprivate var _maxConnectAttempts: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+  fileprivate var _tunnelingConfig: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig? = nil
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -132,7 +156,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.filters.networ
 
 nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".TcpProxy"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stat_prefix\0\u{1}cluster\0\u{4}\u{3}access_log\0\u{4}\u{2}max_connect_attempts\0\u{3}idle_timeout\0\u{3}metadata_match\0\u{3}weighted_clusters\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}stat_prefix\0\u{1}cluster\0\u{4}\u{3}access_log\0\u{4}\u{2}max_connect_attempts\0\u{3}idle_timeout\0\u{3}metadata_match\0\u{3}weighted_clusters\0\u{4}\u{2}tunneling_config\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -166,6 +190,7 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy: Swi
           self.clusterSpecifier = .weightedClusters(v)
         }
       }()
+      case 12: try { try decoder.decodeSingularMessageField(value: &self._tunnelingConfig) }()
       default: break
       }
     }
@@ -197,6 +222,9 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy: Swi
     try { if case .weightedClusters(let v)? = self.clusterSpecifier {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     } }()
+    try { if let v = self._tunnelingConfig {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -207,6 +235,42 @@ nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy: Swi
     if lhs._idleTimeout != rhs._idleTimeout {return false}
     if lhs.accessLog != rhs.accessLog {return false}
     if lhs._maxConnectAttempts != rhs._maxConnectAttempts {return false}
+    if lhs._tunnelingConfig != rhs._tunnelingConfig {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.protoMessageName + ".TunnelingConfig"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hostname\0\u{3}use_post\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.hostname) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.usePost) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.hostname.isEmpty {
+      try visitor.visitSingularStringField(value: self.hostname, fieldNumber: 1)
+    }
+    if self.usePost != false {
+      try visitor.visitSingularBoolField(value: self.usePost, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig, rhs: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig) -> Bool {
+    if lhs.hostname != rhs.hostname {return false}
+    if lhs.usePost != rhs.usePost {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
