@@ -25,6 +25,8 @@ package final class MeshSnapshot: Sendable {
     /// Services by the name of a workload behind them, and by address.
     let servedIndex: [String: [Int]]
     let endpointIndex: [String: [MeshWorkload]]
+    /// How this came out of the snapshot before, when only pods changed.
+    let endpointChange: (since: UInt64, services: [Int], workloads: Set<String>)?
     let destinationRuleIndex: [String: [Int]]
     let wildcardDestinationRules: [Int]
     let secrets: [String: Secret]
@@ -57,7 +59,9 @@ package final class MeshSnapshot: Sendable {
         }
         serviceIndex = Dictionary(grouping: services.indices) { services[$0].host }
         namespaceIndex = Dictionary(grouping: services.indices) { services[$0].namespace }
-        workloadIndex = Dictionary(workloads.enumerated().map { ("\($1.namespace)/\($1.name)", $0) }) { first, _ in first }
+        workloadIndex = Dictionary(workloads.enumerated().map { ("\($1.namespace)/\($1.name)", $0) }) { first, _ in
+            first
+        }
         let entries = resources.workloadEntries.compactMap { entry in
             entry.spec.map {
                 MeshWorkload($0, name: entry.metadata.name, namespace: entry.metadata.namespace)
@@ -65,6 +69,7 @@ package final class MeshSnapshot: Sendable {
         }
         let endpointIndex = EndpointSelection.index(services, workloads, entries: entries)
         self.endpointIndex = endpointIndex
+        endpointChange = nil
         var served: [String: [Int]] = [:]
         for (number, service) in services.enumerated() {
             for workload in endpointIndex[service.key] ?? [] {
@@ -75,6 +80,62 @@ package final class MeshSnapshot: Sendable {
         servedIndex = served
         destinationRuleIndex = Dictionary(grouping: destinationRules.indices) { destinationRules[$0].host }
         wildcardDestinationRules = destinationRules.indices.filter { destinationRules[$0].host.hasPrefix("*") }
+    }
+
+    /// `before` with other pods; see `replacing`.
+    init(
+        _ before: MeshSnapshot, workloads: [MeshWorkload], changed: [(old: MeshWorkload?, new: MeshWorkload?)],
+        generation: UInt64
+    ) {
+        self.generation = generation
+        settings = before.settings
+        namespaces = before.namespaces
+        services = before.services
+        self.workloads = workloads
+        virtualServices = before.virtualServices
+        destinationRules = before.destinationRules
+        gateways = before.gateways
+        peerAuthentications = before.peerAuthentications
+        sidecars = before.sidecars
+        proxyConfigs = before.proxyConfigs
+        workloadGroups = before.workloadGroups
+        secrets = before.secrets
+        configMaps = before.configMaps
+        serviceIndex = before.serviceIndex
+        namespaceIndex = before.namespaceIndex
+        destinationRuleIndex = before.destinationRuleIndex
+        wildcardDestinationRules = before.wildcardDestinationRules
+        let isSameSet = changed.allSatisfy { $0.old != nil && $0.new != nil }
+        workloadIndex =
+            isSameSet
+            ? before.workloadIndex
+            : Dictionary(workloads.enumerated().map { ("\($1.namespace)/\($1.name)", $0) }) { first, _ in first }
+        var endpoints = before.endpointIndex
+        var served = before.servedIndex
+        var touched: Set<Int> = []
+        for (old, new) in changed {
+            guard let namespace = (old ?? new)?.namespace, let name = (old ?? new)?.name else { continue }
+            var serving: [Int] = []
+            for number in before.namespaceIndex[namespace] ?? [] where !before.services[number].selector.isEmpty {
+                let service = before.services[number]
+                let was = old?.matches(service.selector) ?? false
+                let isNow = new?.matches(service.selector) ?? false
+                guard was || isNow else { continue }
+                touched.insert(number)
+                var pods = (endpoints[service.key] ?? []).filter { $0.name != name }
+                if isNow, let new {
+                    let place = pods.firstIndex { $0.name > name } ?? pods.count
+                    pods.insert(new, at: place)
+                    serving.append(number)
+                }
+                endpoints[service.key] = pods.isEmpty ? nil : pods
+            }
+            served["\(namespace)/\(name)"] = serving.isEmpty ? nil : serving
+        }
+        endpointIndex = endpoints
+        servedIndex = served
+        let names = changed.compactMap { change in (change.old ?? change.new).map { "\($0.namespace)/\($0.name)" } }
+        endpointChange = (before.generation, touched.sorted(), Set(names))
     }
 
     /// A mesh with nothing in it.

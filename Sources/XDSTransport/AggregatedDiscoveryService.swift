@@ -1,4 +1,5 @@
 import GRPCCore
+import SwiftProtobuf
 import XDS
 
 /// Binds discovery streams to sessions: the only place where the session's pure logic meets a connection.
@@ -169,6 +170,13 @@ extension Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: SessionResponse {
             return wire
         }
         controlPlane.identifier = "martlet"
+    }
+}
+
+extension DiscoverySession.Reply {
+    /// The reply of the delta variant as it goes over the wire.
+    package func wireBytes() throws -> [UInt8] {
+        try Envoy_Service_Discovery_V3_DeltaDiscoveryResponse(self).serializedBytes()
     }
 }
 

@@ -41,8 +41,13 @@ package struct DiscoverySession: Sendable {
     private struct Subscription: Sendable {
         var isWildcard = false
         var names: Set<String> = []
-        /// What the peer has from us, by name.
+        /// State of the world: what the peer has from us, by name.
         var sent: [String: VersionedResource] = [:]
+        /// Delta: names whose resource at the peer may differ from the target's, with the version there; empty is none. All
+        /// other names that are subscribed to are in agreement, so that a change costs what it changes.
+        var stale: [String: String] = [:]
+
+        func wants(_ name: String) -> Bool { isWildcard || names.contains(name) }
         var lastNonce = ""
     }
 
@@ -96,6 +101,14 @@ package struct DiscoverySession: Sendable {
 
     /// Takes the newest resource set; returns what to send now, in order.
     package mutating func update(_ set: ResourceSet) -> [Reply] {
+        if variant == .delta {
+            for (type, names) in target.differences(to: set) {
+                guard let subscription = subscriptions[type] else { continue }
+                for name in names where subscription.stale[name] == nil && subscription.wants(name) {
+                    subscriptions[type]?.stale[name] = target.resource(type, name)?.version ?? ""
+                }
+            }
+        }
         target = set
         return advance()
     }
@@ -118,16 +131,14 @@ package struct DiscoverySession: Sendable {
         for name in request.unsubscribe {
             subscription.names.remove(name)
             if name == "*" { subscription.isWildcard = false }
-            if !subscription.isWildcard { subscription.sent[name] = nil }
+            if !subscription.isWildcard { subscription.stale[name] = nil }
         }
-        let available = target[request.type]
         if isFirst {
             // No names in the first request of a type means all of them (the protocol's legacy wildcard).
             subscription.isWildcard = request.subscribe.isEmpty
-            for (name, version) in request.heldVersions {
+            for (name, version) in request.heldVersions where target.resource(request.type, name)?.version != version {
                 // What the peer still holds need not be sent again; what is gone will be removed by a later stage.
-                subscription.sent[name] =
-                    available[name]?.version == version ? available[name] : VersionedResource(held: version)
+                subscription.stale[name] = version
             }
         }
         if request.subscribe.contains("*") { subscription.isWildcard = true }
@@ -136,19 +147,17 @@ package struct DiscoverySession: Sendable {
         subscriptions[request.type] = subscription
         guard isFirst || !request.subscribe.isEmpty else { return [] }
 
-        let wanted =
-            subscription.isWildcard && (isFirst || request.subscribe.contains("*"))
-            ? Array(available.keys) + names : names
         var resources: [String: VersionedResource] = [:]
         var removed: [String] = []
-        for name in wanted {
-            if let resource = available[name] {
-                let held = isFirst && request.heldVersions[name] == resource.version
-                if !held { resources[name] = resource }
-            } else {
-                removed.append(name)
-            }
+        func take(_ name: String, _ resource: VersionedResource?) {
+            guard let resource else { return removed.append(name) }
+            let held = isFirst && request.heldVersions[name] == resource.version
+            if !held { resources[name] = resource }
         }
+        if subscription.isWildcard, isFirst || request.subscribe.contains("*") {
+            for (name, resource) in target[request.type] { take(name, resource) }
+        }
+        for name in names { take(name, target.resource(request.type, name)) }
         return [send(request.type, resources: resources, removed: removed)]
     }
 
@@ -178,24 +187,48 @@ package struct DiscoverySession: Sendable {
 
     private mutating func advance() -> [Reply] {
         guard outstanding.isEmpty else { return [] }
+        if let reply = variant == .delta ? advanceDelta() : advanceStateOfTheWorld() { return [reply] }
+        acknowledgedGeneration = target.generation
+        return []
+    }
+
+    private mutating func advanceDelta() -> Reply? {
+        for type in TypeURL.pushOrder {
+            guard let stale = subscriptions[type]?.stale, !stale.isEmpty else { continue }
+            var additions: [String: VersionedResource] = [:]
+            for (name, version) in stale {
+                let wanted = target.resource(type, name)
+                if let wanted, wanted.version != version {
+                    additions[name] = wanted
+                } else if wanted?.version ?? "" == version {
+                    subscriptions[type]?.stale[name] = nil
+                }
+            }
+            if !additions.isEmpty { return send(type, resources: additions, removed: []) }
+        }
+        for type in TypeURL.pushOrder.reversed() {
+            // Only what the target does not have is left.
+            let removed = (subscriptions[type]?.stale.keys).map { $0.sorted() } ?? []
+            if !removed.isEmpty { return send(type, resources: [:], removed: removed) }
+        }
+        return nil
+    }
+
+    private mutating func advanceStateOfTheWorld() -> Reply? {
         for type in TypeURL.pushOrder where subscriptions[type] != nil {
             let sent = subscriptions[type]?.sent ?? [:]
             let additions = subscribed(type).filter { sent[$0.key] != $0.value }
             if !additions.isEmpty {
-                let whole = sent.merging(additions) { _, new in new }
-                return [send(type, resources: variant == .delta ? additions : whole, removed: [])]
+                return send(type, resources: sent.merging(additions) { _, new in new }, removed: [])
             }
         }
         for type in TypeURL.pushOrder.reversed() where subscriptions[type] != nil {
             let sent = subscriptions[type]?.sent ?? [:]
             let wanted = subscribed(type)
             let removed = sent.keys.filter { wanted[$0] == nil }.sorted()
-            if !removed.isEmpty {
-                return [send(type, resources: variant == .delta ? [:] : wanted, removed: removed)]
-            }
+            if !removed.isEmpty { return send(type, resources: wanted, removed: removed) }
         }
-        acknowledgedGeneration = target.generation
-        return []
+        return nil
     }
 
     private mutating func send(_ type: String, resources: [String: VersionedResource], removed: [String]) -> Reply {
@@ -207,15 +240,13 @@ package struct DiscoverySession: Sendable {
         }
         outstanding[nonce] = Outstanding(type: type, generation: target.generation)
         subscriptions[type]?.lastNonce = nonce
-        subscriptions[type]?.sent.merge(resources) { _, new in new }
-        for name in removed { subscriptions[type]?.sent[name] = nil }
+        if variant == .delta {
+            for name in resources.keys { subscriptions[type]?.stale[name] = nil }
+            for name in removed { subscriptions[type]?.stale[name] = nil }
+        } else {
+            subscriptions[type]?.sent.merge(resources) { _, new in new }
+            for name in removed { subscriptions[type]?.sent[name] = nil }
+        }
         return Reply(type: type, resources: resources, removed: removed, nonce: nonce, generation: target.generation)
-    }
-}
-
-extension VersionedResource {
-    /// A resource of which only the version is known, because the peer holds it from an earlier stream.
-    init(held version: String) {
-        self.init(version: version, body: .init())
     }
 }

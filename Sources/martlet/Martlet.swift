@@ -17,6 +17,7 @@ struct Martlet: AsyncParsableCommand {
             MeshInitCommand.self,
             ControlPlaneCommand.self,
             BootstrapCommand.self,
+            SimulateCommand.self,
             ExampleServiceCommand.self,
             ProxyCommand.self,
             ValidateCommand.self,

@@ -78,7 +78,8 @@ struct TestMesh {
     )
 
     func resources(for proxy: ProxyIdentity) -> XDSTransport.ResourceSet {
-        ConfigurationBuilder(snapshot).build(for: proxy)
+        var builder = ConfigurationBuilder(snapshot)
+        return builder.build(for: proxy)
     }
 }
 

@@ -37,7 +37,8 @@ struct RoutedWorld {
             namespace: isGateway ? "istio-system" : test.proxyNamespace ?? "default",
             labels: isGateway ? ["istio": "ingressgateway"] : ["app": "foo"]
         )
-        let set = ConfigurationBuilder(snapshot).build(for: proxy)
+        var builder = ConfigurationBuilder(snapshot)
+        let set = builder.build(for: proxy)
         listeners = try Self.all(set)
         let routes: [String: Envoy_Config_Route_V3_RouteConfiguration] = try Self.all(set)
         let clusters: [String: Envoy_Config_Cluster_V3_Cluster] = try Self.all(set)

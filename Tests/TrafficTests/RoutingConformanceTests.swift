@@ -82,7 +82,9 @@ struct RoutingCase {
             }
         }
 
-        var description: String { "\(fields.mapValues { $0.stringValue.isEmpty ? "\($0.numberValue)" : $0.stringValue })" }
+        var description: String {
+            "\(fields.mapValues { $0.stringValue.isEmpty ? "\($0.numberValue)" : $0.stringValue })"
+        }
 
         /// Whether an outcome is the one asked for. Names without the domain stand for those with it.
         func admits(_ outcome: RoutedWorld.Outcome) -> Bool {
@@ -91,7 +93,9 @@ struct RoutingCase {
             if error == "ErrMultipleFilterChain" { return true }
             guard error.isEmpty else { return outcome.error == error }
             let wanted = result["ClusterMatched"]?.stringValue ?? ""
-            if !wanted.isEmpty, outcome.cluster != wanted, outcome.cluster != wanted + ".svc.cluster.local" { return false }
+            if !wanted.isEmpty, outcome.cluster != wanted, outcome.cluster != wanted + ".svc.cluster.local" {
+                return false
+            }
             let host = result["VirtualHostMatched"]?.stringValue ?? ""
             return outcome.error == nil && (host.isEmpty || host == outcome.virtualHost)
         }

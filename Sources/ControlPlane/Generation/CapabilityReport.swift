@@ -16,6 +16,11 @@ package enum CapabilityReport {
                 if let policy = rule.corsPolicy, !features.contains(.cors) {
                     found.append(warning(policy.location, resource, "corsPolicy", "preflights go to the application"))
                 }
+                if let retries = rule.retries, retries.retryRemoteLocalities == true {
+                    found.append(
+                        warning(retries.location, resource, "retryRemoteLocalities", "retries keep to the same places")
+                    )
+                }
                 if let mirror = rule.mirrors.first, !features.contains(.mirrors) {
                     found.append(warning(mirror.location, resource, "mirror", "no request is copied"))
                 }
@@ -32,17 +37,40 @@ package enum CapabilityReport {
             }
         }
         for rule in snapshot.destinationRules {
+            let resource = rule.origin.resource.description
             for policy in [rule.trafficPolicy] + rule.subsets.map(\.trafficPolicy) {
-                let settings = [policy?.outlierDetection] + (policy?.portLevelSettings.map(\.outlierDetection) ?? [])
-                for outlier in settings.compactMap(\.self) where !features.contains(.outlierDetection) {
+                if let tunnel = policy?.tunnel, !features.contains(.tunneling) {
+                    found.append(warning(tunnel.location, resource, "tunnel", "connections go without one"))
+                }
+                if let policy, policy.proxyProtocol != nil, !features.contains(.proxyProtocol) {
                     found.append(
                         warning(
-                            outlier.location, rule.origin.resource.description, "outlierDetection",
-                            "failing endpoints are not ejected"
-                        )
+                            policy.location, resource, "proxyProtocol", "endpoints do not learn the client's address")
                     )
                 }
+                let settings = [policy?.outlierDetection] + (policy?.portLevelSettings.map(\.outlierDetection) ?? [])
+                for outlier in settings.compactMap(\.self) {
+                    if !features.contains(.outlierDetection) {
+                        found.append(
+                            warning(outlier.location, resource, "outlierDetection", "failing endpoints are not ejected")
+                        )
+                    } else if !outlier.outlierDetectionHTTPErrorCodes.isEmpty {
+                        found.append(
+                            warning(
+                                outlier.location, resource, "outlierDetectionHttpErrorCodes", "500 to 599 count as ever"
+                            )
+                        )
+                    }
+                }
             }
+        }
+        for service in snapshot.services where service.resolution == .entry(.dynamicDNS) {
+            found.append(
+                warning(
+                    service.origin.location, service.origin.resource.description, "resolution DYNAMIC_DNS",
+                    "connections go to the address that the client resolved"
+                )
+            )
         }
         return found
     }

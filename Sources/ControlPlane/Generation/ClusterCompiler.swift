@@ -39,6 +39,9 @@ struct ClusterCompiler {
             PolicyCompiler.applyOutlierDetection(policy.outlierDetection, to: &cluster)
         }
         applyTransport(policy, service: service, port: port, subset: subset, to: &cluster)
+        if let settings = policy.proxyProtocol, view.proxy.features.contains(.proxyProtocol) {
+            PolicyCompiler.applyProxyProtocol(settings, to: &cluster)
+        }
         return Output(cluster: cluster, endpoints: endpoints)
     }
 

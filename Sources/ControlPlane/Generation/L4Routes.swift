@@ -11,6 +11,8 @@ struct L4Routes {
         var serverNames: [String] = []
         var ranges: [Envoy_Config_Core_V3_CidrRange] = []
         var origin: Origin
+        /// Of the first destination's DestinationRule.
+        var tunnel: (target: String, usesPost: Bool)?
     }
 
     private let view: ProxyView
@@ -25,7 +27,10 @@ struct L4Routes {
         self.port = port.number
         host = service.host
         let cluster = Names.outboundCluster(port: port.number, host: service.host)
-        fallback = Route(name: cluster, clusters: [(cluster, 1)], origin: service.origin)
+        fallback = Route(
+            name: cluster, clusters: [(cluster, 1)], origin: service.origin,
+            tunnel: Self.tunnel(view, host: service.host, port: port.number, subset: nil)
+        )
         virtual = part.routing.virtualService(for: service.host)
         compiler = RouteCompiler(view: view, listenerPort: port.number, isGateway: false)
     }
@@ -44,7 +49,7 @@ struct L4Routes {
                     Route(
                         name: first.name, clusters: clusters, serverNames: match.sniHosts.map(\.value),
                         ranges: match.destinationSubnets.compactMap(Self.range),
-                        origin: virtual.origin(of: rule.location)
+                        origin: virtual.origin(of: rule.location), tunnel: tunnel(of: rule.route)
                     )
                 )
             }
@@ -59,7 +64,10 @@ struct L4Routes {
         for rule in virtual.tcpRules(for: view.client, port: port) {
             let clusters = Self.clusters(rule.route, compiler)
             guard let first = clusters.first else { continue }
-            var route = Route(name: first.name, clusters: clusters, origin: virtual.origin(of: rule.location))
+            var route = Route(
+                name: first.name, clusters: clusters, origin: virtual.origin(of: rule.location),
+                tunnel: tunnel(of: rule.route)
+            )
             if rule.match.isEmpty || rule.match.contains(where: { $0.destinationSubnets.isEmpty }) {
                 return (ranged, route)
             }
@@ -67,6 +75,22 @@ struct L4Routes {
             ranged.append(route)
         }
         return (ranged, fallback)
+    }
+
+    private func tunnel(of route: [RouteDestination]) -> (target: String, usesPost: Bool)? {
+        guard let first = route.first?.destination else { return nil }
+        return Self.tunnel(
+            view, host: first.host.value, port: compiler.port(of: first), subset: first.subset?.value
+        )
+    }
+
+    private static func tunnel(
+        _ view: ProxyView, host: String, port: Int, subset: String?
+    ) -> (target: String, usesPost: Bool)? {
+        guard view.proxy.features.contains(.tunneling),
+            let tunnel = view.policy(host: host, port: port, subset: subset).tunnel
+        else { return nil }
+        return ("\(tunnel.targetHost):\(tunnel.targetPort)", tunnel.httpMethod == "POST")
     }
 
     static func clusters(_ route: [RouteDestination], _ compiler: RouteCompiler) -> [(name: String, weight: Int)] {

@@ -54,8 +54,15 @@ struct ListenerParts {
         tcp([(cluster, 1)], statPrefix: statPrefix ?? cluster)
     }
 
-    func tcp(_ clusters: [(name: String, weight: Int)], statPrefix: String) -> NetworkFilter {
+    /// - Parameter tunnel: `HOST:PORT` and whether POST stands for CONNECT, when connections go inside of a request.
+    func tcp(
+        _ clusters: [(name: String, weight: Int)], statPrefix: String, tunnel: (target: String, usesPost: Bool)? = nil
+    ) -> NetworkFilter {
         var proxy = TCPProxy()
+        if let tunnel {
+            proxy.tunnelingConfig.hostname = tunnel.target
+            proxy.tunnelingConfig.usePost = tunnel.usesPost
+        }
         proxy.statPrefix = statPrefix
         proxy.accessLog = [Envoy_Config_Accesslog_V3_AccessLog.make(accessLog)].compactMap(\.self)
         if clusters.count == 1, let only = clusters.first {

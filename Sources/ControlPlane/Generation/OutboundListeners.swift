@@ -181,7 +181,7 @@ struct OutboundListeners {
         if port.applicationProtocol.isTLS {
             for (number, route) in routes.tls().enumerated() {
                 draft.add(
-                    parts.chain("\(name)-tls-\(service.host)-\(number)", [parts.tcp(route.clusters, statPrefix: route.name)]) {
+                    parts.chain("\(name)-tls-\(service.host)-\(number)", [self.filter(route)]) {
                         $0.filterChainMatch.serverNames = route.serverNames
                         $0.filterChainMatch.transportProtocol = "tls"
                         $0.filterChainMatch.prefixRanges = route.ranges
@@ -193,26 +193,26 @@ struct OutboundListeners {
         let tcp = routes.tcp()
         for (number, route) in tcp.ranged.enumerated() {
             draft.add(
-                parts.chain("\(name)-tcp-\(number)", [parts.tcp(route.clusters, statPrefix: route.name)]) {
+                parts.chain("\(name)-tcp-\(number)", [self.filter(route)]) {
                     $0.filterChainMatch.prefixRanges = route.ranges
                     $0.metadata = Metadata(origin: route.origin)
                 }
             )
         }
-        let filter = parts.tcp(tcp.rest.clusters, statPrefix: tcp.rest.name)
+        let rest = self.filter(tcp.rest)
         if let ranges {
             if port.applicationProtocol.isTLS, ranges.isEmpty {
                 draft.add(
-                    parts.chain("\(name)-tls-\(service.host)", [filter]) {
+                    parts.chain("\(name)-tls-\(service.host)", [rest]) {
                         $0.filterChainMatch.serverNames = [service.host]
                         $0.filterChainMatch.transportProtocol = "tls"
                     }
                 )
             } else if ranges.isEmpty {
-                if draft.fallback == nil { draft.fallback = parts.chain("\(name)-tcp", [filter]) }
+                if draft.fallback == nil { draft.fallback = parts.chain("\(name)-tcp", [rest]) }
             } else {
                 draft.add(
-                    parts.chain("\(name)-tcp-\(service.host)", [filter]) {
+                    parts.chain("\(name)-tcp-\(service.host)", [rest]) {
                         $0.filterChainMatch.prefixRanges = ranges.compactMap(L4Routes.range)
                     }
                 )
@@ -220,7 +220,7 @@ struct OutboundListeners {
             return
         }
         guard port.applicationProtocol == .unknown else {
-            draft.add(parts.chain("\(name)-tcp", [filter]))
+            draft.add(parts.chain("\(name)-tcp", [rest]))
             return
         }
         draft.isSniffed = true
@@ -231,7 +231,11 @@ struct OutboundListeners {
                 $0.filterChainMatch.applicationProtocols = view.clearTextProtocols
             }
         )
-        if draft.fallback == nil { draft.fallback = parts.chain("\(name)-tcp", [filter]) }
+        if draft.fallback == nil { draft.fallback = parts.chain("\(name)-tcp", [rest]) }
+    }
+
+    private func filter(_ route: L4Routes.Route) -> NetworkFilter {
+        parts.tcp(route.clusters, statPrefix: route.name, tunnel: route.tunnel)
     }
 
     /// TLS rules of VirtualServices for names that are no service: told apart by the server name on the ports they match.

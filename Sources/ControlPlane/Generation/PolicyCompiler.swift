@@ -131,6 +131,21 @@ enum PolicyCompiler {
         cluster.commonLbConfig.healthyPanicThreshold.value = Double(settings.minHealthPercent ?? 0)
     }
 
+    /// Every connection begins with the client's address; TLS comes after it.
+    static func applyProxyProtocol(_ settings: TrafficPolicy.ProxyProtocol, to cluster: inout Cluster) {
+        func wrapped(_ inner: TransportSocket) -> TransportSocket {
+            var outer = Envoy_Extensions_TransportSockets_ProxyProtocol_V3_ProxyProtocolUpstreamTransport()
+            outer.config.version = settings.version == .v2 ? .v2 : .v1
+            outer.transportSocket = inner
+            return TransportSocket("envoy.transport_sockets.upstream_proxy_protocol", outer)
+        }
+        for index in cluster.transportSocketMatches.indices {
+            let inner = cluster.transportSocketMatches[index].transportSocket
+            cluster.transportSocketMatches[index].transportSocket = wrapped(inner)
+        }
+        cluster.transportSocket = wrapped(cluster.hasTransportSocket ? cluster.transportSocket : .raw)
+    }
+
     /// TLS that the proxy begins for the application (`SIMPLE`, `MUTUAL`).
     static func originatedTLS(_ tls: ClientTLSSettings, isHTTP2: Bool, service: MeshService) -> UpstreamTLS {
         var context = UpstreamTLS()

@@ -80,11 +80,15 @@ struct ProxyView {
     let mesh: MeshConfiguration
     let scope: SidecarScope
 
-    init(snapshot: MeshSnapshot, proxy: ProxyIdentity, mesh: MeshConfiguration, scope: SidecarScope? = nil) {
+    init(
+        snapshot: MeshSnapshot, proxy: ProxyIdentity, mesh: MeshConfiguration, scope: SidecarScope? = nil,
+        locality: Locality? = nil
+    ) {
         self.snapshot = snapshot
         self.proxy = proxy
         self.mesh = mesh
-        let workload = Self.workload(of: proxy, in: snapshot)
+        var workload = Self.workload(of: proxy, in: snapshot)
+        if let locality { workload.locality = locality }
         self.workload = workload
         self.scope = scope ?? snapshot.scope(namespace: proxy.namespace, labels: workload.labels)
         client = RouteClient(namespace: proxy.namespace, labels: workload.labels)

@@ -201,11 +201,14 @@ struct SidecarInbound {
         case .permissive, .unset:
             // TLS that is not the mesh's is the application's own: it goes through as bytes.
             // A port that speaks HTTP in clear cannot mean it.
-            let foreign = isHTTP ? [] : [
-                chain("\(cluster)-tls", [tcp], port: port.number, mode: mode) {
-                    $0.filterChainMatch.transportProtocol = "tls"
-                }
-            ]
+            let foreign =
+                isHTTP
+                ? []
+                : [
+                    chain("\(cluster)-tls", [tcp], port: port.number, mode: mode) {
+                        $0.filterChainMatch.transportProtocol = "tls"
+                    }
+                ]
             let raw = plain.map { chain in
                 var chain = chain
                 chain.filterChainMatch.transportProtocol = "raw_buffer"

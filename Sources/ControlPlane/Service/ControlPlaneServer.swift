@@ -30,6 +30,8 @@ package actor ControlPlaneServer {
         var rejections: [DiscoverySession.Rejection] = []
         /// Of proxies that cannot make their own.
         var identity: IdentityIssuer.Identity?
+        /// What was sent last.
+        var last: XDSTransport.ResourceSet?
     }
 
     private let options: Options
@@ -40,6 +42,7 @@ package actor ControlPlaneServer {
     private var connections: [Int: Connection] = [:]
     private var nextConnection = 1
     private var snapshot: MeshSnapshot?
+    private var builder: ConfigurationBuilder?
     private var diagnostics: [Diagnostic] = []
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var statusIsDue = false
@@ -64,16 +67,15 @@ package actor ControlPlaneServer {
         self.snapshot = snapshot
         self.diagnostics =
             diagnostics + CapabilityReport.diagnostics(snapshot) + MeshConfiguration(snapshot).diagnostics(snapshot)
-        let builder = ConfigurationBuilder(snapshot)
-        for number in connections.keys { deliver(to: number, builder) }
+        if builder == nil { builder = ConfigurationBuilder(snapshot) } else { builder?.advance(to: snapshot) }
+        for number in connections.keys { deliver(to: number) }
         for waiter in waiting { waiter.resume() }
         waiting = []
         writeStatus()
     }
 
-    private func deliver(to number: Int, _ builder: ConfigurationBuilder) {
-        guard var connection = connections[number] else { return }
-        var set = builder.build(for: connection.proxy)
+    private func deliver(to number: Int) {
+        guard var connection = connections[number], var set = builder?.build(for: connection.proxy) else { return }
         if connection.proxy.features.contains(.needsIdentity), let authority {
             if connection.identity.map({ $0.renewal <= now() }) ?? true {
                 let issuer = IdentityIssuer(
@@ -92,6 +94,13 @@ package actor ControlPlaneServer {
             }
             for secret in connection.identity?.secrets ?? [] { set.insert(secret, named: secret.name) }
         }
+        // Who holds all of this already need not be asked.
+        if let last = connection.last, connection.acknowledged == last.generation, last.hasEqualContent(to: set) {
+            connections[number]?.acknowledged = set.generation
+            connections[number]?.last?.generation = set.generation
+            return
+        }
+        connections[number]?.last = set
         connection.sink.yield(set)
     }
 
@@ -100,10 +109,8 @@ package actor ControlPlaneServer {
         while !Task.isCancelled {
             let next = connections.values.compactMap(\.identity?.renewal).min() ?? now().addingTimeInterval(60)
             try? await Task.sleep(for: .seconds(min(60, max(1, next.timeIntervalSince(now())))))
-            guard let snapshot else { continue }
-            let builder = ConfigurationBuilder(snapshot)
             for (number, connection) in connections where connection.identity.map({ $0.renewal <= now() }) ?? false {
-                deliver(to: number, builder)
+                deliver(to: number)
             }
         }
     }
@@ -193,12 +200,12 @@ extension ControlPlaneServer: DiscoverySource {
             log("refused \(node.id): \(error)")
             throw error
         }
-        guard let snapshot = await currentSnapshot() else { throw DiscoveryRefusal.invalid("no configuration") }
+        guard await currentSnapshot() != nil else { throw DiscoveryRefusal.invalid("no configuration") }
         let (sets, sink) = AsyncStream<XDSTransport.ResourceSet>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let number = nextConnection
         nextConnection += 1
         connections[number] = Connection(proxy: proxy, sink: sink)
-        deliver(to: number, ConfigurationBuilder(snapshot))
+        deliver(to: number)
         log("connected \(proxy.id)")
         writeStatusSoon()
         return DiscoveryFeed(connection: number, sets: sets)
@@ -208,6 +215,8 @@ extension ControlPlaneServer: DiscoverySource {
         connection: Int, acknowledgedGeneration: Int, rejections: [DiscoverySession.Rejection]
     ) {
         guard var state = connections[connection] else { return }
+        // A later generation that brought nothing new was not sent.
+        let acknowledgedGeneration = max(acknowledgedGeneration, state.acknowledged)
         guard state.acknowledged != acknowledgedGeneration || state.rejections != rejections else { return }
         for rejection in rejections where !state.rejections.contains(rejection) {
             log("\(state.proxy.id) rejects \(rejection.type): \(rejection.message)")
@@ -221,6 +230,7 @@ extension ControlPlaneServer: DiscoverySource {
     package func disconnect(connection: Int) {
         guard let state = connections.removeValue(forKey: connection) else { return }
         state.sink.finish()
+        builder?.forget(state.proxy)
         log("disconnected \(state.proxy.id)")
         writeStatusSoon()
     }

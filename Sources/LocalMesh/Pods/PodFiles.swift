@@ -18,7 +18,8 @@ struct PodFiles {
         let template = pod.template
         try Files.makeFolder(folder, mode: 0o700)
         try Files.write(file.text(pod: pod.name, address: pod.address.description), to: hosts)
-        try Files.write(HostsFile.resolver(namespace: template.namespace, sidecar: template.sidecar && !usesEnvoy), to: resolver)
+        try Files.write(
+            HostsFile.resolver(namespace: template.namespace, sidecar: template.sidecar && !usesEnvoy), to: resolver)
         guard template.sidecar || template.kind == .gateway else { return }
         try Files.write(try JSONText.encode(node.document, pretty: true), to: bootstrap)
     }

@@ -114,12 +114,19 @@ package actor MeshStore {
         update.changedResources = changedResources
         update.changedWorkloads = changedWorkloads
         if isFirst || !update.isSnapshotUnchanged || Self.order(resources) != Self.order(scan.resources) {
+            let isSameConfiguration =
+                !isFirst && changedResources.isEmpty && Self.order(resources) == Self.order(scan.resources)
             resources = scan.resources
             workloads = pods
-            let result = builder.build(
-                ResourceSet(resources), workloads: pods, previous: isFirst ? nil : current.snapshot)
-            update.snapshot = result.snapshot
-            held = result.diagnostics
+            if isSameConfiguration {
+                // Only pods came, went or changed: what they touch is made anew.
+                update.snapshot = current.snapshot.replacing(pods, generation: current.snapshot.generation + 1)
+            } else {
+                let result = builder.build(
+                    ResourceSet(resources), workloads: pods, previous: isFirst ? nil : current.snapshot)
+                update.snapshot = result.snapshot
+                held = result.diagnostics
+            }
         }
         update.diagnostics = Self.sorted(findings + held)
         let isDifferent = isFirst || !update.isSnapshotUnchanged || update.diagnostics != current.diagnostics
