@@ -48,6 +48,8 @@ package struct ConfigurationBuilder {
             configuration = MeshConfiguration(next)
             labelNames = Self.labelNames(next)
             owned = [:]
+            // Scopes that nobody asked for lately are nobody's.
+            scopes = scopes.filter { $0.value.snapshot == before.generation }
             return
         }
         for (key, scope) in scopes where scope.snapshot == before.generation {
