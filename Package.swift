@@ -121,7 +121,8 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "CLinux", "EventLoop", "HTTP1", "HeaderBlock", "Identity", "Proxy", "TLS", "Telemetry", "XDS",
+                "CLinux", "EventLoop", "HTTP1", "HeaderBlock", "Identity", "Proxy", "Resilience", "TLS", "Telemetry",
+                "XDS",
                 "XDSTransport",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
@@ -239,7 +240,7 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "Identity", "Proxy", "TLS", "XDS", "XDSTransport",
+                "Agent", "Identity", "Proxy", "Resilience", "TLS", "XDS", "XDSTransport",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: house

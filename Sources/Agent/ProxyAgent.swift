@@ -92,6 +92,7 @@ package struct ProxyAgent: Sendable {
             localSecretNames: localSecrets,
             compiler: RuntimeCompiler(local: node.metricLabels),
             dataPlane: server,
+            socketMark: options.socketMark,
             onNameTable: { table in
                 dns?.update(NameTable(table, namespace: node.namespace, domain: node.domain))
             })

@@ -108,10 +108,12 @@ package struct HealthCheckState: Sendable {
             if !hasTraffic {
                 isHealthy ? policy.noTrafficHealthyInterval ?? policy.noTrafficInterval : policy.noTrafficInterval
             } else if isHealthy {
-                failures > 0 ? policy.unhealthyEdgeInterval ?? policy.unhealthyInterval ?? policy.interval
+                failures > 0
+                    ? policy.unhealthyEdgeInterval ?? policy.unhealthyInterval ?? policy.interval
                     : policy.interval
             } else {
-                successes > 0 ? policy.healthyEdgeInterval ?? policy.interval : policy.unhealthyInterval ?? policy.interval
+                successes > 0
+                    ? policy.healthyEdgeInterval ?? policy.interval : policy.unhealthyInterval ?? policy.interval
             }
         var jitter = policy.intervalJitter == 0 ? 0 : random % policy.intervalJitter
         let share = base * UInt64(policy.intervalJitterPercent) / 100

@@ -43,6 +43,8 @@ package struct RouteEntry: Sendable {
     package var upgradesAllowed = false
     /// x-envoy-attempt-count goes upstream.
     package var sendsAttemptCount = false
+    /// x-envoy-attempt-count goes to the client.
+    package var returnsAttemptCount = false
     var rewrite = PathRewrite()
     package var hostRewrite = CompiledHostRewrite()
     var redirect: UInt32 = .max

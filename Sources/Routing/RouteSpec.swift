@@ -25,6 +25,7 @@ package struct VirtualHostSpec: Sendable {
     package var requiresTLS = false
     /// The upstream is told which try it gets (x-envoy-attempt-count).
     package var sendsAttemptCount = false
+    package var returnsAttemptCount = false
     package var origin = Origin.none
 
     package init(name: String, domains: [String], routes: [RouteSpec]) {

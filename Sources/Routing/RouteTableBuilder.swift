@@ -41,6 +41,7 @@ struct RouteTableBuilder {
         entry.origin = route.origin == .none ? host.origin : route.origin
         entry.attachment = route.attachment
         entry.sendsAttemptCount = host.sendsAttemptCount
+        entry.returnsAttemptCount = host.returnsAttemptCount
         let request = [route.requestHeaders, host.requestHeaders, spec.requestHeaders]
         let response = [route.responseHeaders, host.responseHeaders, spec.responseHeaders]
         entry.requestMutations = add(levels: request)

@@ -101,7 +101,7 @@ package struct AdminSite: Sendable {
 
     private func stats(_ request: ServerRequest) async -> ServerResponse {
         let own = AgentMetrics(statistics: await agent.statistics, uptime: .now - started)
-        var lines = (await report.statistics() + own.lines).split(separator: "\n").sorted()
+        var lines = (await report.statistics() + own.lines + agent.checker.lines()).split(separator: "\n").sorted()
         if let filter = request.query["filter"], !filter.isEmpty { lines = lines.filter { $0.contains(filter) } }
         return .text(lines.map { $0 + "\n" }.joined())
     }
@@ -109,6 +109,7 @@ package struct AdminSite: Sendable {
     /// Envoy's form: `cluster::name::value`, `cluster::endpoint::name::value`.
     private func clusters() async -> ServerResponse {
         let serving = await agent.serving
+        let runtime = await agent.runtime
         let counters = await report.statistics().split(separator: "\n").filter { $0.hasPrefix("cluster.") }
         var text = ""
         for (name, cluster) in serving.clusters.sorted(by: { $0.key < $1.key }) {
@@ -116,17 +117,8 @@ package struct AdminSite: Sendable {
             for line in counters where line.hasPrefix(prefix) {
                 text += "\(name)::\(line.dropFirst(prefix.count).replacing(": ", with: "::"))\n"
             }
-            let service = cluster.edsClusterConfig.serviceName.isEmpty ? name : cluster.edsClusterConfig.serviceName
-            let assignment = cluster.type == .eds ? serving.assignments[service] : cluster.loadAssignment
-            for locality in assignment?.endpoints ?? [] {
-                for endpoint in locality.lbEndpoints {
-                    let address = "\(name)::\(Self.text(endpoint.endpoint.address))"
-                    let weight = endpoint.hasLoadBalancingWeight ? endpoint.loadBalancingWeight.value : 1
-                    let isHealthy = [.unknown, .healthy].contains(endpoint.healthStatus)
-                    text += "\(address)::health_flags::\(isHealthy ? "healthy" : "/failed_eds_health")\n"
-                    text += "\(address)::weight::\(weight)\n\(address)::priority::\(locality.priority)\n"
-                    text += "\(address)::zone::\(locality.locality.zone)\n"
-                }
+            if let descriptor = runtime?.clusters.compactMap({ $0 }).first(where: { $0.name == name }) {
+                text += ClusterReport.lines(descriptor)
             }
         }
         return .text(text)

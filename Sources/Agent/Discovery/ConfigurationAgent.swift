@@ -30,9 +30,14 @@ package actor ConfigurationAgent {
     private var compiler: RuntimeCompiler
     private let dataPlane: any DataPlane
     private let onNameTable: @Sendable (ResourceStore.NameTable) -> Void
+    /// Asks endpoints how they are, where clusters want that.
+    package let checker: HealthChecker
     private var retry: Task<Void, Never>?
-    /// By host name, for clusters whose endpoints are named.
-    private var addresses: [String: [String]] = [:]
+    /// For clusters whose endpoints are named.
+    private var addresses: [NameQuestion: [String]] = [:]
+    private var names = NameSchedule()
+    /// As compiled: what workers execute.
+    package private(set) var runtime: RuntimeSnapshot?
     private var lastFailure: String?
     private var wasReady = false
     /// Why the last configuration is not in service (an address in use).
@@ -51,6 +56,7 @@ package actor ConfigurationAgent {
         localSecretNames: Set<String>,
         compiler: RuntimeCompiler,
         dataPlane: any DataPlane,
+        socketMark: UInt32 = 0,
         onNameTable: @escaping @Sendable (ResourceStore.NameTable) -> Void
     ) {
         self.fixed = fixed
@@ -58,6 +64,7 @@ package actor ConfigurationAgent {
         self.localSecretNames = localSecretNames
         self.compiler = compiler
         self.dataPlane = dataPlane
+        checker = HealthChecker(mark: Int32(bitPattern: socketMark))
         self.onNameTable = onNameTable
     }
 
@@ -207,7 +214,10 @@ package actor ConfigurationAgent {
         }
         do {
             let resources = merged(dynamic)
-            try await dataPlane.apply(compiler.snapshot(from: resources))
+            let snapshot = compiler.snapshot(from: resources)
+            await checker.follow(snapshot)
+            try await dataPlane.apply(snapshot)
+            runtime = snapshot
             serving = resources
             applyFailure = nil
         } catch {
@@ -222,28 +232,40 @@ package actor ConfigurationAgent {
     }
 
     /// Keeps the addresses of named endpoints up to date until the task is cancelled. A name that stops resolving keeps
-    /// the addresses it had.
+    /// the addresses it had. A slow name does not keep the others waiting.
     package func resolveNames() async {
         while !Task.isCancelled {
-            let wanted = (Array(fixed.clusters.values) + (state?.store.clusters.values.map(\.message) ?? []))
-                .reduce(into: Set<String>()) { $0.formUnion(NamedEndpoints.names(in: $1)) }
-            var found = addresses.filter { wanted.contains($0.key) }
-            for name in wanted.sorted() {
-                let answer = await SystemResolver.resolve(name)
-                if !answer.isEmpty {
-                    found[name] = answer
-                } else if found[name] == nil {
-                    Log.debug("agent", "\(name) does not resolve")
+            var wanted: [NameQuestion: NamePace] = [:]
+            for cluster in Array(fixed.clusters.values) + (state?.store.clusters.values.map(\.message) ?? []) {
+                let pace = NamePace(cluster)
+                for question in NamedEndpoints.questions(in: cluster) {
+                    wanted[question] = wanted[question]?.joined(pace) ?? pace
                 }
             }
-            if found != addresses {
-                addresses = found
-                await apply()
+            addresses = addresses.filter { wanted[$0.key] != nil }
+            names.follow(wanted, now: .now)
+            for question in names.take(now: .now) {
+                let respectsTTL = names.pace(question)?.respectsTTL == true
+                Task { await self.resolve(question, respectsTTL: respectsTTL) }
             }
-            // Envoy's default of dns_refresh_rate; sooner while clusters without addresses wait.
-            let isWaiting = wanted.contains { found[$0] == nil }
-            try? await Task.sleep(for: isWaiting || wanted.isEmpty ? .seconds(1) : .seconds(5))
+            try? await Task.sleep(for: names.wait(now: .now))
         }
+    }
+
+    private func resolve(_ question: NameQuestion, respectsTTL: Bool) async {
+        let found = question.select(await SystemResolver.resolve(question.name))
+        var ttl: Duration?
+        if respectsTTL, let first = found.first {
+            ttl = await TimeToLive.ask(question.name, v6: first.contains(":"))
+        }
+        names.answered(question, failed: found.isEmpty, ttl: ttl, now: .now)
+        guard !found.isEmpty else {
+            if addresses[question] == nil { Log.debug("agent", "\(question.name) does not resolve") }
+            return
+        }
+        guard addresses[question] != found, names.pace(question) != nil else { return }
+        addresses[question] = found
+        await apply()
     }
 
     /// Static resources first; the control plane may not replace them (Envoy refuses that too).

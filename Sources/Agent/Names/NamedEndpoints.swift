@@ -3,28 +3,42 @@ import XDS
 /// Clusters of type STRICT_DNS and LOGICAL_DNS name their endpoints; the data plane knows addresses only. These functions
 /// find the names, and put addresses in their place. Pure.
 enum NamedEndpoints {
-    /// The host names that a cluster needs resolved.
-    static func names(in cluster: ResourceStore.Cluster) -> Set<String> {
+    /// What a cluster needs resolved.
+    static func questions(in cluster: ResourceStore.Cluster) -> Set<NameQuestion> {
         guard isNamed(cluster) else { return [] }
-        var names: Set<String> = []
+        var questions: Set<NameQuestion> = []
         for locality in cluster.loadAssignment.endpoints {
             for endpoint in locality.lbEndpoints {
-                if let name = name(of: endpoint) { names.insert(name) }
+                if let name = name(of: endpoint) {
+                    questions.insert(NameQuestion(name: name, family: family(cluster)))
+                }
             }
         }
-        return names
+        return questions
+    }
+
+    private static func family(_ cluster: ResourceStore.Cluster) -> NameQuestion.Family {
+        switch cluster.dnsLookupFamily {
+        case .v4Only: .onlyV4
+        case .v6Only: .onlyV6
+        case .v4Preferred: .preferV4
+        case .all: .all
+        default: .preferV6
+        }
     }
 
     /// The cluster with an endpoint for each address of each name: all of them for STRICT_DNS, the first for LOGICAL_DNS.
     /// A name without addresses has no endpoint: requests are answered with 503 UH, not sent astray.
-    static func resolved(_ cluster: ResourceStore.Cluster, _ addresses: [String: [String]]) -> ResourceStore.Cluster {
+    static func resolved(_ cluster: ResourceStore.Cluster, _ addresses: [NameQuestion: [String]])
+        -> ResourceStore.Cluster
+    {
         guard isNamed(cluster) else { return cluster }
         var cluster = cluster
         for group in cluster.loadAssignment.endpoints.indices {
             let endpoints = cluster.loadAssignment.endpoints[group].lbEndpoints
             cluster.loadAssignment.endpoints[group].lbEndpoints = endpoints.flatMap { endpoint in
                 guard let name = name(of: endpoint) else { return [endpoint] }
-                let found = addresses[name] ?? []
+                let found = addresses[NameQuestion(name: name, family: family(cluster))] ?? []
                 return (cluster.type == .strictDns ? found[...] : found.prefix(1)).map { address in
                     var copy = endpoint
                     copy.endpoint.hostname = name

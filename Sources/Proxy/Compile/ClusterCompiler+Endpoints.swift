@@ -203,7 +203,8 @@ enum MetadataText {
         case .nullValue, nil: "null"
         case .listValue(let list): "[" + list.values.map(text).joined(separator: ",") + "]"
         case .structValue(let fields):
-            "{" + fields.fields.sorted { $0.key < $1.key }.map { "\($0.key):\(text($0.value))" }
+            "{"
+                + fields.fields.sorted { $0.key < $1.key }.map { "\($0.key):\(text($0.value))" }
                 .joined(separator: ",") + "}"
         }
     }

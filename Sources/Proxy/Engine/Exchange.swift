@@ -61,6 +61,8 @@ struct Exchange: SlabElement, ~Copyable {
     var pool = -1
     var tried = TriedHosts()
     var avoidsTried = false
+    /// The attempt's number goes back to the client.
+    var returnsAttemptCount = false
     var isHighPriority = false
     /// The retry policy's `priorityUpdateFrequency`.
     var priorityUpdates: UInt32 = 0
@@ -169,6 +171,8 @@ struct Exchange: SlabElement, ~Copyable {
         pool = -1
         tried = TriedHosts()
         avoidsTried = false
+        sendsAttemptCount = false
+        returnsAttemptCount = false
         isHighPriority = false
         priorityUpdates = 0
         triedLevels = 0

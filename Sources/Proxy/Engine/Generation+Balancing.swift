@@ -15,6 +15,10 @@ extension Generation.Cluster {
         random: UInt64, hash: UInt64?, tried: TriedHosts, now: UInt64, criteria: UInt32 = .max
     ) -> Int {
         if let health, health.version != seenHealth { adoptHealth(health, now: now) }
+        if isChecked, !hasTraffic {
+            hasTraffic = true
+            health?.hasTraffic = true
+        }
         var counts: [UInt32] = []
         swap(&counts, &active)
         let host: Int

@@ -26,6 +26,9 @@ struct Generation {
         /// Successes since the last sweep by host, when outlier detection compares hosts.
         var successes: [UInt32] = []
         var detects = false
+        /// Active checks are told that the cluster is in use.
+        var isChecked = false
+        var hasTraffic = false
         var observesTimes = false
         /// Balancers of the subsets; `subsetOf` leads from a number of the snapshot's criteria to one of them.
         var subsets: [Balancer] = []
@@ -33,6 +36,7 @@ struct Generation {
         var subsetOfNone = Cluster.allHosts
         var closesOnHealthFailure = false
         var preconnectRatio = 1.0
+        var autoSNI = false
     }
 
     struct Endpoint {

@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import HeaderBlock
 internal import LoadBalancing
 internal import Memory
 internal import Resilience
@@ -103,9 +104,29 @@ extension Worker where Wire: ~Copyable {
         }
     }
 
+    /// The pool of an endpoint whose TLS names the request's host (`auto_sni`). It lives as long as its connections.
+    private mutating func namedPool(_ exchange: Handle, _ generation: Int, _ cluster: Int, _ endpoint: Int) -> Int {
+        let usual = generations[generation].endpoints[endpoint].pool
+        let host = endpoint - generations[generation].clusters[cluster].firstEndpoint
+        guard let descriptor = generations[generation].snapshot.clusters[cluster],
+            descriptor.endpoints.indices.contains(host), let tls = descriptor.endpoints[host].tls,
+            let name = exchanges[exchange].hostName
+        else { return usual }
+        let made = pool(
+            for: descriptor.endpoints[host].address, tls, descriptor,
+            generations[generation].clusters[cluster].statistics, generations[generation].snapshot,
+            isHigh: exchanges[exchange].isHighPriority, proxyProtocol: descriptor.endpoints[host].proxyProtocol,
+            serverName: name)
+        pools[made].isOnDemand = true
+        return made
+    }
+
     /// The pool of an endpoint for this request.
     @inline(__always)
     mutating func endpointPool(_ exchange: Handle, _ generation: Int, _ cluster: Int, _ endpoint: Int) -> Int {
+        if generations[generation].clusters[cluster].autoSNI {
+            return namedPool(exchange, generation, cluster, endpoint)
+        }
         guard exchanges[exchange].isHighPriority else { return generations[generation].endpoints[endpoint].pool }
         let known = generations[generation].endpoints[endpoint].highPool
         if known >= 0 { return known }
@@ -120,5 +141,16 @@ extension Worker where Wire: ~Copyable {
         pools[made].references += 1
         generations[generation].endpoints[endpoint].highPool = made
         return made
+    }
+}
+
+extension Exchange {
+    /// The request's host without port, when it is a name and not an address.
+    fileprivate var hostName: String? {
+        guard request.authority.count > 0 else { return nil }
+        var text = self.text(request.authority)
+        if text.hasPrefix("[") { return nil }
+        if let colon = text.lastIndex(of: ":") { text = String(text[..<colon]) }
+        return IPAddress(text) == nil ? text : nil
     }
 }

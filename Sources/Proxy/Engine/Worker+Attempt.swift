@@ -54,6 +54,10 @@ extension Worker where Wire: ~Copyable {
             armExchange(exchange)
         }
         let ratio = generations[generation].clusters[cluster].preconnectRatio
+        if exchanges[exchange].tryIdleMilliseconds > 0 {
+            exchanges[exchange].tryIdleDeadline = now &+ exchanges[exchange].tryIdleMilliseconds
+            armExchange(exchange)
+        }
         if let connection = takeIdle(pool) {
             attach(exchange, connection)
             sendRequest(exchange, connection)
@@ -85,7 +89,10 @@ extension Worker where Wire: ~Copyable {
     private mutating func destinationPool(_ exchange: Handle, _ generation: Int, _ cluster: Int) -> Int? {
         let downstream = exchanges[exchange].downstream
         guard connections.contains(downstream) else { return nil }
-        return onDemandPool(generation, cluster, connections[downstream].local)
+        guard let address = destination(exchange, generation, cluster, connections[downstream].local) else {
+            return nil
+        }
+        return onDemandPool(generation, cluster, address)
     }
 
     /// Opens a connection for the exchange, or queues it when the cluster may have no more.
@@ -237,6 +244,7 @@ extension Worker where Wire: ~Copyable {
             metrics.clusters[statistic].retries &+= 1
             exchanges[exchange].requestState = .waiting
             exchanges[exchange].tryDeadline = .max
+            exchanges[exchange].tryIdleDeadline = .max
             exchanges[exchange].retryAt = now &+ delay / 1_000_000
             _ = timers.schedule(
                 TimerWheel.Payload(kind: Self.retryTimer, bits: exchange.bits), at: exchanges[exchange].retryAt)

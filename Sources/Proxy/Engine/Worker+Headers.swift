@@ -133,7 +133,7 @@ extension Worker where Wire: ~Copyable {
     @inline(__always)
     mutating func applyRoute(_ exchange: Handle, _ table: RouteTable, _ decision: RouteDecision, _ route: RouteEntry) {
         // The attempt's number is of this hop; it is written with each attempt.
-        exchanges[exchange].request.removeAll(.xEnvoyAttemptCount)
+        if route.sendsAttemptCount { exchanges[exchange].request.removeAll(.xEnvoyAttemptCount) }
         exchanges[exchange].sendsAttemptCount = route.sendsAttemptCount
         let manager = httpManager(exchange)
         let expected =

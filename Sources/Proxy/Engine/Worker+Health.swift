@@ -43,6 +43,22 @@ extension Worker where Wire: ~Copyable {
         if let event { count(event, generations[generation].clusters[cluster].statistics) }
     }
 
+    /// Tells outlier detection how connecting went for a TCP proxy.
+    mutating func reportTunnel(_ handle: Handle, _ pool: Int, _ result: OutlierDetector.Result) {
+        let generation = connections[handle].generation
+        let cluster = connections[handle].tunnelCluster
+        guard cluster >= 0, generation >= 0, generations[generation].clusters[cluster].detects else { return }
+        let first = generations[generation].clusters[cluster].firstEndpoint
+        let end = first + generations[generation].clusters[cluster].active.count
+        var endpoint = first
+        while endpoint < end, generations[generation].endpoints[endpoint].pool != pool { endpoint += 1 }
+        guard endpoint < end else { return }
+        let time = now
+        let random = transport.random()
+        let event = generations[generation].clusters[cluster].report(endpoint, result, now: time, random: random)
+        if let event { count(event, generations[generation].clusters[cluster].statistics) }
+    }
+
     private mutating func count(_ event: OutlierEvent, _ statistic: Int) {
         let reason = Int(event.reason.rawValue)
         metrics.clusters[statistic].outliers[detected: reason] &+= 1
@@ -105,7 +121,11 @@ extension Worker where Wire: ~Copyable {
                 guard let handle = connections.occupant(at: slot), connections[handle].role == .upstream,
                     connections[handle].pool == pool
                 else { continue }
-                if connections[handle].phase == .idle { close(handle) } else { upstreamFailed(handle, .connectionReset) }
+                if connections[handle].phase == .idle {
+                    close(handle)
+                } else {
+                    upstreamFailed(handle, .connectionReset)
+                }
             }
         }
     }
@@ -120,7 +140,9 @@ extension Worker where Wire: ~Copyable {
         cluster.highBreaker = descriptor.highBreaker
         cluster.health = descriptor.health
         cluster.detects = descriptor.outliers != nil
+        cluster.isChecked = descriptor.health.isChecked
         cluster.closesOnHealthFailure = descriptor.options.closesOnHealthFailure
+        cluster.autoSNI = descriptor.options.autoSNI
         cluster.preconnectRatio = descriptor.options.preconnectRatio
         if case .peakEWMA = descriptor.balancer.spec.policy { cluster.observesTimes = true }
         if descriptor.outliers?.compares == true {

@@ -154,6 +154,7 @@ extension Worker where Wire: ~Copyable {
         }
         exchanges[exchange].cluster = cluster
         let statistic = generations[generation].clusters[cluster].statistics
+        exchanges[exchange].returnsAttemptCount = route.returnsAttemptCount
         exchanges[exchange].isHighPriority = route.highPriority
         exchanges[exchange].endpointCriteria = decision.metadataMatch
         guard clusterBreaker(exchange)?.acquire(.request) ?? true else {

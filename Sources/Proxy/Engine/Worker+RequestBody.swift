@@ -149,6 +149,9 @@ extension Worker where Wire: ~Copyable {
     mutating func touch(_ exchange: Handle) {
         let idle = exchanges[exchange].idleTimeoutMilliseconds
         if idle > 0 { exchanges[exchange].idleDeadline = now &+ idle }
+        if exchanges[exchange].tryIdleDeadline != .max {
+            exchanges[exchange].tryIdleDeadline = now &+ exchanges[exchange].tryIdleMilliseconds
+        }
     }
 
     /// Moves `count` bytes from one connection's input to another's output.

@@ -130,6 +130,10 @@ extension Worker where Wire: ~Copyable {
             }
         }
         if exchanges[exchange].cookiePolicy != .max { setHashCookie(exchange) }
+        if exchanges[exchange].returnsAttemptCount {
+            exchanges[exchange].response.removeAll(.xEnvoyAttemptCount)
+            exchanges[exchange].addResponseCount(.xEnvoyAttemptCount, Int(exchanges[exchange].attempts))
+        }
         let elapsed = exchanges[exchange].upstreamServiceMilliseconds
         if !manager.suppressesEnvoyHeaders { exchanges[exchange].addServiceTime(milliseconds: elapsed) }
         chooseRelay(exchange)

@@ -29,7 +29,7 @@ extension Worker where Wire: ~Copyable {
         else { return nil }
         connections[handle].tunnelCluster = cluster
         if generations[generation].clusters[cluster].discovery == .originalDestination {
-            return onDemandPool(generation, cluster, connections[handle].local)
+            return onDemandPool(generation, cluster, portOverridden(generation, cluster, connections[handle].local))
         }
         let time = now
         let random = transport.random()
@@ -73,6 +73,7 @@ extension Worker where Wire: ~Copyable {
     mutating func tunnelConnectFailed(_ upstream: Handle) {
         let handle = connections[upstream].peer
         metrics.clusters[pools[connections[upstream].pool].statistics].connectFailures &+= 1
+        if connections.contains(handle) { reportTunnel(handle, connections[upstream].pool, .localFailure) }
         connections[upstream].peer = .none
         close(upstream)
         if connections.contains(handle) { retryTunnel(handle) }
@@ -95,6 +96,7 @@ extension Worker where Wire: ~Copyable {
         let handle = connections[upstream].peer
         connections[upstream].phase = .tcp
         connections[upstream].canRead = true
+        reportTunnel(handle, connections[upstream].pool, .success)
         connections[handle].tunnelPeerAddress = connections[upstream].remote
         connections[handle].tunnelPeerLocal = connections[upstream].local
         countTunnel(handle)

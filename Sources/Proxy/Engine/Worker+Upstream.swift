@@ -74,6 +74,7 @@ extension Worker where Wire: ~Copyable {
             return upstreamFailed(handle, .connectFailure)
         }
         connections[handle].local = transport.localAddress(connections[handle].socket) ?? connections[handle].local
+        announceClient(handle)
         guard connections[handle].isTLS else { return upstreamReady(handle) }
         let pool = connections[handle].pool
         guard let context = pools[pool].context else { return transportFailed(handle) }
@@ -97,6 +98,7 @@ extension Worker where Wire: ~Copyable {
                 buffers.reclaimIfEmpty(&connections[handle].cipherInput)
                 metrics.clusters[pools[connections[handle].pool].statistics].handshakes &+= 1
                 connections[handle].peerCertificate = connections[handle].session?.peer
+                guard certificateNamesServer(handle) else { return transportFailed(handle) }
                 return upstreamReady(handle)
             case .wantsInput:
                 switch fillCipher(handle) {

@@ -28,7 +28,8 @@ final class Simulation {
     static func snapshot(
         generation: UInt64, retry: RetryPolicy? = nil, timeoutMilliseconds: UInt64 = 15_000, endpoints: Int = 2,
         limits: CircuitBreakerLimits = CircuitBreakerLimits(), listens: Bool = true,
-        manager: HTTPConnectionManager = HTTPConnectionManager(statPrefix: "http", routeTable: 0)
+        manager: HTTPConnectionManager = HTTPConnectionManager(statPrefix: "http", routeTable: 0),
+        cluster custom: ClusterDescriptor? = nil
     ) throws -> RuntimeSnapshot {
         var forward = ForwardSpec(target: .cluster(ClusterID(index: 0)))
         forward.timeoutNanoseconds = timeoutMilliseconds * 1_000_000
@@ -51,12 +52,14 @@ final class Simulation {
         let listener = ListenerDescriptor(
             name: "http", address: address,
             filterChains: [FilterChainDescriptor(name: "chain", terminal: .http(manager))])
-        let cluster = ClusterDescriptor(
-            name: "up",
-            endpoints: (0..<endpoints).map {
-                EndpointDescriptor(address: .ip(IPAddress(v4: 0x0a00_0100 + UInt32($0)), port: 8080))
-            },
-            limits: limits)
+        let cluster =
+            custom
+            ?? ClusterDescriptor(
+                name: "up",
+                endpoints: (0..<endpoints).map {
+                    EndpointDescriptor(address: .ip(IPAddress(v4: 0x0a00_0100 + UInt32($0)), port: 8080))
+                },
+                limits: limits)
         return RuntimeSnapshot(
             generation: generation, listeners: listens ? [listener] : [], clusters: [cluster],
             routeTables: [try RouteTable(spec)], retryPolicies: retry.map { [$0] } ?? [], provenance: ProvenanceTable(),

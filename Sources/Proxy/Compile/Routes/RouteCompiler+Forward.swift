@@ -53,6 +53,8 @@ extension RouteCompiler {
     }
 
     private mutating func refuseUnsupported(_ message: Envoy_Config_Route_V3_RouteAction, _ path: String) {
+        refuse(
+            message.hedgePolicy.hedgeOnPerTryTimeout, path + ".hedge_policy.hedge_on_per_try_timeout")
         refuse(message.appendXForwardedHost, path + ".append_x_forwarded_host")
         refuse(!message.requestMirrorPolicies.isEmpty, path + ".request_mirror_policies")
         refuse(!message.upgradeConfigs.isEmpty, path + ".upgrade_configs")
@@ -80,7 +82,8 @@ extension RouteCompiler {
         case .clusterHeader(let name):
             refuse(name.isEmpty, path + ".cluster_header", "must not be empty")
             return .header(name)
-        case .weightedClusters(let weighted): return .weighted(
+        case .weightedClusters(let weighted):
+            return .weighted(
                 weights(weighted, path + ".weighted_clusters", message.metadataMatch))
         case nil:
             issues.append(CompileIssue(path: path, message: "needs cluster, cluster_header or weighted_clusters"))

@@ -54,7 +54,6 @@ struct RouteCompiler {
         refuse(
             message.requireTls == .externalOnly, path + ".require_tls",
             "EXTERNAL_ONLY is not supported; use NONE or ALL")
-        refuse(message.includeAttemptCountInResponse, path + ".include_attempt_count_in_response")
         if message.domains.isEmpty {
             issues.append(CompileIssue(path: path + ".domains", message: "must name at least one domain"))
         }
@@ -68,6 +67,7 @@ struct RouteCompiler {
         var host = VirtualHostSpec(name: message.name, domains: message.domains, routes: [])
         host.requiresTLS = message.requireTls == .all
         host.sendsAttemptCount = message.includeRequestAttemptCount
+        host.returnsAttemptCount = message.includeAttemptCountInResponse
         host.origin = origin(message.metadata)
         host.requestHeaders = mutations(
             message.requestHeadersToAdd, message.requestHeadersToRemove, path + ".request_headers")
