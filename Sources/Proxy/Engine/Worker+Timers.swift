@@ -85,7 +85,8 @@ extension Worker where Wire: ~Copyable {
             exchanges[handle].request.reset()
             buffers.lend(&exchanges[handle].arena)
             exchanges[handle].details = "request_header_timeout"
-            return reply(handle, 408, "request timeout", .durationTimeout)
+            exchanges[handle].keepsAlive = false
+            return reply(handle, 408, "request header timeout", [])
         }
         if exchanges[handle].routeDeadline <= now {
             exchanges[handle].routeDeadline = .max
@@ -109,7 +110,7 @@ extension Worker where Wire: ~Copyable {
         if exchanges[handle].requestDeadline <= now {
             exchanges[handle].requestDeadline = .max
             exchanges[handle].details = "request_overall_timeout"
-            return fail(handle, 408, "request timeout", .durationTimeout)
+            return fail(handle, 408, "request timeout", [])
         }
         if exchanges[handle].idleDeadline <= now {
             exchanges[handle].idleDeadline = .max
