@@ -67,7 +67,7 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
         .proxyProtocol,
     ]
     package static let grpc: ProxyFeatures = [.http2, .faults, .proxyless]
-    package static let martlet: ProxyFeatures = [.outlierDetection]
+    package static let martlet: ProxyFeatures = [.outlierDetection, .proxyProtocol]
 }
 
 /// The mesh as one proxy sees it.
