@@ -50,11 +50,11 @@ final class LiveProxy {
         let options =
             upstreamHTTP2
             ? """
-                    typed_extension_protocol_options:
-                      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-                        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-                        explicit_http_config:
-                          http2_protocol_options: {}
+                  typed_extension_protocol_options:
+                    envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+                      "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+                      explicit_http_config:
+                        http2_protocol_options: {}
             """ : ""
         return """
             static_resources:
