@@ -43,7 +43,7 @@ struct BootstrapTests {
         "What is not understood is refused with its path and line",
         arguments: [
             ("stat_prefix: http", "stat_prefixx: http", "statix", 10),
-            ("timeout: 1.5s", "hedge_policy: {}", "hedge_policy", 17),
+            ("timeout: 1.5s", "early_data_policy: {}", "early_data_policy", 17),
             ("prefix: /", "prefix: [a]", "prefix", 16),
             ("port_value: 8080", "port_value: many", "port_value", 4),
             ("v3.HttpConnectionManager", "v3.Nothing", "typed_config", 9),
@@ -103,10 +103,10 @@ struct WireAuditTests {
 
     @Test("A field that Envoy has and we do not honour is named by its path")
     func namesField() throws {
-        // RouteAction.hedge_policy is field 27; the bytes of an empty message at that place.
+        // RouteAction.early_data_policy is field 40; the bytes of an empty message at that place.
         var action = Envoy_Config_Route_V3_RouteAction()
         action.cluster = "c"
-        let bytes: [UInt8] = try action.serializedBytes() + [0xda, 0x01, 0x00]
+        let bytes: [UInt8] = try action.serializedBytes() + [0xc2, 0x02, 0x00]
         var route = Envoy_Config_Route_V3_Route()
         route.route = try Envoy_Config_Route_V3_RouteAction(serializedBytes: bytes)
         var table = Envoy_Config_Route_V3_RouteConfiguration()
@@ -116,7 +116,7 @@ struct WireAuditTests {
         let findings = audit.findings(in: Google_Protobuf_Any(packing: table))
         #expect(
             findings == [
-                "virtual_hosts[1].routes[0].route.hedge_policy (envoy.config.route.v3.RouteAction) is not supported"
+                "virtual_hosts[1].routes[0].route.early_data_policy (envoy.config.route.v3.RouteAction) is not supported"
             ]
         )
     }
