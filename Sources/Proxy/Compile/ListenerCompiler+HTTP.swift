@@ -117,6 +117,7 @@ extension ListenerCompiler {
         read(
             manager.hasStreamIdleTimeout, manager.streamIdleTimeout, "stream_idle_timeout",
             &result.streamIdleMilliseconds)
+        result.maxRequests = common.maxRequestsPerConnection.value
         read(
             manager.hasDelayedCloseTimeout, manager.delayedCloseTimeout, "delayed_close_timeout",
             &result.delayedCloseMilliseconds)

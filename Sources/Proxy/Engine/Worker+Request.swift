@@ -32,6 +32,8 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].keepsAlive = head.keepsAlive && !isDraining && !connections[handle].isDraining
         exchanges[exchange].request.scheme = connections[handle].isTLS ? .https : .http
         connections[handle].requests &+= 1
+        let most = manager.timeouts.maxRequests
+        if most > 0, connections[handle].requests >= most { exchanges[exchange].keepsAlive = false }
         let age = UInt64(manager.timeouts.maxConnectionMilliseconds)
         if age > 0, now &- connections[handle].acceptedAt >= age { exchanges[exchange].keepsAlive = false }
         let receive = UInt64(manager.timeouts.requestMilliseconds)

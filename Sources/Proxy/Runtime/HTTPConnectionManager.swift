@@ -33,6 +33,8 @@ package final class HTTPConnectionManager: Sendable {
         package var drainMilliseconds: UInt32 = 5_000
         /// How long a closing connection waits for the client to end its side (delayed_close_timeout).
         package var delayedCloseMilliseconds: UInt32 = 1_000
+        /// A connection serves so many requests and ends (max_requests_per_connection); 0 is no limit.
+        package var maxRequests: UInt32 = 0
         /// A connection is drained at this age (max_connection_duration).
         package var maxConnectionMilliseconds: UInt32 = 0
 
