@@ -77,6 +77,8 @@ struct ClusterCompiler {
             cluster.commonLbConfig.closeConnectionsOnHostSetChange,
             "common_lb_config.close_connections_on_host_set_change")
         refuse(
+            cluster.commonLbConfig.ignoreNewHostsUntilFirstHc, "common_lb_config.ignore_new_hosts_until_first_hc")
+        refuse(
             cluster.healthChecks.count > 1, "health_checks[1]", "one health check a cluster is supported")
         refuse(cluster.trackClusterStats.timeoutBudgets, "track_cluster_stats.timeout_budgets")
         refuse(cluster.trackClusterStats.requestResponseSizes, "track_cluster_stats.request_response_sizes")
