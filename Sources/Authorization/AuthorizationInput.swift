@@ -18,6 +18,8 @@ package struct AuthorizationInput: ~Escapable {
     /// Where the client wanted to go (the original destination of captured traffic).
     package let destination: AddressBits
     package let destinationPort: UInt16
+    /// What filters in front found out.
+    package let metadata: RequestMetadata
 
     @_lifetime(copy head, copy principal, copy serverName)
     package init(
@@ -28,7 +30,8 @@ package struct AuthorizationInput: ~Escapable {
         source: AddressBits,
         remote: AddressBits,
         destination: AddressBits,
-        destinationPort: UInt16
+        destinationPort: UInt16,
+        metadata: RequestMetadata = RequestMetadata()
     ) {
         self.head = head
         self.principal = principal
@@ -38,5 +41,6 @@ package struct AuthorizationInput: ~Escapable {
         self.remote = remote
         self.destination = destination
         self.destinationPort = destinationPort
+        self.metadata = metadata
     }
 }

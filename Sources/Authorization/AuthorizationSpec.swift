@@ -71,4 +71,6 @@ package indirect enum ConditionSpec: Sendable {
     case principal(StringPattern?)
     /// The server name of the ClientHello.
     case serverName(StringPattern)
+    /// What filters in front found out about the request (the claims of its token).
+    case metadata(MetadataMatchSpec)
 }

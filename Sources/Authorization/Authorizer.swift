@@ -11,6 +11,7 @@ package struct Authorizer: Sendable {
     let tests: [ConditionTest]
     let headers: [HeaderTest]
     let ranges: [AddressRange]
+    let metadata: [MetadataTest]
     private let rules: CompiledRules?
     private let shadow: CompiledRules?
     private let policies: [CompiledPolicy]
@@ -26,6 +27,7 @@ package struct Authorizer: Sendable {
         tests = compiler.tests
         headers = compiler.headers
         ranges = compiler.ranges
+        metadata = compiler.metadata
         policies = compiler.policies
     }
 

@@ -7,6 +7,7 @@ struct AuthorizerCompiler {
     var tests: [ConditionTest] = []
     var headers: [HeaderTest] = []
     var ranges: [AddressRange] = []
+    var metadata: [MetadataTest] = []
     var policies: [CompiledPolicy] = []
 
     mutating func compile(_ rules: RuleSetSpec) throws(AuthorizationError) -> CompiledRules {
@@ -77,6 +78,10 @@ struct AuthorizerCompiler {
         case .principal(let pattern?):
             test.kind = .principal
             test.pattern = try pool.add(pattern)
+        case .metadata(let spec):
+            test.kind = .metadata
+            test.index = UInt32(metadata.count)
+            metadata.append(try MetadataTest(spec, pool: &pool))
         case .serverName(let pattern):
             test.kind = .serverName
             test.pattern = try pool.add(pattern)

@@ -5,11 +5,11 @@ internal import Routing
 struct ConditionTest: Sendable {
     enum Kind: UInt8, Sendable {
         case header, path, destinationAddress, destinationPort, sourceAddress, remoteAddress
-        case authenticated, principal, serverName
+        case authenticated, principal, serverName, metadata
     }
 
     var kind: Kind
-    /// Into `headers` or `ranges` of the authorizer.
+    /// Into `headers`, `ranges` or `metadata` of the authorizer.
     var index: UInt32 = 0
     var pattern = PooledPattern.any
     var lowPort: UInt16 = 0
@@ -36,6 +36,7 @@ extension Authorizer {
             return input.destinationPort >= test.lowPort && input.destinationPort <= test.highPort
         case .authenticated: return input.isAuthenticated
         case .principal: return input.isAuthenticated && pool.matches(test.pattern, input.principal)
+        case .metadata: return metadata.span[Int(test.index)].holds(input.metadata, pool: pool)
         case .serverName: return pool.matches(test.pattern, input.serverName)
         }
     }

@@ -126,6 +126,10 @@ package struct HeaderMutation: Sendable {
     package var kind: Kind
     package var header: HeaderKey
     package var value: PooledBytes
+    /// Of the owner's formats, which makes the value; .max = `value` is the value.
+    package var format: UInt32 = .max
+    /// An empty value sets the header all the same.
+    package var keepsEmpty = false
 
     /// Lower case.
     package var name: PooledBytes { header.name }
@@ -136,6 +140,8 @@ package struct CompiledMirror: Sendable {
     package var cluster: ClusterID
     /// Millionths.
     package var fraction: UInt32
+    /// `-shadow` is appended to the host.
+    package var appendsSuffix: Bool
 }
 
 struct CompiledHashPolicy: Sendable {

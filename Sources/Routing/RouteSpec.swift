@@ -190,10 +190,13 @@ package struct MirrorSpec: Sendable {
     package var cluster: ClusterID
     /// Millionths of requests.
     package var fraction: UInt32
+    /// `-shadow` is appended to the host.
+    package var appendsSuffix: Bool
 
-    package init(cluster: ClusterID, fraction: UInt32) {
+    package init(cluster: ClusterID, fraction: UInt32, appendsSuffix: Bool = true) {
         self.cluster = cluster
         self.fraction = fraction
+        self.appendsSuffix = appendsSuffix
     }
 }
 
@@ -261,10 +264,18 @@ package struct HeaderMutationSpec: Sendable {
         package var name: String
         package var value: String
         package var append: Append
-        package init(name: String, value: String, append: Append) {
+        /// The number of the format that makes the value, in the owner's list; .max = `value` is the value.
+        package var format: UInt32
+        /// An empty value sets the header all the same.
+        package var keepsEmpty: Bool
+        package init(
+            name: String, value: String, append: Append, format: UInt32 = .max, keepsEmpty: Bool = false
+        ) {
             self.name = name
             self.value = value
             self.append = append
+            self.format = format
+            self.keepsEmpty = keepsEmpty
         }
     }
 

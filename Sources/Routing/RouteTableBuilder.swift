@@ -122,7 +122,9 @@ struct RouteTableBuilder {
         entry.hashPolicies.end = UInt32(hashPolicies.count)
         entry.mirrors.start = UInt32(mirrors.count)
         for mirror in forward.mirrors {
-            mirrors.append(CompiledMirror(cluster: mirror.cluster, fraction: mirror.fraction))
+            mirrors.append(
+                CompiledMirror(
+                    cluster: mirror.cluster, fraction: mirror.fraction, appendsSuffix: mirror.appendsSuffix))
         }
         entry.mirrors.end = UInt32(mirrors.count)
     }
@@ -227,22 +229,7 @@ struct RouteTableBuilder {
     /// `levels` from the most to the least specific; Envoy applies them in that order, so the least specific wins.
     private mutating func add(levels: [HeaderMutationSpec]) -> IndexRange {
         let start = UInt32(mutations.count)
-        for level in spec.mostSpecificHeadersWin ? levels.reversed() : levels {
-            for name in level.removals {
-                mutations.append(HeaderMutation(kind: .remove, header: key(name), value: PooledBytes()))
-            }
-            for setting in level.settings {
-                let kind: HeaderMutation.Kind =
-                    switch setting.append {
-                    case .append: .append
-                    case .addIfAbsent: .addIfAbsent
-                    case .overwriteOrAdd: .overwriteOrAdd
-                    case .overwriteIfPresent: .overwriteIfPresent
-                    }
-                mutations.append(
-                    HeaderMutation(kind: kind, header: key(setting.name), value: pool.add(setting.value)))
-            }
-        }
+        for level in spec.mostSpecificHeadersWin ? levels.reversed() : levels { mutations += pool.add(level) }
         return IndexRange(start: start, end: UInt32(mutations.count))
     }
 

@@ -46,8 +46,8 @@ struct RouteCompilerTests {
                 "virtual_hosts[0].routes[0].request_headers_to_add[0].header.key: \":path\" cannot be changed here; use host_rewrite or prefix_rewrite"
             ),
             (
-                #"{"match":{"prefix":"/"},"route":{"cluster":"c"},"responseHeadersToAdd":[{"header":{"key":"x","value":"%PROTOCOL%"}}]}"#,
-                "virtual_hosts[0].routes[0].response_headers_to_add[0].header.value: command operators are not supported yet; write %% for a percent sign"
+                #"{"match":{"prefix":"/"},"route":{"cluster":"c"},"responseHeadersToAdd":[{"header":{"key":"x","value":"%WHAT%"}}]}"#,
+                "virtual_hosts[0].routes[0].response_headers_to_add[0].header.value: unknown command operator %WHAT%"
             ),
             (
                 #"{"match":{"prefix":"/"},"directResponse":{"status":99}}"#,

@@ -67,7 +67,9 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
         .proxyProtocol,
     ]
     package static let grpc: ProxyFeatures = [.http2, .faults, .proxyless]
-    package static let martlet: ProxyFeatures = [.outlierDetection, .proxyProtocol]
+    package static let martlet: ProxyFeatures = [
+        .outlierDetection, .proxyProtocol, .faults, .cors, .mirrors, .headerOperators,
+    ]
 }
 
 /// The mesh as one proxy sees it.

@@ -18,6 +18,7 @@ struct CompiledParts {
     var subscribedRoutes: Set<String> = []
     var authorizers = AuthorizerTable()
     var accessLogTable = AccessLogTable()
+    var filterTables = FilterTables()
     private(set) var retryPolicies: [RetryPolicy] = []
     private var retryNumbers: [Envoy_Config_Route_V3_RetryPolicy: UInt32] = [:]
 

@@ -11,13 +11,16 @@ extension ListenerCompiler {
     ) -> HTTPConnectionManager? {
         guard let manager = unpack(any, as: Manager.self, path: path, issues: &issues) else { return nil }
         refuseUnsupported(manager, path: path)
+        let filters = httpFilters(manager, path: path)
+        let client = ClientDetection(manager, path: path, issues: &issues)
         let route = routeTable(manager, inline: "\(listener.name)/\(chain)", path: path)
         return HTTPConnectionManager(
             statPrefix: manager.statPrefix,
             codec: manager.codecType == .http1 ? .http1 : .auto,
             routeTable: route.number,
             routeTableName: route.name,
-            httpFilters: httpFilters(manager, path: path),
+            httpFilters: filters.map(\.filter),
+            filterPlaces: filters.map(\.place),
             accessLogs: parts.accessLogs(manager.accessLog, path: path + ".access_log", issues: &issues),
             timeouts: timeouts(manager, path: path),
             serverName: Array((manager.serverName.isEmpty ? "envoy" : manager.serverName).utf8),
@@ -25,9 +28,9 @@ extension ListenerCompiler {
             generatesRequestID: manager.hasGenerateRequestID ? manager.generateRequestID.value : true,
             preservesExternalRequestID: manager.preserveExternalRequestID,
             setsRequestIDInResponse: manager.alwaysSetRequestIDInResponse,
-            usesRemoteAddress: manager.useRemoteAddress.value,
-            trustedHops: manager.xffNumTrustedHops,
-            skipsForwardedForAppend: manager.skipXffAppend,
+            usesRemoteAddress: client.usesRemoteAddress,
+            trustedHops: client.trustedHops,
+            skipsForwardedForAppend: client.skipsAppend,
             forwardedClientCertificate: forwardedCertificate(manager.forwardClientCertDetails),
             certificateDetails: certificateDetails(manager.setCurrentClientCertDetails),
             normalizesPath: manager.normalizePath.value,
@@ -46,7 +49,8 @@ extension ListenerCompiler {
             passesInterimResponses: manager.proxy100Continue,
             direction: direction,
             exchangesPeerMetadata: direction != .unspecified,
-            origin: parts.registry.provenance.intern(listener.metadata.origin)
+            origin: parts.registry.provenance.intern(listener.metadata.origin),
+            headOptions: HeadOptions(manager, path: path, issues: &issues)
         )
     }
 
@@ -63,17 +67,17 @@ extension ListenerCompiler {
             if isSet { issues.append(CompileIssue(path: "\(path).\(field)", message: message)) }
         }
         refuse(manager.codecType == .http2 || manager.codecType == .http3, "codec_type", "only HTTP/1.1 is spoken yet")
-        refuse(!manager.via.isEmpty, "via")
         refuse(
             manager.commonHTTPProtocolOptions.maxHeadersCount.value > 100,
             "common_http_protocol_options.max_headers_count", "more than 100 fields are not supported")
-        refuse(
-            manager.pathWithEscapedSlashesAction.rawValue > 1, "path_with_escaped_slashes_action")
+        let isUUID = manager.requestIDExtension.typedConfig.isA(
+            Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig.self)
+        // What it packs into the id is for traces, which there are none of.
+        refuse(manager.hasRequestIDExtension && !isUUID, "request_id_extension", "only the UUID extension is supported")
+        refuse(manager.hasLocalReplyConfig, "local_reply_config")
+        refuse(manager.hasInternalAddressConfig, "internal_address_config")
         refuse(
             manager.commonHTTPProtocolOptions.hasMaxStreamDuration, "common_http_protocol_options.max_stream_duration")
-        refuse(
-            manager.commonHTTPProtocolOptions.headersWithUnderscoresAction != .allow,
-            "common_http_protocol_options.headers_with_underscores_action")
     }
 
     private mutating func routeTable(_ manager: Manager, inline name: String, path: String) -> (
@@ -153,46 +157,5 @@ extension ListenerCompiler {
         if details.uri { result.insert(.uri) }
         if details.dns { result.insert(.dns) }
         return result
-    }
-
-    /// The filters in front of the router, in order; the router must be the last.
-    private mutating func httpFilters(_ manager: Manager, path: String) -> [HTTPFilter] {
-        var result: [HTTPFilter] = []
-        var endsWithRouter = false
-        for (index, filter) in manager.httpFilters.enumerated() where !filter.disabled {
-            let place = "\(path).http_filters[\(index)]"
-            let any = filter.typedConfig
-            endsWithRouter = false
-            if any.isA(Envoy_Extensions_Filters_Http_Router_V3_Router.self) {
-                endsWithRouter = true
-            } else if any.isA(Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.self) {
-                if let rbac = httpAuthorizer(any, path: place + ".typed_config") { result.append(rbac) }
-            } else if any.isA(Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig.self) {
-                // Counts gRPC messages of gRPC streams, which need HTTP/2: nothing to do on HTTP/1.1.
-                continue
-            } else if any.isA(Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault.self) {
-                requireEmpty(any, as: Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault.self, path: place)
-            } else if any.isA(Envoy_Extensions_Filters_Http_Cors_V3_Cors.self) {
-                // Does nothing until a route carries a policy, and such a route is refused.
-                continue
-            } else if !filter.isOptional {
-                issues.append(CompileIssue(path: place, message: "HTTP filter \(filter.name) is not supported"))
-            }
-        }
-        if !endsWithRouter {
-            issues.append(
-                CompileIssue(path: path + ".http_filters", message: "must end with envoy.filters.http.router"))
-        }
-        return result
-    }
-
-    /// Accepts a filter that injects nothing; anything else is refused.
-    private mutating func requireEmpty<M: Message & Equatable>(
-        _ any: Google_Protobuf_Any, as type: M.Type, path: String
-    ) {
-        guard let message = unpack(any, as: type, path: path + ".typed_config", issues: &issues) else { return }
-        if message != M() {
-            issues.append(CompileIssue(path: path + ".typed_config", message: "fault injection is not supported yet"))
-        }
     }
 }

@@ -171,6 +171,8 @@ package struct RuntimeCompiler {
             accessLogs: parts.accessLogTable.descriptors,
             tlsContexts: tlsContexts(resources.secrets),
             endpointCriteria: parts.registry.criteria,
+            headerFormats: parts.filterTables.headerFormats,
+            routeFilters: parts.filterTables.routeFilters,
             provenance: parts.registry.provenance,
             local: local,
             telemetry: TelemetryDescriptor()

@@ -21,6 +21,8 @@ struct Connection: SlabElement, ~Copyable {
     var peerClosed = false
     /// The end of the peer's bytes was read.
     var sawEnd = false
+    /// Has no socket: a request of the proxy's own.
+    var isInternal = false
     /// Our end was sent.
     var wroteEnd = false
     /// Closed as soon as the output is gone.
@@ -98,6 +100,7 @@ struct Connection: SlabElement, ~Copyable {
         canWrite = false
         peerClosed = false
         sawEnd = false
+        isInternal = false
         wroteEnd = false
         closesAfterFlush = false
         isReused = false

@@ -280,58 +280,6 @@ extension Exchange {
         }
     }
 
-    // MARK: Mutations
-
-    mutating func mutateRequest(_ table: RouteTable, _ mutation: HeaderMutation) {
-        Self.mutate(&request, &arena, table, mutation)
-    }
-
-    mutating func mutateResponse(_ table: RouteTable, _ mutation: HeaderMutation) {
-        Self.mutate(&response, &arena, table, mutation)
-    }
-
-    /// Applies one header mutation to a head whose bytes are in `arena`.
-    private static func mutate(
-        _ head: inout HeaderTable, _ arena: inout ByteBuffer, _ table: RouteTable, _ mutation: HeaderMutation
-    ) {
-        let name = table.bytes(mutation.name)
-        var exists = false
-        for index in 0..<head.count where !head[index].isRemoved {
-            guard isEqual(head[index].name, name, arena) else { continue }
-            exists = true
-            switch mutation.kind {
-            case .overwriteOrAdd, .overwriteIfPresent, .remove: head.remove(at: index)
-            case .append, .addIfAbsent: break
-            }
-        }
-        switch mutation.kind {
-        case .remove: return
-        case .addIfAbsent: if exists { return }
-        case .overwriteIfPresent: if !exists { return }
-        case .append, .overwriteOrAdd: break
-        }
-        let start = arena.end
-        arena.append(name)
-        arena.append(": ")
-        let value = arena.end
-        arena.append(table.bytes(mutation.value))
-        let end = arena.end
-        arena.append("\r\n")
-        let range = ByteRange(start: start, length: name.count)
-        let id = KnownHeader.classify(arena.storage, range)
-        _ = head.append(HeaderField(name: range, value: ByteRange(start: value, length: end - value), id: id))
-    }
-
-    private static func isEqual(_ range: ByteRange, _ name: borrowing Span<UInt8>, _ arena: borrowing ByteBuffer)
-        -> Bool
-    {
-        guard range.count == name.count else { return false }
-        for offset in 0..<name.count where asciiLowercased(arena.storage[range.lowerBound + offset]) != name[offset] {
-            return false
-        }
-        return true
-    }
-
     // MARK: Writing
 
     /// Writes the request's head for HTTP/1.1.

@@ -110,6 +110,9 @@ struct Exchange: SlabElement, ~Copyable {
     var isQueued = false
     var nextQueued = Handle.none
 
+    /// Where it stands in the HTTP filters.
+    var filters = FilterState()
+
     var flags = ResponseFlags()
     var details: StaticString = ""
     /// Details that name something; they replace `details` when not empty.
@@ -199,6 +202,7 @@ struct Exchange: SlabElement, ~Copyable {
         retryAt = .max
         isQueued = false
         nextQueued = .none
+        filters = FilterState()
         flags = ResponseFlags()
         details = ""
         longDetails.removeAll(keepingCapacity: true)

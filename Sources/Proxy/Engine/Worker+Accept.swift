@@ -203,6 +203,11 @@ extension Worker where Wire: ~Copyable {
         countChain(handle)
         for filter in chain.descriptor.networkFilters {
             switch filter {
+            case .localRateLimit(let bucket):
+                guard bucket.take(now: transport.microseconds) else {
+                    metrics.listeners[listenerStatistics(handle)].deniedConnections &+= 1
+                    return close(handle)
+                }
             case .rbac(let authorizer):
                 guard authorizeConnection(handle, authorizer) else {
                     metrics.listeners[listenerStatistics(handle)].deniedConnections &+= 1

@@ -38,18 +38,4 @@ extension Exchange {
         return table.hash(
             for: decision, HeadView(request, bytes: arena.storage), source: address.span, fresh: fresh)
     }
-
-    /// Adds a field whose name is not an interned one.
-    fileprivate mutating func addResponseField(_ name: StaticString, _ value: [UInt8]) {
-        let mark = arena.end
-        let length = name.utf8CodeUnitCount
-        arena.append(name)
-        arena.append(": ")
-        arena.append(value.span)
-        arena.append("\r\n")
-        _ = response.append(
-            HeaderField(
-                name: ByteRange(start: mark, length: length),
-                value: ByteRange(start: mark + length + 2, length: value.count), id: .other))
-    }
 }

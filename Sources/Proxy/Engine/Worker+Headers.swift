@@ -200,16 +200,6 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].request.authority = exchanges[exchange].append(&text)
         exchanges[exchange].requestHead.isAbsoluteForm = true
     }
-
-    private mutating func mutateRequest(_ exchange: Handle, _ table: RouteTable, _ mutation: HeaderMutation) {
-        let name = table.bytes(mutation.name)
-        let range = ByteRange(start: 0, length: name.count)
-        if name.equals(range, "host") || name.equals(range, ":authority") {
-            if mutation.kind != .remove { setAuthority(exchange, table, mutation.value) }
-        } else if name.count > 0, name[0] != 0x3a {
-            exchanges[exchange].mutateRequest(table, mutation)
-        }
-    }
 }
 
 extension HTTPConnectionManager {

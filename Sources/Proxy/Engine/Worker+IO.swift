@@ -112,6 +112,7 @@ extension Worker where Wire: ~Copyable {
     @inline(__always)
     mutating func flush(_ handle: Handle) -> FlushResult {
         if connections[handle].isTLS { return flushSealed(handle) }
+        if connections[handle].isInternal { return absorb(handle) }
         while !connections[handle].output.isEmpty {
             guard connections[handle].canWrite else { return .blocked }
             let count = connections[handle].sendOutput(&transport)
@@ -165,6 +166,10 @@ extension Worker where Wire: ~Copyable {
     @inline(__always)
     mutating func relay(_ handle: Handle, from source: Handle, count: Int) -> FlushResult {
         if connections[handle].isTLS { return relaySealed(handle, from: source, count: count) }
+        if connections[handle].isInternal {
+            moveInput(of: source, toOutputOf: handle, count: count)
+            return absorb(handle)
+        }
         var left = count
         while left > 0 {
             guard connections[handle].canWrite else { break }
@@ -226,14 +231,14 @@ extension Worker where Wire: ~Copyable {
                 _ = flushCipher(handle)
             }
         }
-        transport.close(connections[handle].socket, abort: abort)
+        if !connections[handle].isInternal { transport.close(connections[handle].socket, abort: abort) }
         timers.cancel(connections[handle].timer)
         buffers.reclaim(&connections[handle].input)
         buffers.reclaim(&connections[handle].output)
         buffers.reclaim(&connections[handle].cipherInput)
         buffers.reclaim(&connections[handle].cipherOutput)
         if connections[handle].role == .downstream {
-            countClosed(handle)
+            if !connections[handle].isInternal { countClosed(handle) }
             releaseGeneration(connections[handle].generation)
         } else {
             leavePool(handle)

@@ -21,13 +21,18 @@ extension Worker where Wire: ~Copyable {
         if let client = exchanges[exchange].remoteAddress { record.downstreamRemote = client.logged }
         let names = logNames(exchange, snapshot)
         for index in manager.accessLogs where index < snapshot.accessLogs.count {
+            if let filter = snapshot.accessLogs[index].filter,
+                !exchanges[exchange].passes(filter, record, random: transport.random())
+            {
+                continue
+            }
             let sink = generations[generation].logSinks[index]
             exchanges[exchange].log(
                 snapshot.accessLogs[index].format, record, names, &connections[downstream], &accessLog, sink)
         }
     }
 
-    private func logNames(_ exchange: Handle, _ snapshot: RuntimeSnapshot) -> LoggedNames {
+    func logNames(_ exchange: Handle, _ snapshot: RuntimeSnapshot) -> LoggedNames {
         var names = LoggedNames()
         let cluster = exchanges[exchange].cluster
         if cluster >= 0, let descriptor = snapshot.clusters[cluster] {
@@ -79,6 +84,11 @@ extension Worker where Wire: ~Copyable {
         }
         names.filterChain = generations[generation].chains[connections[handle].chain].descriptor.configuredName
         for index in proxy.accessLogs where index < snapshot.accessLogs.count {
+            if let filter = snapshot.accessLogs[index].filter,
+                !filter.passes(record, nil, random: transport.random())
+            {
+                continue
+            }
             let sink = generations[generation].logSinks[index]
             connections[handle].log(snapshot.accessLogs[index].format, record, names, &accessLog, sink)
         }
@@ -122,22 +132,36 @@ extension Exchange {
         return record
     }
 
+    /// Whether a log wants this request.
+    func passes(_ filter: AccessLogFilter, _ record: borrowing RequestRecord, random: UInt64) -> Bool {
+        filter.passes(record, HeadView(request, bytes: arena.storage), random: random)
+    }
+
     mutating func log(
         _ format: AccessLogFormat, _ record: borrowing RequestRecord, _ names: LoggedNames,
         _ connection: inout Connection, _ output: inout AccessLogBuffer, _ sink: Int
     ) {
+        write(format, record, names, &connection, to: &output.line)
+        output.endLine(of: sink)
+    }
+
+    /// Writes what a format makes of the exchange: a log line, or the value of a header field.
+    mutating func write(
+        _ format: AccessLogFormat, _ record: borrowing RequestRecord, _ names: LoggedNames,
+        _ connection: inout Connection, to output: inout ByteBuffer
+    ) {
         if let table = names.table {
             write(
-                format, record, names, &connection, &output, sink, route: table.bytes(names.route),
+                format, record, names, &connection, to: &output, route: table.bytes(names.route),
                 virtualHost: table.bytes(names.virtualHost))
         } else {
-            write(format, record, names, &connection, &output, sink, route: Span(), virtualHost: Span())
+            write(format, record, names, &connection, to: &output, route: Span(), virtualHost: Span())
         }
     }
 
     private mutating func write(
         _ format: AccessLogFormat, _ record: borrowing RequestRecord, _ names: LoggedNames,
-        _ connection: inout Connection, _ output: inout AccessLogBuffer, _ sink: Int, route: borrowing Span<UInt8>,
+        _ connection: inout Connection, to output: inout ByteBuffer, route: borrowing Span<UInt8>,
         virtualHost: borrowing Span<UInt8>
     ) {
         let principal = connection.peerCertificate?.identity ?? []
@@ -153,8 +177,7 @@ extension Exchange {
             tls: LogTLSNames(
                 requestedServerName: connection.serverName.span, downstreamPeerURI: principal.span,
                 downstreamPeerSubject: subject.span))
-        format.write(record, context, to: &output.line)
-        output.endLine(of: sink)
+        format.write(record, context, to: &output)
     }
 }
 

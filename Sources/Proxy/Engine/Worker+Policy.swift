@@ -53,7 +53,8 @@ extension Exchange {
                 head: HeadView(request, bytes: arena.storage), principal: principal.span,
                 isAuthenticated: connection.peerCertificate != nil, serverName: connection.serverName.span,
                 source: connection.remote.bits, remote: (remoteAddress ?? connection.remote).bits,
-                destination: connection.local.bits, destinationPort: connection.local.port))
+                destination: connection.local.bits, destinationPort: connection.local.port,
+                metadata: filters.metadata))
     }
 }
 

@@ -27,6 +27,7 @@ extension Worker where Wire: ~Copyable {
     /// Counts an exchange that is over, and writes its line.
     @inline(__always)
     mutating func record(_ exchange: Handle) {
+        if exchanges[exchange].filters.purpose != .none { return }
         let generation = exchanges[exchange].generation
         let duration = transport.microseconds &- exchanges[exchange].startedAt
         let status = exchanges[exchange].status

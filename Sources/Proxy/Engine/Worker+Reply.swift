@@ -47,45 +47,50 @@ extension Worker where Wire: ~Copyable {
         reply(exchange, status, text, flags)
     }
 
+    /// As `reply`, keeping the fields that stand in the response table already.
+    mutating func replyKeepingFields(_ exchange: Handle, _ status: UInt16, _ text: [UInt8]) {
+        scratch.removeAll(keepingCapacity: true)
+        scratch.append(contentsOf: text)
+        writeReply(exchange, status, [], location: false, keepsFields: true)
+    }
+
     /// The bytes in `scratch` as body, or as location.
-    private mutating func writeReply(_ exchange: Handle, _ status: UInt16, _ flags: ResponseFlags, location: Bool) {
+    private mutating func writeReply(
+        _ exchange: Handle, _ status: UInt16, _ flags: ResponseFlags, location: Bool, keepsFields: Bool = false
+    ) {
         let handle = exchanges[exchange].downstream
-        let manager = httpManager(exchange)
         exchanges[exchange].flags.formUnion(flags)
         exchanges[exchange].status = status
         exchanges[exchange].isLocalReply = true
-        exchanges[exchange].response.reset()
         skipBody(handle, exchange)
         if isDraining || connections[handle].isDraining { exchanges[exchange].keepsAlive = false }
-        let body = location ? 0 : scratch.count
+        // A head that could not be read says nothing of gRPC.
+        let isGRPC = !location && exchanges[exchange].requestState != .head && exchanges[exchange].isGRPCRequest
+        composeReply(exchange, status, location: location, isGRPC: isGRPC, keepsFields: keepsFields)
+        // Filters and the route change what they like, unless there was no request to look at.
+        if exchanges[exchange].requestState != .head { filterResponse(exchange) }
+        let hasBody = !location && !isGRPC && !scratch.isEmpty && !exchanges[exchange].isHead
+        writeReplyHead(exchange, handle, httpManager(exchange))
+        if hasBody { appendScratch(handle) }
+        exchanges[exchange].bytesSent = hasBody ? scratch.count : 0
+        finishExchange(exchange)
+    }
+
+    /// Writes the reply's head into the client's output.
+    private mutating func writeReplyHead(_ exchange: Handle, _ handle: Handle, _ manager: HTTPConnectionManager) {
+        let status = exchanges[exchange].status
         buffers.lend(&connections[handle].output)
-        connections[handle].output.append("HTTP/1.1 ")
-        connections[handle].output.append(decimal: Int(status))
-        connections[handle].output.append(0x20)
-        connections[handle].output.append(Self.reason(status))
-        connections[handle].output.append("\r\n")
-        if location {
-            connections[handle].output.append("location: ")
-            appendScratch(handle)
+        exchanges[exchange].writeResponseHead(to: &connections[handle].output, skipping: .other)
+        if exchanges[exchange].response.first(.date) == nil { appendDate(handle) }
+        if exchanges[exchange].response.first(.server) == nil {
+            connections[handle].output.append("server: ")
+            connections[handle].output.append(manager.serverName)
             connections[handle].output.append("\r\n")
         }
-        if exchanges[exchange].flags.contains(.upstreamOverflow) {
-            connections[handle].output.append("x-envoy-overloaded: true\r\n")
-        }
-        if body > 0 { connections[handle].output.append("content-type: text/plain\r\n") }
-        appendDate(handle)
-        connections[handle].output.append("server: ")
-        connections[handle].output.append(manager.serverName)
-        connections[handle].output.append("\r\n")
-        if status != 204, status != 304 {
-            connections[handle].output.append("content-length: ")
-            connections[handle].output.append(decimal: body)
-            connections[handle].output.append("\r\n")
+        if exchanges[exchange].response.first(.contentLength) == nil, status != 204, status != 304 {
+            connections[handle].output.append("content-length: 0\r\n")
         }
         appendConnection(exchange, handle)
-        if body > 0, !exchanges[exchange].isHead { appendScratch(handle) }
-        exchanges[exchange].bytesSent = exchanges[exchange].isHead ? 0 : body
-        finishExchange(exchange)
     }
 
     private mutating func appendScratch(_ handle: Handle) {
@@ -236,6 +241,7 @@ extension Worker where Wire: ~Copyable {
     mutating func freeExchange(_ exchange: Handle) {
         guard exchanges.contains(exchange) else { return }
         endAttempt(exchange)
+        endFilters(exchange)
         let generation = exchanges[exchange].generation
         let cluster = exchanges[exchange].cluster
         if cluster >= 0 {

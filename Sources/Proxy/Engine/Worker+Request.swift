@@ -65,6 +65,7 @@ extension Worker where Wire: ~Copyable {
             return reply(exchange, 400, "", [])
         }
         removeRequestHopByHop(exchange)
+        guard applyHeadOptions(handle, exchange, manager) else { return }
         if manager.normalizesPath || manager.mergesSlashes, exchanges[exchange].upgrade != .connect {
             guard
                 exchanges[exchange].normalizePath(
@@ -78,42 +79,27 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].joinForwardedFor(&scratch)
         findClient(handle, exchange, manager)
         prepareHeaders(handle, exchange, manager)
-        if filter(handle, exchange, manager) { route(exchange, manager) }
+        startFilters(exchange)
     }
 
-    /// Runs the HTTP filters; false when one of them answered.
-    @inline(__always)
-    private mutating func filter(_ handle: Handle, _ exchange: Handle, _ manager: HTTPConnectionManager) -> Bool {
-        var index = 0
-        while index < manager.httpFilters.count {
-            switch manager.httpFilters[index] {
-            case .rbac(let authorizer):
-                if !authorize(handle, exchange, authorizer) { return false }
-            case .answer(let path, let status, let body):
-                if exchanges[exchange].requestPathEquals(path) {
-                    exchanges[exchange].details = "direct_response"
-                    reply(exchange, status, body, [])
-                    return false
-                }
-            }
-            index &+= 1
-        }
-        return true
-    }
-
-    /// Finds the route and does what it says.
-    private mutating func route(_ exchange: Handle, _ manager: HTTPConnectionManager) {
+    /// Finds the route: the decision is there for the filters, and for the router behind them.
+    mutating func findRoute(_ exchange: Handle, _ manager: HTTPConnectionManager) {
         let generation = exchanges[exchange].generation
         guard let index = manager.routeTable, index < generations[generation].snapshot.routeTables.count,
             let table = generations[generation].snapshot.routeTables[index]
+        else { return }
+        exchanges[exchange].routeTable = index
+        exchanges[exchange].decision = exchanges[exchange].decide(table, random: exchanges[exchange].filters.random)
+    }
+
+    /// Does what the route says.
+    mutating func route(_ exchange: Handle, _ manager: HTTPConnectionManager) {
+        guard let decision = exchanges[exchange].decision,
+            let table = generations[exchanges[exchange].generation].snapshot.routeTables[exchanges[exchange].routeTable]
         else {
             exchanges[exchange].details = "route_not_found"
             return reply(exchange, 404, "", .noRouteFound)
         }
-        exchanges[exchange].routeTable = index
-        let random = transport.random()
-        let decision = exchanges[exchange].decide(table, random: random)
-        exchanges[exchange].decision = decision
         switch decision.outcome {
         case .noVirtualHost, .noRoute:
             exchanges[exchange].details = "route_not_found"

@@ -129,6 +129,7 @@ extension Worker where Wire: ~Copyable {
         armExchange(exchange)
         exchanges[exchange].upstreamSentAt = transport.microseconds
         exchanges[exchange].bytesReceived = exchanges[exchange].requestBody.payloadBytes
+        sendMirrors(exchange)
         buffers.reclaimIfEmpty(&connections[exchanges[exchange].downstream].input)
     }
 

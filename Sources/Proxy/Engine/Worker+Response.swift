@@ -122,13 +122,7 @@ extension Worker where Wire: ~Copyable {
         let manager = httpManager(exchange)
         removeResponseHopByHop(exchange)
         exchanges[exchange].response.removeAll(.xEnvoyDecoratorOperation)
-        if let decision = exchanges[exchange].decision, !decision.responseMutations.isEmpty,
-            let table = generations[exchanges[exchange].generation].snapshot.routeTables[exchanges[exchange].routeTable]
-        {
-            for index in decision.responseMutations.indices {
-                exchanges[exchange].mutateResponse(table, table.mutation(index))
-            }
-        }
+        filterResponse(exchange)
         if exchanges[exchange].cookiePolicy != .max { setHashCookie(exchange) }
         if exchanges[exchange].returnsAttemptCount {
             exchanges[exchange].response.removeAll(.xEnvoyAttemptCount)

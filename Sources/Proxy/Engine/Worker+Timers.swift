@@ -21,6 +21,7 @@ extension Worker where Wire: ~Copyable {
                     exchanges[handle].retryAt = .max
                     startAttempt(handle)
                 }
+            case Self.filterTimer: filterTimerFired(Handle(bits: payload.bits))
             case Self.logTimer:
                 accessLog.flush()
                 _ = timers.schedule(payload, at: now + settings.logFlushMilliseconds)

@@ -1,3 +1,4 @@
+internal import Authentication
 internal import EventLoop
 internal import HTTP1
 internal import Memory
@@ -25,10 +26,16 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     var resumable: [Handle] = []
     /// Exchanges that may be given an upstream connection again.
     var retryable: [Handle] = []
+    /// Exchanges whose filters go on.
+    var resumableFilters: [Handle] = []
     /// Tunnels that had more to move when their turn was over.
     var tunnelsToResume: [Handle] = []
     var scratch: [UInt8] = []
+    /// The value of a header field that is being made.
+    var formatted = ByteBuffer()
     var limits = Limits()
+    /// Tokens that were verified before.
+    var tokens = TokenCache()
     var metrics = WorkerMetrics()
     /// Number of this proxy's own labels.
     var localLabels = LabelTable.unknown
@@ -140,7 +147,9 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     /// no step finds its connection gone under its feet.
     mutating func runReady() {
         while true {
-            if let handle = retryable.popLast() {
+            if let handle = resumableFilters.popLast() {
+                if exchanges.contains(handle) { resumeFilters(handle) }
+            } else if let handle = retryable.popLast() {
                 if exchanges.contains(handle) { startAttempt(handle) }
             } else if let handle = resumable.popLast() {
                 if connections.contains(handle) { advanceDownstream(handle, wrote: false) }

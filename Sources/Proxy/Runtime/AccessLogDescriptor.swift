@@ -10,9 +10,12 @@ package struct AccessLogDescriptor: Sendable {
 
     package let sink: Sink
     package let format: AccessLogFormat
+    /// nil logs everything.
+    package let filter: AccessLogFilter?
 
-    package init(sink: Sink, format: AccessLogFormat) {
+    package init(sink: Sink, format: AccessLogFormat, filter: AccessLogFilter? = nil) {
         self.sink = sink
         self.format = format
+        self.filter = filter
     }
 }

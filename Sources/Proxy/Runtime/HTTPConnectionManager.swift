@@ -48,6 +48,8 @@ package final class HTTPConnectionManager: Sendable {
     /// The RDS name, or the name of the inline table; for the admin API.
     package let routeTableName: String
     package let httpFilters: [HTTPFilter]
+    /// By filter; empty when routes bring nothing for any of them.
+    package let filterPlaces: [FilterPlace]
     package let accessLogs: [Int]
     package let timeouts: Timeouts
     /// The value of the `server` header; Envoy's default is `envoy`, Istio's `istio-envoy`.
@@ -90,6 +92,9 @@ package final class HTTPConnectionManager: Sendable {
     /// The peer's workload, exchanged in x-envoy-peer-metadata, is read and sent (Istio's metadata exchange).
     package let exchangesPeerMetadata: Bool
     package let origin: ProvenanceIndex
+    package let headOptions: HeadOptions
+    /// Some of `headOptions` are not the defaults.
+    let hasHeadOptions: Bool
 
     package init(
         statPrefix: String,
@@ -97,6 +102,7 @@ package final class HTTPConnectionManager: Sendable {
         routeTable: Int?,
         routeTableName: String = "",
         httpFilters: [HTTPFilter] = [],
+        filterPlaces: [FilterPlace] = [],
         accessLogs: [Int] = [],
         timeouts: Timeouts = Timeouts(),
         serverName: [UInt8] = Array("envoy".utf8),
@@ -121,13 +127,15 @@ package final class HTTPConnectionManager: Sendable {
         passesInterimResponses: Bool = false,
         direction: TrafficDirection = .unspecified,
         exchangesPeerMetadata: Bool = false,
-        origin: ProvenanceIndex = .max
+        origin: ProvenanceIndex = .max,
+        headOptions: HeadOptions = HeadOptions()
     ) {
         self.statPrefix = statPrefix
         self.codec = codec
         self.routeTable = routeTable
         self.routeTableName = routeTableName
         self.httpFilters = httpFilters
+        self.filterPlaces = filterPlaces
         self.accessLogs = accessLogs
         self.timeouts = timeouts
         self.serverName = serverName
@@ -153,13 +161,7 @@ package final class HTTPConnectionManager: Sendable {
         self.direction = direction
         self.exchangesPeerMetadata = exchangesPeerMetadata
         self.origin = origin
+        self.headOptions = headOptions
+        hasHeadOptions = !headOptions.isDefault
     }
-}
-
-/// An HTTP filter in front of the router, in configured order. The router itself is always the last and not listed.
-package enum HTTPFilter: Sendable {
-    /// Index into `RuntimeSnapshot.authorizers`; `shadow` evaluates without deciding.
-    case rbac(authorizer: Int)
-    /// Sets response headers for a health check path or answers a fixed text; used by readiness listeners.
-    case answer(path: [UInt8], status: UInt16, body: [UInt8])
 }

@@ -1,7 +1,11 @@
+package import Resilience
+
 /// A network filter in front of the terminal filter of a chain.
 package enum NetworkFilter: Sendable {
     /// envoy.extensions.filters.network.rbac.v3: index into `RuntimeSnapshot.authorizers`. A denied connection is closed.
     case rbac(authorizer: Int)
+    /// envoy.extensions.filters.network.local_ratelimit.v3: a connection without a token is closed.
+    case localRateLimit(TokenBucket)
 }
 
 /// envoy.extensions.filters.network.tcp_proxy.v3.

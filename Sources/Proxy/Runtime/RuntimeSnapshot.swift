@@ -29,6 +29,10 @@ package final class RuntimeSnapshot: Sendable {
     package let tlsContexts: [TLSContext?]
     /// By `metadataMatch` of a route: what endpoints' metadata must hold.
     package let endpointCriteria: [[String: String]]
+    /// Formats of header values with command operators, by `HeaderMutation.format`.
+    package let headerFormats: [AccessLogFormat]
+    /// By the `attachment` of routes and weighted clusters.
+    package let routeFilters: [RouteFilters]
     package let provenance: ProvenanceTable
     /// What this proxy says about its own workload in metrics.
     package let local: WorkloadLabels
@@ -44,6 +48,8 @@ package final class RuntimeSnapshot: Sendable {
         accessLogs: [AccessLogDescriptor] = [],
         tlsContexts: [TLSContext?] = [],
         endpointCriteria: [[String: String]] = [],
+        headerFormats: [AccessLogFormat] = [],
+        routeFilters: [RouteFilters] = [],
         provenance: ProvenanceTable,
         local: WorkloadLabels,
         telemetry: TelemetryDescriptor
@@ -57,6 +63,8 @@ package final class RuntimeSnapshot: Sendable {
         self.accessLogs = accessLogs
         self.tlsContexts = tlsContexts
         self.endpointCriteria = endpointCriteria
+        self.headerFormats = headerFormats
+        self.routeFilters = routeFilters
         self.provenance = provenance
         self.local = local
         self.telemetry = telemetry

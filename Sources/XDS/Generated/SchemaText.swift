@@ -46,11 +46,27 @@ let schemaText = """
     3:details:s 4:version_info:s
     envoy.config.accesslog.v3.AccessLog 1:name:s 2:filter:menvoy.config.accesslog.v3.AccessLogFilter \
     4:typed_config:mgoogle.protobuf.Any
-    envoy.config.accesslog.v3.AccessLogFilter 1:status_code_filter:- 2:duration_filter:- 3:not_health_check_filter:- \
-    4:traceable_filter:- 5:runtime_filter:- 6:and_filter:- 7:or_filter:- 8:header_filter:- \
-    9:response_flag_filter:menvoy.config.accesslog.v3.ResponseFlagFilter 10:grpc_status_filter:- \
-    11:extension_filter:- 12:metadata_filter:- 13:log_type_filter:-
+    envoy.config.accesslog.v3.AccessLogFilter 1:status_code_filter:menvoy.config.accesslog.v3.StatusCodeFilter \
+    2:duration_filter:menvoy.config.accesslog.v3.DurationFilter \
+    3:not_health_check_filter:menvoy.config.accesslog.v3.NotHealthCheckFilter 4:traceable_filter:- \
+    5:runtime_filter:menvoy.config.accesslog.v3.RuntimeFilter 6:and_filter:menvoy.config.accesslog.v3.AndFilter \
+    7:or_filter:menvoy.config.accesslog.v3.OrFilter 8:header_filter:menvoy.config.accesslog.v3.HeaderFilter \
+    9:response_flag_filter:menvoy.config.accesslog.v3.ResponseFlagFilter \
+    10:grpc_status_filter:menvoy.config.accesslog.v3.GrpcStatusFilter 11:extension_filter:- \
+    12:metadata_filter:menvoy.config.accesslog.v3.MetadataFilter 13:log_type_filter:-
+    envoy.config.accesslog.v3.AndFilter 1:filters:*menvoy.config.accesslog.v3.AccessLogFilter
+    envoy.config.accesslog.v3.ComparisonFilter 1:op:e 2:value:menvoy.config.core.v3.RuntimeUInt32
+    envoy.config.accesslog.v3.DurationFilter 1:comparison:menvoy.config.accesslog.v3.ComparisonFilter
+    envoy.config.accesslog.v3.GrpcStatusFilter 1:statuses:*e 2:exclude:t
+    envoy.config.accesslog.v3.HeaderFilter 1:header:menvoy.config.route.v3.HeaderMatcher
+    envoy.config.accesslog.v3.MetadataFilter 1:matcher:menvoy.type.matcher.v3.MetadataMatcher \
+    2:match_if_key_not_found:mgoogle.protobuf.BoolValue
+    envoy.config.accesslog.v3.NotHealthCheckFilter
+    envoy.config.accesslog.v3.OrFilter 2:filters:*menvoy.config.accesslog.v3.AccessLogFilter
     envoy.config.accesslog.v3.ResponseFlagFilter 1:flags:*s
+    envoy.config.accesslog.v3.RuntimeFilter 1:runtime_key:s 2:percent_sampled:menvoy.type.v3.FractionalPercent \
+    3:use_independent_randomness:t
+    envoy.config.accesslog.v3.StatusCodeFilter 1:comparison:menvoy.config.accesslog.v3.ComparisonFilter
     envoy.config.bootstrap.v3.Admin 1:access_log_path:- 2:profile_path:- 3:address:menvoy.config.core.v3.Address \
     4:socket_options:- 5:access_log:- 6:ignore_global_conn_limit:- 7:allow_paths:-
     envoy.config.bootstrap.v3.Bootstrap 1:node:menvoy.config.core.v3.Node \
@@ -170,6 +186,8 @@ let schemaText = """
     envoy.config.cluster.v3.TrackClusterStats 1:timeout_budgets:t 2:request_response_sizes:t 3:per_endpoint_stats:t
     envoy.config.cluster.v3.UpstreamConnectionOptions 1:tcp_keepalive:menvoy.config.core.v3.TcpKeepalive \
     2:set_local_interface_name_on_upstream_connections:- 3:happy_eyeballs_config:-
+    envoy.config.common.mutation_rules.v3.HeaderMutation 1:remove:s 2:append:menvoy.config.core.v3.HeaderValueOption \
+    3:remove_on_match:-
     envoy.config.core.v3.Address 1:socket_address:menvoy.config.core.v3.SocketAddress \
     2:pipe:menvoy.config.core.v3.Pipe 3:envoy_internal_address:-
     envoy.config.core.v3.AggregatedConfigSource
@@ -191,7 +209,7 @@ let schemaText = """
     3:timeout:mgoogle.protobuf.Duration 5:initial_metadata:*menvoy.config.core.v3.HeaderValue 6:retry_policy:-
     envoy.config.core.v3.GrpcService.EnvoyGrpc 1:cluster_name:s 2:authority:s 3:retry_policy:- \
     4:max_receive_message_length:- 5:skip_envoy_headers:-
-    envoy.config.core.v3.HeaderValue 1:key:s 2:value:s 3:raw_value:-
+    envoy.config.core.v3.HeaderValue 1:key:s 2:value:s 3:raw_value:b
     envoy.config.core.v3.HeaderValueOption 1:header:menvoy.config.core.v3.HeaderValue \
     2:append:mgoogle.protobuf.BoolValue 3:append_action:e 4:keep_empty_value:t
     envoy.config.core.v3.HealthCheck 1:timeout:mgoogle.protobuf.Duration 2:interval:mgoogle.protobuf.Duration \
@@ -232,6 +250,7 @@ let schemaText = """
     2:max_headers_count:mgoogle.protobuf.UInt32Value 3:max_connection_duration:mgoogle.protobuf.Duration \
     4:max_stream_duration:mgoogle.protobuf.Duration 5:headers_with_underscores_action:e \
     6:max_requests_per_connection:mgoogle.protobuf.UInt32Value 7:max_response_headers_kb:-
+    envoy.config.core.v3.HttpUri 1:uri:s 2:cluster:s 3:timeout:mgoogle.protobuf.Duration
     envoy.config.core.v3.KeepaliveSettings 1:interval:mgoogle.protobuf.Duration 2:timeout:mgoogle.protobuf.Duration \
     3:interval_jitter:- 4:connection_idle_interval:mgoogle.protobuf.Duration
     envoy.config.core.v3.Locality 1:region:s 2:zone:s 3:sub_zone:s
@@ -245,7 +264,10 @@ let schemaText = """
     envoy.config.core.v3.Pipe 1:path:s 2:mode:n
     envoy.config.core.v3.ProxyProtocolConfig 1:version:e 2:pass_through_tlvs:- 3:added_tlvs:-
     envoy.config.core.v3.RuntimeDouble 1:default_value:n 2:runtime_key:s
+    envoy.config.core.v3.RuntimeFeatureFlag 1:default_value:mgoogle.protobuf.BoolValue 2:runtime_key:s
     envoy.config.core.v3.RuntimeFractionalPercent 1:default_value:menvoy.type.v3.FractionalPercent 2:runtime_key:s
+    envoy.config.core.v3.RuntimeUInt32 2:default_value:n 3:runtime_key:s
+    envoy.config.core.v3.SchemeHeaderTransformation 1:scheme_to_overwrite:s 2:match_upstream:t
     envoy.config.core.v3.SelfConfigSource 1:transport_api_version:e
     envoy.config.core.v3.SocketAddress 1:protocol:e 2:address:s 3:port_value:n 4:named_port:- 5:resolver_name:- \
     6:ipv4_compat:- 7:network_namespace_filepath:-
@@ -330,14 +352,15 @@ let schemaText = """
     envoy.config.rbac.v3.Principal.Set 1:ids:*menvoy.config.rbac.v3.Principal
     envoy.config.rbac.v3.RBAC 1:action:e 2:policies:%menvoy.config.rbac.v3.Policy 3:audit_logging_options:-
     envoy.config.route.v3.Decorator 1:operation:s 2:propagate:mgoogle.protobuf.BoolValue
-    envoy.config.route.v3.DirectResponseAction 1:status:n 2:body:menvoy.config.core.v3.DataSource 3:body_format:-
+    envoy.config.route.v3.DirectResponseAction 1:status:n 2:body:menvoy.config.core.v3.DataSource \
+    3:body_format:menvoy.config.core.v3.SubstitutionFormatString
     envoy.config.route.v3.FilterConfig 1:config:mgoogle.protobuf.Any 2:is_optional:t 3:disabled:t
     envoy.config.route.v3.HeaderMatcher 1:name:s 4:exact_match:s 6:range_match:menvoy.type.v3.Int64Range \
     7:present_match:t 8:invert_match:t 9:prefix_match:s 10:suffix_match:s \
     11:safe_regex_match:menvoy.type.matcher.v3.RegexMatcher 12:contains_match:s \
     13:string_match:menvoy.type.matcher.v3.StringMatcher 14:treat_missing_header_as_empty:t
-    envoy.config.route.v3.HedgePolicy 1:initial_requests:- 2:additional_request_chance:- \
-    3:hedge_on_per_try_timeout:t
+    envoy.config.route.v3.HedgePolicy 1:initial_requests:mgoogle.protobuf.UInt32Value \
+    2:additional_request_chance:menvoy.type.v3.FractionalPercent 3:hedge_on_per_try_timeout:t
     envoy.config.route.v3.QueryParameterMatcher 1:name:s 5:string_match:menvoy.type.matcher.v3.StringMatcher \
     6:present_match:t
     envoy.config.route.v3.RedirectAction 1:host_redirect:s 2:path_redirect:s 3:response_code:e 4:https_redirect:t \
@@ -349,8 +372,12 @@ let schemaText = """
     6:host_selection_retry_max_attempts:n 7:retriable_status_codes:*n \
     8:retry_back_off:menvoy.config.route.v3.RetryPolicy.RetryBackOff \
     9:retriable_headers:*menvoy.config.route.v3.HeaderMatcher \
-    10:retriable_request_headers:*menvoy.config.route.v3.HeaderMatcher 11:rate_limited_retry_back_off:- \
+    10:retriable_request_headers:*menvoy.config.route.v3.HeaderMatcher \
+    11:rate_limited_retry_back_off:menvoy.config.route.v3.RetryPolicy.RateLimitedRetryBackOff \
     12:retry_options_predicates:- 13:per_try_idle_timeout:mgoogle.protobuf.Duration
+    envoy.config.route.v3.RetryPolicy.RateLimitedRetryBackOff \
+    1:reset_headers:*menvoy.config.route.v3.RetryPolicy.ResetHeader 2:max_interval:mgoogle.protobuf.Duration
+    envoy.config.route.v3.RetryPolicy.ResetHeader 1:name:s 2:format:e
     envoy.config.route.v3.RetryPolicy.RetryBackOff 1:base_interval:mgoogle.protobuf.Duration \
     2:max_interval:mgoogle.protobuf.Duration
     envoy.config.route.v3.RetryPolicy.RetryHostPredicate 1:name:s 3:typed_config:mgoogle.protobuf.Any
@@ -373,7 +400,7 @@ let schemaText = """
     27:hedge_policy:menvoy.config.route.v3.HedgePolicy 28:grpc_timeout_offset:- 29:host_rewrite_header:s \
     30:request_mirror_policies:*menvoy.config.route.v3.RouteAction.RequestMirrorPolicy 31:max_internal_redirects:- \
     32:regex_rewrite:menvoy.type.matcher.v3.RegexMatchAndSubstitute 33:retry_policy_typed_config:- \
-    34:internal_redirect_policy:- 35:host_rewrite_path_regex:- \
+    34:internal_redirect_policy:- 35:host_rewrite_path_regex:menvoy.type.matcher.v3.RegexMatchAndSubstitute \
     36:max_stream_duration:menvoy.config.route.v3.RouteAction.MaxStreamDuration 37:cluster_specifier_plugin:- \
     38:append_x_forwarded_host:t 39:inline_cluster_specifier_plugin:- 40:early_data_policy:- \
     41:path_rewrite_policy:- 42:flush_timeout:- 44:host_rewrite:- 45:path_rewrite:-
@@ -385,13 +412,15 @@ let schemaText = """
     envoy.config.route.v3.RouteAction.HashPolicy.Cookie 1:name:s 2:ttl:mgoogle.protobuf.Duration 3:path:s \
     4:attributes:*menvoy.config.route.v3.RouteAction.HashPolicy.CookieAttribute
     envoy.config.route.v3.RouteAction.HashPolicy.CookieAttribute 1:name:s 2:value:s
-    envoy.config.route.v3.RouteAction.HashPolicy.Header 1:header_name:s 2:regex_rewrite:-
+    envoy.config.route.v3.RouteAction.HashPolicy.Header 1:header_name:s \
+    2:regex_rewrite:menvoy.type.matcher.v3.RegexMatchAndSubstitute
     envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter 1:name:s
     envoy.config.route.v3.RouteAction.MaxStreamDuration 1:max_stream_duration:mgoogle.protobuf.Duration \
     2:grpc_timeout_header_max:mgoogle.protobuf.Duration 3:grpc_timeout_header_offset:mgoogle.protobuf.Duration
     envoy.config.route.v3.RouteAction.RequestMirrorPolicy 1:cluster:s \
     3:runtime_fraction:menvoy.config.core.v3.RuntimeFractionalPercent 4:trace_sampled:mgoogle.protobuf.BoolValue \
-    5:cluster_header:- 6:disable_shadow_host_suffix_append:t 7:request_headers_mutations:- 8:host_rewrite_literal:-
+    5:cluster_header:s 6:disable_shadow_host_suffix_append:t \
+    7:request_headers_mutations:*menvoy.config.common.mutation_rules.v3.HeaderMutation 8:host_rewrite_literal:s
     envoy.config.route.v3.RouteAction.UpgradeConfig 1:upgrade_type:s 2:enabled:mgoogle.protobuf.BoolValue \
     3:connect_config:menvoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig
     envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig 1:proxy_protocol_config:- 2:allow_post:t
@@ -400,9 +429,10 @@ let schemaText = """
     5:response_headers_to_remove:*s 6:request_headers_to_add:*menvoy.config.core.v3.HeaderValueOption \
     7:validate_clusters:mgoogle.protobuf.BoolValue 8:request_headers_to_remove:*s 9:vhds:- \
     10:most_specific_header_mutations_wins:t 11:max_direct_response_body_size_bytes:mgoogle.protobuf.UInt32Value \
-    12:cluster_specifier_plugins:- 13:request_mirror_policies:- 14:ignore_port_in_host_matching:t \
-    15:ignore_path_parameters_in_path_matching:- 16:typed_per_filter_config:%mgoogle.protobuf.Any \
-    17:metadata:menvoy.config.core.v3.Metadata 18:vhost_header:-
+    12:cluster_specifier_plugins:- \
+    13:request_mirror_policies:*menvoy.config.route.v3.RouteAction.RequestMirrorPolicy \
+    14:ignore_port_in_host_matching:t 15:ignore_path_parameters_in_path_matching:- \
+    16:typed_per_filter_config:%mgoogle.protobuf.Any 17:metadata:menvoy.config.core.v3.Metadata 18:vhost_header:-
     envoy.config.route.v3.RouteMatch 1:prefix:s 2:path:s 4:case_sensitive:mgoogle.protobuf.BoolValue \
     6:headers:*menvoy.config.route.v3.HeaderMatcher 7:query_parameters:*menvoy.config.route.v3.QueryParameterMatcher \
     8:grpc:menvoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions \
@@ -421,9 +451,10 @@ let schemaText = """
     10:response_headers_to_add:*menvoy.config.core.v3.HeaderValueOption 11:response_headers_to_remove:*s \
     13:request_headers_to_remove:*s 14:include_request_attempt_count:t \
     15:typed_per_filter_config:%mgoogle.protobuf.Any 16:retry_policy:menvoy.config.route.v3.RetryPolicy \
-    17:hedge_policy:- 18:per_request_buffer_limit_bytes:- 19:include_attempt_count_in_response:t \
-    20:retry_policy_typed_config:- 21:matcher:- 22:request_mirror_policies:- 23:include_is_timeout_retry_header:- \
-    24:metadata:menvoy.config.core.v3.Metadata 25:request_body_buffer_limit:-
+    17:hedge_policy:menvoy.config.route.v3.HedgePolicy 18:per_request_buffer_limit_bytes:- \
+    19:include_attempt_count_in_response:t 20:retry_policy_typed_config:- 21:matcher:- \
+    22:request_mirror_policies:*menvoy.config.route.v3.RouteAction.RequestMirrorPolicy \
+    23:include_is_timeout_retry_header:- 24:metadata:menvoy.config.core.v3.Metadata 25:request_body_buffer_limit:-
     envoy.config.route.v3.WeightedCluster 1:clusters:*menvoy.config.route.v3.WeightedCluster.ClusterWeight \
     2:runtime_key_prefix:- 3:total_weight:mgoogle.protobuf.UInt32Value 4:header_name:- 5:use_hash_policy:-
     envoy.config.route.v3.WeightedCluster.ClusterWeight 1:name:s 2:weight:mgoogle.protobuf.UInt32Value \
@@ -431,7 +462,7 @@ let schemaText = """
     4:request_headers_to_add:*menvoy.config.core.v3.HeaderValueOption \
     5:response_headers_to_add:*menvoy.config.core.v3.HeaderValueOption 6:response_headers_to_remove:*s \
     9:request_headers_to_remove:*s 10:typed_per_filter_config:%mgoogle.protobuf.Any 11:host_rewrite_literal:s \
-    12:cluster_header:-
+    12:cluster_header:s
     envoy.extensions.access_loggers.file.v3.FileAccessLog 1:path:s 2:format:- 3:json_format:- 4:typed_json_format:- \
     5:log_format:menvoy.config.core.v3.SubstitutionFormatString
     envoy.extensions.access_loggers.stream.v3.StderrAccessLog \
@@ -439,7 +470,9 @@ let schemaText = """
     envoy.extensions.access_loggers.stream.v3.StdoutAccessLog \
     1:log_format:menvoy.config.core.v3.SubstitutionFormatString
     envoy.extensions.filters.common.fault.v3.FaultDelay 3:fixed_delay:mgoogle.protobuf.Duration \
-    4:percentage:menvoy.type.v3.FractionalPercent 5:header_delay:-
+    4:percentage:menvoy.type.v3.FractionalPercent \
+    5:header_delay:menvoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay
+    envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay
     envoy.extensions.filters.http.cors.v3.Cors
     envoy.extensions.filters.http.cors.v3.CorsPolicy \
     1:allow_origin_string_match:*menvoy.type.matcher.v3.StringMatcher 2:allow_methods:s 3:allow_headers:s \
@@ -447,17 +480,101 @@ let schemaText = """
     7:filter_enabled:menvoy.config.core.v3.RuntimeFractionalPercent \
     8:shadow_enabled:menvoy.config.core.v3.RuntimeFractionalPercent 9:allow_private_network_access:- \
     10:forward_not_matching_preflights:mgoogle.protobuf.BoolValue
+    envoy.extensions.filters.http.ext_authz.v3.AuthorizationRequest 1:allowed_headers:- \
+    2:headers_to_add:*menvoy.config.core.v3.HeaderValue
+    envoy.extensions.filters.http.ext_authz.v3.AuthorizationResponse \
+    1:allowed_upstream_headers:menvoy.type.matcher.v3.ListStringMatcher \
+    2:allowed_client_headers:menvoy.type.matcher.v3.ListStringMatcher \
+    3:allowed_upstream_headers_to_append:menvoy.type.matcher.v3.ListStringMatcher \
+    4:allowed_client_headers_on_success:menvoy.type.matcher.v3.ListStringMatcher 5:dynamic_metadata_from_headers:-
+    envoy.extensions.filters.http.ext_authz.v3.BufferSettings 1:max_request_bytes:n 2:allow_partial_message:t \
+    3:pack_as_bytes:t
+    envoy.extensions.filters.http.ext_authz.v3.CheckSettings 1:context_extensions:%s \
+    2:disable_request_body_buffering:t \
+    3:with_request_body:menvoy.extensions.filters.http.ext_authz.v3.BufferSettings 4:grpc_service:- 5:http_service:-
+    envoy.extensions.filters.http.ext_authz.v3.ExtAuthz 1:grpc_service:menvoy.config.core.v3.GrpcService \
+    2:failure_mode_allow:t 3:http_service:menvoy.extensions.filters.http.ext_authz.v3.HttpService \
+    5:with_request_body:menvoy.extensions.filters.http.ext_authz.v3.BufferSettings 6:clear_route_cache:t \
+    7:status_on_error:menvoy.type.v3.HttpStatus 8:metadata_context_namespaces:*s \
+    9:filter_enabled:menvoy.config.core.v3.RuntimeFractionalPercent 10:include_peer_certificate:t \
+    11:deny_at_disable:- 12:transport_api_version:e 13:stat_prefix:s 14:filter_enabled_metadata:- \
+    15:bootstrap_metadata_labels_key:- 16:typed_metadata_context_namespaces:- \
+    17:allowed_headers:menvoy.type.matcher.v3.ListStringMatcher 18:include_tls_session:- \
+    19:failure_mode_allow_header_add:t 20:charge_cluster_response_stats:- 21:route_metadata_context_namespaces:- \
+    22:route_typed_metadata_context_namespaces:- 23:encode_raw_headers:- 24:validate_mutations:- \
+    25:disallowed_headers:menvoy.type.matcher.v3.ListStringMatcher 26:decoder_header_mutation_rules:- \
+    27:enable_dynamic_metadata_ingestion:- 28:filter_metadata:- 29:emit_filter_state_stats:- \
+    30:max_denied_response_body_bytes:- 31:enforce_response_header_limits:-
+    envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute 1:disabled:t \
+    2:check_settings:menvoy.extensions.filters.http.ext_authz.v3.CheckSettings
+    envoy.extensions.filters.http.ext_authz.v3.HttpService 1:server_uri:menvoy.config.core.v3.HttpUri \
+    2:path_prefix:s 7:authorization_request:menvoy.extensions.filters.http.ext_authz.v3.AuthorizationRequest \
+    8:authorization_response:menvoy.extensions.filters.http.ext_authz.v3.AuthorizationResponse 9:retry_policy:-
     envoy.extensions.filters.http.fault.v3.FaultAbort 2:http_status:n 3:percentage:menvoy.type.v3.FractionalPercent \
-    4:header_abort:- 5:grpc_status:n
+    4:header_abort:menvoy.extensions.filters.http.fault.v3.FaultAbort.HeaderAbort 5:grpc_status:n
+    envoy.extensions.filters.http.fault.v3.FaultAbort.HeaderAbort
     envoy.extensions.filters.http.fault.v3.HTTPFault 1:delay:menvoy.extensions.filters.common.fault.v3.FaultDelay \
-    2:abort:menvoy.extensions.filters.http.fault.v3.FaultAbort 3:upstream_cluster:- 4:headers:- 5:downstream_nodes:- \
-    6:max_active_faults:- 7:response_rate_limit:- 8:delay_percent_runtime:- 9:abort_percent_runtime:- \
-    10:delay_duration_runtime:- 11:abort_http_status_runtime:- 12:max_active_faults_runtime:- \
-    13:response_rate_limit_percent_runtime:- 14:abort_grpc_status_runtime:- 15:disable_downstream_cluster_stats:- \
-    16:filter_metadata:-
+    2:abort:menvoy.extensions.filters.http.fault.v3.FaultAbort 3:upstream_cluster:s \
+    4:headers:*menvoy.config.route.v3.HeaderMatcher 5:downstream_nodes:- \
+    6:max_active_faults:mgoogle.protobuf.UInt32Value 7:response_rate_limit:- 8:delay_percent_runtime:s \
+    9:abort_percent_runtime:s 10:delay_duration_runtime:s 11:abort_http_status_runtime:s \
+    12:max_active_faults_runtime:s 13:response_rate_limit_percent_runtime:- 14:abort_grpc_status_runtime:s \
+    15:disable_downstream_cluster_stats:t 16:filter_metadata:-
     envoy.extensions.filters.http.grpc_stats.v3.FilterConfig 1:emit_filter_state:t \
     2:individual_method_stats_allowlist:- 3:stats_for_all_methods:mgoogle.protobuf.BoolValue \
     4:enable_upstream_stats:- 5:replace_dots_in_grpc_service_name:-
+    envoy.extensions.filters.http.header_mutation.v3.HeaderMutation \
+    1:mutations:menvoy.extensions.filters.http.header_mutation.v3.Mutations 2:most_specific_header_mutations_wins:t
+    envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute \
+    1:mutations:menvoy.extensions.filters.http.header_mutation.v3.Mutations
+    envoy.extensions.filters.http.header_mutation.v3.Mutations \
+    1:request_mutations:*menvoy.config.common.mutation_rules.v3.HeaderMutation \
+    2:response_mutations:*menvoy.config.common.mutation_rules.v3.HeaderMutation 3:query_parameter_mutations:- \
+    4:response_trailers_mutations:- 5:request_trailers_mutations:-
+    envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication \
+    1:providers:%menvoy.extensions.filters.http.jwt_authn.v3.JwtProvider \
+    2:rules:*menvoy.extensions.filters.http.jwt_authn.v3.RequirementRule 3:filter_state_rules:- \
+    4:bypass_cors_preflight:t 5:requirement_map:%menvoy.extensions.filters.http.jwt_authn.v3.JwtRequirement \
+    6:strip_failure_response:t 7:stat_prefix:s
+    envoy.extensions.filters.http.jwt_authn.v3.JwtCacheConfig 1:jwt_cache_size:n 2:jwt_max_token_size:n
+    envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader 1:header_name:s 2:claim_name:s
+    envoy.extensions.filters.http.jwt_authn.v3.JwtHeader 1:name:s 2:value_prefix:s
+    envoy.extensions.filters.http.jwt_authn.v3.JwtProvider 1:issuer:s 2:audiences:*s \
+    3:remote_jwks:menvoy.extensions.filters.http.jwt_authn.v3.RemoteJwks \
+    4:local_jwks:menvoy.config.core.v3.DataSource 5:forward:t \
+    6:from_headers:*menvoy.extensions.filters.http.jwt_authn.v3.JwtHeader 7:from_params:*s \
+    8:forward_payload_header:s 9:payload_in_metadata:s 10:clock_skew_seconds:n 11:pad_forward_payload_header:t \
+    12:jwt_cache_config:menvoy.extensions.filters.http.jwt_authn.v3.JwtCacheConfig 13:from_cookies:*s \
+    14:header_in_metadata:s 15:claim_to_headers:*menvoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader \
+    16:failed_status_in_metadata:s 17:clear_route_cache:t \
+    18:normalize_payload_in_metadata:menvoy.extensions.filters.http.jwt_authn.v3.JwtProvider.NormalizePayload \
+    19:subjects:menvoy.type.matcher.v3.StringMatcher 20:require_expiration:t \
+    21:max_lifetime:mgoogle.protobuf.Duration
+    envoy.extensions.filters.http.jwt_authn.v3.JwtProvider.NormalizePayload 1:space_delimited_claims:*s
+    envoy.extensions.filters.http.jwt_authn.v3.JwtRequirement 1:provider_name:s \
+    2:provider_and_audiences:menvoy.extensions.filters.http.jwt_authn.v3.ProviderWithAudiences \
+    3:requires_any:menvoy.extensions.filters.http.jwt_authn.v3.JwtRequirementOrList \
+    4:requires_all:menvoy.extensions.filters.http.jwt_authn.v3.JwtRequirementAndList \
+    5:allow_missing_or_failed:mgoogle.protobuf.Empty 6:allow_missing:mgoogle.protobuf.Empty
+    envoy.extensions.filters.http.jwt_authn.v3.JwtRequirementAndList \
+    1:requirements:*menvoy.extensions.filters.http.jwt_authn.v3.JwtRequirement
+    envoy.extensions.filters.http.jwt_authn.v3.JwtRequirementOrList \
+    1:requirements:*menvoy.extensions.filters.http.jwt_authn.v3.JwtRequirement
+    envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig 1:disabled:t 2:requirement_name:s
+    envoy.extensions.filters.http.jwt_authn.v3.ProviderWithAudiences 1:provider_name:s 2:audiences:*s
+    envoy.extensions.filters.http.jwt_authn.v3.RemoteJwks 1:http_uri:menvoy.config.core.v3.HttpUri \
+    2:cache_duration:mgoogle.protobuf.Duration 3:async_fetch:- 4:retry_policy:-
+    envoy.extensions.filters.http.jwt_authn.v3.RequirementRule 1:match:menvoy.config.route.v3.RouteMatch \
+    2:requires:menvoy.extensions.filters.http.jwt_authn.v3.JwtRequirement 3:requirement_name:s
+    envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit 1:stat_prefix:s \
+    2:status:menvoy.type.v3.HttpStatus 3:token_bucket:menvoy.type.v3.TokenBucket \
+    4:filter_enabled:menvoy.config.core.v3.RuntimeFractionalPercent \
+    5:filter_enforced:menvoy.config.core.v3.RuntimeFractionalPercent \
+    6:response_headers_to_add:*menvoy.config.core.v3.HeaderValueOption 8:descriptors:- 9:stage:- \
+    10:request_headers_to_add_when_not_enforced:*menvoy.config.core.v3.HeaderValueOption \
+    11:local_rate_limit_per_downstream_connection:t 12:enable_x_ratelimit_headers:- 13:vh_rate_limits:- \
+    14:always_consume_default_token_bucket:- 15:rate_limited_as_resource_exhausted:t 16:local_cluster_rate_limit:- \
+    17:rate_limits:- 18:max_dynamic_descriptors:-
     envoy.extensions.filters.http.rbac.v3.RBAC 1:rules:menvoy.config.rbac.v3.RBAC \
     2:shadow_rules:menvoy.config.rbac.v3.RBAC 3:shadow_rules_stat_prefix:s 4:matcher:- 5:shadow_matcher:- \
     6:rules_stat_prefix:- 7:track_per_rule_stats:-
@@ -483,28 +600,46 @@ let schemaText = """
     18:proxy_100_continue:t 19:xff_num_trusted_hops:n 20:represent_ipv4_remote_address_as_ipv4_mapped_ipv6:- \
     21:skip_xff_append:t 22:via:s \
     23:upgrade_configs:*menvoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig \
-    24:stream_idle_timeout:mgoogle.protobuf.Duration 25:internal_address_config:- \
+    24:stream_idle_timeout:mgoogle.protobuf.Duration \
+    25:internal_address_config:menvoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig \
     26:delayed_close_timeout:mgoogle.protobuf.Duration 28:request_timeout:mgoogle.protobuf.Duration \
     29:max_request_headers_kb:mgoogle.protobuf.UInt32Value 30:normalize_path:mgoogle.protobuf.BoolValue \
     31:scoped_routes:- 32:preserve_external_request_id:t 33:merge_slashes:t 34:server_header_transformation:e \
-    35:common_http_protocol_options:menvoy.config.core.v3.HttpProtocolOptions 36:request_id_extension:- \
-    37:always_set_request_id_in_response:t 38:local_reply_config:- 39:strip_matching_host_port:- \
-    40:stream_error_on_invalid_http_message:mgoogle.protobuf.BoolValue \
+    35:common_http_protocol_options:menvoy.config.core.v3.HttpProtocolOptions \
+    36:request_id_extension:menvoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension \
+    37:always_set_request_id_in_response:t \
+    38:local_reply_config:menvoy.extensions.filters.network.http_connection_manager.v3.LocalReplyConfig \
+    39:strip_matching_host_port:t 40:stream_error_on_invalid_http_message:mgoogle.protobuf.BoolValue \
     41:request_headers_timeout:mgoogle.protobuf.Duration 42:strip_any_host_port:t 43:path_normalization_options:- \
-    44:http3_protocol_options:- 45:path_with_escaped_slashes_action:e 46:original_ip_detection_extensions:- \
-    47:strip_trailing_host_dot:- 48:scheme_header_transformation:- 49:proxy_status_config:- \
+    44:http3_protocol_options:- 45:path_with_escaped_slashes_action:e \
+    46:original_ip_detection_extensions:*menvoy.config.core.v3.TypedExtensionConfig 47:strip_trailing_host_dot:t \
+    48:scheme_header_transformation:menvoy.config.core.v3.SchemeHeaderTransformation 49:proxy_status_config:- \
     50:typed_header_validation_config:- 51:append_x_forwarded_port:- 52:early_header_mutation_extensions:- \
     53:add_proxy_protocol_connection_state:- 54:access_log_flush_interval:- 55:flush_access_log_on_new_request:- \
     56:access_log_options:- 57:append_local_overload:- 58:http1_safe_max_connection_duration:- \
     59:stream_flush_timeout:- 60:forward_client_cert_matcher:-
+    envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig \
+    1:unix_sockets:t 2:cidr_ranges:*menvoy.config.core.v3.CidrRange
     envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails \
     1:subject:mgoogle.protobuf.BoolValue 3:cert:t 4:dns:t 5:uri:t 6:chain:t
     envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig 1:upgrade_type:s \
     2:filters:- 3:enabled:mgoogle.protobuf.BoolValue
     envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter 1:name:s \
     4:typed_config:mgoogle.protobuf.Any 5:config_discovery:- 6:is_optional:t 7:disabled:t
+    envoy.extensions.filters.network.http_connection_manager.v3.LocalReplyConfig \
+    1:mappers:*menvoy.extensions.filters.network.http_connection_manager.v3.ResponseMapper \
+    2:body_format:menvoy.config.core.v3.SubstitutionFormatString
     envoy.extensions.filters.network.http_connection_manager.v3.Rds \
     1:config_source:menvoy.config.core.v3.ConfigSource 2:route_config_name:s
+    envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension \
+    1:typed_config:mgoogle.protobuf.Any
+    envoy.extensions.filters.network.http_connection_manager.v3.ResponseMapper \
+    1:filter:menvoy.config.accesslog.v3.AccessLogFilter 2:status_code:mgoogle.protobuf.UInt32Value \
+    3:body:menvoy.config.core.v3.DataSource 4:body_format_override:menvoy.config.core.v3.SubstitutionFormatString \
+    5:headers_to_add:*menvoy.config.core.v3.HeaderValueOption
+    envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit 1:stat_prefix:s \
+    2:token_bucket:menvoy.type.v3.TokenBucket 3:runtime_enabled:menvoy.config.core.v3.RuntimeFeatureFlag \
+    4:share_key:-
     envoy.extensions.filters.network.rbac.v3.RBAC 1:rules:menvoy.config.rbac.v3.RBAC \
     2:shadow_rules:menvoy.config.rbac.v3.RBAC 3:stat_prefix:s 4:enforcement_type:- 5:shadow_rules_stat_prefix:s \
     6:matcher:- 7:shadow_matcher:- 8:delay_deny:-
@@ -524,6 +659,8 @@ let schemaText = """
     1:clusters:*menvoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight
     envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight 1:name:s 2:weight:n \
     3:metadata_match:menvoy.config.core.v3.Metadata
+    envoy.extensions.http.original_ip_detection.xff.v3.XffConfig 1:xff_num_trusted_hops:n 2:xff_trusted_cidrs:- \
+    3:skip_xff_append:mgoogle.protobuf.BoolValue
     envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided
     envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig 1:use_hostname_for_hashing:t \
     2:hash_balance_factor:- 3:hash_policy:-
@@ -553,6 +690,8 @@ let schemaText = """
     2:locality_lb_config:menvoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig
     envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality \
     1:endpoint_picking_policy:menvoy.config.cluster.v3.LoadBalancingPolicy
+    envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig 1:pack_trace_reason:mgoogle.protobuf.BoolValue \
+    2:use_request_id_for_trace_sampling:mgoogle.protobuf.BoolValue
     envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig \
     1:max_active_downstream_connections:n
     envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate
@@ -655,8 +794,11 @@ let schemaText = """
     envoy.type.matcher.v3.ValueMatcher.NullMatch
     envoy.type.v3.DoubleRange 1:start:n 2:end:n
     envoy.type.v3.FractionalPercent 1:numerator:n 2:denominator:e
+    envoy.type.v3.HttpStatus 1:code:e
     envoy.type.v3.Int32Range 1:start:n 2:end:n
     envoy.type.v3.Int64Range 1:start:n 2:end:n
     envoy.type.v3.Percent 1:value:n
+    envoy.type.v3.TokenBucket 1:max_tokens:n 2:tokens_per_fill:mgoogle.protobuf.UInt32Value \
+    3:fill_interval:mgoogle.protobuf.Duration
     google.rpc.Status 1:code:n 2:message:s 3:details:*mgoogle.protobuf.Any
     """

@@ -35,6 +35,14 @@ package nonisolated struct Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay: 
     set {faultDelaySecifier = .fixedDelay(newValue)}
   }
 
+  package var headerDelay: Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay.HeaderDelay {
+    get {
+      if case .headerDelay(let v)? = faultDelaySecifier {return v}
+      return Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay.HeaderDelay()
+    }
+    set {faultDelaySecifier = .headerDelay(newValue)}
+  }
+
   package var percentage: Envoy_Type_V3_FractionalPercent {
     get {_percentage ?? Envoy_Type_V3_FractionalPercent()}
     set {_percentage = newValue}
@@ -48,7 +56,18 @@ package nonisolated struct Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay: 
 
   package nonisolated enum OneOf_FaultDelaySecifier: Equatable, Sendable {
     case fixedDelay(SwiftProtobuf.Google_Protobuf_Duration)
+    case headerDelay(Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay.HeaderDelay)
 
+  }
+
+  package nonisolated struct HeaderDelay: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
   }
 
   package init() {}
@@ -62,7 +81,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.filters.common
 
 nonisolated extension Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".FaultDelay"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{3}fixed_delay\0\u{1}percentage\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{3}fixed_delay\0\u{1}percentage\0\u{3}header_delay\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -84,6 +103,19 @@ nonisolated extension Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay: Swift
         }
       }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._percentage) }()
+      case 5: try {
+        var v: Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay.HeaderDelay?
+        var hadOneofValue = false
+        if let current = self.faultDelaySecifier {
+          hadOneofValue = true
+          if case .headerDelay(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.faultDelaySecifier = .headerDelay(v)
+        }
+      }()
       default: break
       }
     }
@@ -100,12 +132,34 @@ nonisolated extension Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay: Swift
     try { if let v = self._percentage {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    try { if case .headerDelay(let v)? = self.faultDelaySecifier {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay, rhs: Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay) -> Bool {
     if lhs.faultDelaySecifier != rhs.faultDelaySecifier {return false}
     if lhs._percentage != rhs._percentage {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay.HeaderDelay: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay.protoMessageName + ".HeaderDelay"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay.HeaderDelay, rhs: Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay.HeaderDelay) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -20,35 +20,88 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-package nonisolated struct Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault: Sendable {
+package nonisolated struct Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   package var delay: Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay {
-    get {_delay ?? Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay()}
-    set {_delay = newValue}
+    get {_storage._delay ?? Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay()}
+    set {_uniqueStorage()._delay = newValue}
   }
   /// Returns true if `delay` has been explicitly set.
-  package var hasDelay: Bool {self._delay != nil}
+  package var hasDelay: Bool {_storage._delay != nil}
   /// Clears the value of `delay`. Subsequent reads from it will return its default value.
-  package mutating func clearDelay() {self._delay = nil}
+  package mutating func clearDelay() {_uniqueStorage()._delay = nil}
 
   package var abort: Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort {
-    get {_abort ?? Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort()}
-    set {_abort = newValue}
+    get {_storage._abort ?? Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort()}
+    set {_uniqueStorage()._abort = newValue}
   }
   /// Returns true if `abort` has been explicitly set.
-  package var hasAbort: Bool {self._abort != nil}
+  package var hasAbort: Bool {_storage._abort != nil}
   /// Clears the value of `abort`. Subsequent reads from it will return its default value.
-  package mutating func clearAbort() {self._abort = nil}
+  package mutating func clearAbort() {_uniqueStorage()._abort = nil}
+
+  package var upstreamCluster: String {
+    get {_storage._upstreamCluster}
+    set {_uniqueStorage()._upstreamCluster = newValue}
+  }
+
+  package var headers: [Envoy_Config_Route_V3_HeaderMatcher] {
+    get {_storage._headers}
+    set {_uniqueStorage()._headers = newValue}
+  }
+
+  package var maxActiveFaults: SwiftProtobuf.Google_Protobuf_UInt32Value {
+    get {_storage._maxActiveFaults ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
+    set {_uniqueStorage()._maxActiveFaults = newValue}
+  }
+  /// Returns true if `maxActiveFaults` has been explicitly set.
+  package var hasMaxActiveFaults: Bool {_storage._maxActiveFaults != nil}
+  /// Clears the value of `maxActiveFaults`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxActiveFaults() {_uniqueStorage()._maxActiveFaults = nil}
+
+  package var delayPercentRuntime: String {
+    get {_storage._delayPercentRuntime}
+    set {_uniqueStorage()._delayPercentRuntime = newValue}
+  }
+
+  package var abortPercentRuntime: String {
+    get {_storage._abortPercentRuntime}
+    set {_uniqueStorage()._abortPercentRuntime = newValue}
+  }
+
+  package var delayDurationRuntime: String {
+    get {_storage._delayDurationRuntime}
+    set {_uniqueStorage()._delayDurationRuntime = newValue}
+  }
+
+  package var abortHTTPStatusRuntime: String {
+    get {_storage._abortHTTPStatusRuntime}
+    set {_uniqueStorage()._abortHTTPStatusRuntime = newValue}
+  }
+
+  package var maxActiveFaultsRuntime: String {
+    get {_storage._maxActiveFaultsRuntime}
+    set {_uniqueStorage()._maxActiveFaultsRuntime = newValue}
+  }
+
+  package var abortGrpcStatusRuntime: String {
+    get {_storage._abortGrpcStatusRuntime}
+    set {_uniqueStorage()._abortGrpcStatusRuntime = newValue}
+  }
+
+  package var disableDownstreamClusterStats: Bool {
+    get {_storage._disableDownstreamClusterStats}
+    set {_uniqueStorage()._disableDownstreamClusterStats = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _delay: Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay? = nil
-  fileprivate var _abort: Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 package nonisolated struct Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort: Sendable {
@@ -74,6 +127,14 @@ package nonisolated struct Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort: Se
     set {errorType = .grpcStatus(newValue)}
   }
 
+  package var headerAbort: Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort.HeaderAbort {
+    get {
+      if case .headerAbort(let v)? = errorType {return v}
+      return Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort.HeaderAbort()
+    }
+    set {errorType = .headerAbort(newValue)}
+  }
+
   package var percentage: Envoy_Type_V3_FractionalPercent {
     get {_percentage ?? Envoy_Type_V3_FractionalPercent()}
     set {_percentage = newValue}
@@ -88,7 +149,18 @@ package nonisolated struct Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort: Se
   package nonisolated enum OneOf_ErrorType: Equatable, Sendable {
     case httpStatus(UInt32)
     case grpcStatus(UInt32)
+    case headerAbort(Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort.HeaderAbort)
 
+  }
+
+  package nonisolated struct HeaderAbort: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
   }
 
   package init() {}
@@ -102,38 +174,146 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.filters.http.f
 
 nonisolated extension Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".HTTPFault"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}delay\0\u{1}abort\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}delay\0\u{1}abort\0\u{3}upstream_cluster\0\u{1}headers\0\u{4}\u{2}max_active_faults\0\u{4}\u{2}delay_percent_runtime\0\u{3}abort_percent_runtime\0\u{3}delay_duration_runtime\0\u{3}abort_http_status_runtime\0\u{3}max_active_faults_runtime\0\u{4}\u{2}abort_grpc_status_runtime\0\u{3}disable_downstream_cluster_stats\0")
+
+  fileprivate class _StorageClass {
+    var _delay: Envoy_Extensions_Filters_Common_Fault_V3_FaultDelay? = nil
+    var _abort: Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort? = nil
+    var _upstreamCluster: String = String()
+    var _headers: [Envoy_Config_Route_V3_HeaderMatcher] = []
+    var _maxActiveFaults: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
+    var _delayPercentRuntime: String = String()
+    var _abortPercentRuntime: String = String()
+    var _delayDurationRuntime: String = String()
+    var _abortHTTPStatusRuntime: String = String()
+    var _maxActiveFaultsRuntime: String = String()
+    var _abortGrpcStatusRuntime: String = String()
+    var _disableDownstreamClusterStats: Bool = false
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _delay = source._delay
+      _abort = source._abort
+      _upstreamCluster = source._upstreamCluster
+      _headers = source._headers
+      _maxActiveFaults = source._maxActiveFaults
+      _delayPercentRuntime = source._delayPercentRuntime
+      _abortPercentRuntime = source._abortPercentRuntime
+      _delayDurationRuntime = source._delayDurationRuntime
+      _abortHTTPStatusRuntime = source._abortHTTPStatusRuntime
+      _maxActiveFaultsRuntime = source._maxActiveFaultsRuntime
+      _abortGrpcStatusRuntime = source._abortGrpcStatusRuntime
+      _disableDownstreamClusterStats = source._disableDownstreamClusterStats
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._delay) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._abort) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._delay) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._abort) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._upstreamCluster) }()
+        case 4: try { try decoder.decodeRepeatedMessageField(value: &_storage._headers) }()
+        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._maxActiveFaults) }()
+        case 8: try { try decoder.decodeSingularStringField(value: &_storage._delayPercentRuntime) }()
+        case 9: try { try decoder.decodeSingularStringField(value: &_storage._abortPercentRuntime) }()
+        case 10: try { try decoder.decodeSingularStringField(value: &_storage._delayDurationRuntime) }()
+        case 11: try { try decoder.decodeSingularStringField(value: &_storage._abortHTTPStatusRuntime) }()
+        case 12: try { try decoder.decodeSingularStringField(value: &_storage._maxActiveFaultsRuntime) }()
+        case 14: try { try decoder.decodeSingularStringField(value: &_storage._abortGrpcStatusRuntime) }()
+        case 15: try { try decoder.decodeSingularBoolField(value: &_storage._disableDownstreamClusterStats) }()
+        default: break
+        }
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._delay {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._abort {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._delay {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._abort {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      if !_storage._upstreamCluster.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._upstreamCluster, fieldNumber: 3)
+      }
+      if !_storage._headers.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._headers, fieldNumber: 4)
+      }
+      try { if let v = _storage._maxActiveFaults {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      } }()
+      if !_storage._delayPercentRuntime.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._delayPercentRuntime, fieldNumber: 8)
+      }
+      if !_storage._abortPercentRuntime.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._abortPercentRuntime, fieldNumber: 9)
+      }
+      if !_storage._delayDurationRuntime.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._delayDurationRuntime, fieldNumber: 10)
+      }
+      if !_storage._abortHTTPStatusRuntime.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._abortHTTPStatusRuntime, fieldNumber: 11)
+      }
+      if !_storage._maxActiveFaultsRuntime.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._maxActiveFaultsRuntime, fieldNumber: 12)
+      }
+      if !_storage._abortGrpcStatusRuntime.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._abortGrpcStatusRuntime, fieldNumber: 14)
+      }
+      if _storage._disableDownstreamClusterStats != false {
+        try visitor.visitSingularBoolField(value: _storage._disableDownstreamClusterStats, fieldNumber: 15)
+      }
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault, rhs: Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault) -> Bool {
-    if lhs._delay != rhs._delay {return false}
-    if lhs._abort != rhs._abort {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._delay != rhs_storage._delay {return false}
+        if _storage._abort != rhs_storage._abort {return false}
+        if _storage._upstreamCluster != rhs_storage._upstreamCluster {return false}
+        if _storage._headers != rhs_storage._headers {return false}
+        if _storage._maxActiveFaults != rhs_storage._maxActiveFaults {return false}
+        if _storage._delayPercentRuntime != rhs_storage._delayPercentRuntime {return false}
+        if _storage._abortPercentRuntime != rhs_storage._abortPercentRuntime {return false}
+        if _storage._delayDurationRuntime != rhs_storage._delayDurationRuntime {return false}
+        if _storage._abortHTTPStatusRuntime != rhs_storage._abortHTTPStatusRuntime {return false}
+        if _storage._maxActiveFaultsRuntime != rhs_storage._maxActiveFaultsRuntime {return false}
+        if _storage._abortGrpcStatusRuntime != rhs_storage._abortGrpcStatusRuntime {return false}
+        if _storage._disableDownstreamClusterStats != rhs_storage._disableDownstreamClusterStats {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -141,7 +321,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault: SwiftPro
 
 nonisolated extension Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".FaultAbort"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{2}http_status\0\u{1}percentage\0\u{4}\u{2}grpc_status\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{2}http_status\0\u{1}percentage\0\u{3}header_abort\0\u{3}grpc_status\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -158,6 +338,19 @@ nonisolated extension Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort: SwiftPr
         }
       }()
       case 3: try { try decoder.decodeSingularMessageField(value: &self._percentage) }()
+      case 4: try {
+        var v: Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort.HeaderAbort?
+        var hadOneofValue = false
+        if let current = self.errorType {
+          hadOneofValue = true
+          if case .headerAbort(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.errorType = .headerAbort(v)
+        }
+      }()
       case 5: try {
         var v: UInt32?
         try decoder.decodeSingularUInt32Field(value: &v)
@@ -182,15 +375,42 @@ nonisolated extension Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort: SwiftPr
     try { if let v = self._percentage {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     } }()
-    try { if case .grpcStatus(let v)? = self.errorType {
+    switch self.errorType {
+    case .headerAbort?: try {
+      guard case .headerAbort(let v)? = self.errorType else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .grpcStatus?: try {
+      guard case .grpcStatus(let v)? = self.errorType else { preconditionFailure() }
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 5)
-    } }()
+    }()
+    default: break
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort, rhs: Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort) -> Bool {
     if lhs.errorType != rhs.errorType {return false}
     if lhs._percentage != rhs._percentage {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort.HeaderAbort: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort.protoMessageName + ".HeaderAbort"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort.HeaderAbort, rhs: Envoy_Extensions_Filters_Http_Fault_V3_FaultAbort.HeaderAbort) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -9,6 +9,8 @@ struct WireMessage {
 
     subscript(name: String) -> String? { fields.first { $0.name == name }?.value }
 
+    func all(_ name: String) -> [String] { fields.filter { $0.name == name }.map(\.value) }
+
     /// Takes one message from the front of `bytes`; nil when it is not whole. `ended` says that no more bytes come.
     static func take(from bytes: inout [UInt8], answersHead: Bool = false, ended: Bool = false) -> WireMessage? {
         guard let end = find(Array("\r\n\r\n".utf8), in: bytes, from: 0) else { return nil }

@@ -7,6 +7,7 @@ struct AccessLogTable {
     private struct Key: Hashable {
         let sink: AccessLogDescriptor.Sink
         let format: AccessLogFormatSpec
+        var filter: Envoy_Config_Accesslog_V3_AccessLogFilter?
     }
 
     private(set) var descriptors: [AccessLogDescriptor] = []
@@ -16,14 +17,15 @@ struct AccessLogTable {
     mutating func number(
         _ message: Envoy_Config_Accesslog_V3_AccessLog, path: String, issues: inout [CompileIssue]
     ) -> Int? {
-        if message.hasFilter {
-            issues.append(CompileIssue(path: path + ".filter", message: "access log filters are not supported yet"))
-            return nil
-        }
-        guard let key = key(message, path: path + ".typed_config", issues: &issues) else { return nil }
+        guard var key = key(message, path: path + ".typed_config", issues: &issues) else { return nil }
+        if message.hasFilter { key.filter = message.filter }
         if let known = numbers[key] { return known }
+        let before = issues.count
+        let filter = key.filter.flatMap { AccessLogFilter($0, path: path + ".filter", issues: &issues) }
+        guard issues.count == before else { return nil }
         do throws(AccessLogFormatError) {
-            descriptors.append(AccessLogDescriptor(sink: key.sink, format: try AccessLogFormat(key.format)))
+            descriptors.append(
+                AccessLogDescriptor(sink: key.sink, format: try AccessLogFormat(key.format), filter: filter))
         } catch {
             let place = error.key.isEmpty ? "" : ".json_format.\(error.key)"
             issues.append(CompileIssue(path: path + ".typed_config.log_format" + place, message: error.message))

@@ -56,13 +56,8 @@ extension ListenerCompiler {
 
     /// envoy.extensions.filters.http.rbac.v3.RBAC.
     mutating func httpAuthorizer(_ any: Google_Protobuf_Any, path: String) -> HTTPFilter? {
-        guard
-            let message = unpack(any, as: Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.self, path: path, issues: &issues)
-        else { return nil }
-        return parts.authorizers.number(
-            rules: message.hasRules ? message.rules : nil,
-            shadowRules: message.hasShadowRules ? message.shadowRules : nil,
-            path: path, origins: &parts.registry.provenance, issues: &issues
-        ).map { .rbac(authorizer: $0) }
+        unpack(any, as: Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.self, path: path, issues: &issues).flatMap {
+            parts.rbacFilter($0, path: path, issues: &issues)
+        }
     }
 }

@@ -45,9 +45,9 @@ extension ConditionSpec {
                 return nil
             }
             self = .serverName(pattern)
-        case .metadata:
-            issues.append(Self.noMetadata(path))
-            return nil
+        case .metadata(let matcher):
+            guard let match = MetadataMatchSpec(matcher, path: path + ".metadata", issues: &issues) else { return nil }
+            self = .metadata(match)
         case nil:
             issues.append(CompileIssue(path: path, message: "a permission needs a rule; any: true permits everything"))
             return nil
@@ -90,9 +90,9 @@ extension ConditionSpec {
         case .urlPath(let matcher):
             guard let pattern = Self.pattern(matcher, path + ".url_path", &issues) else { return nil }
             self = .path(pattern)
-        case .metadata:
-            issues.append(Self.noMetadata(path))
-            return nil
+        case .metadata(let matcher):
+            guard let match = MetadataMatchSpec(matcher, path: path + ".metadata", issues: &issues) else { return nil }
+            self = .metadata(match)
         case nil:
             issues.append(
                 CompileIssue(path: path, message: "a principal needs an identifier; any: true means everyone"))
@@ -139,11 +139,5 @@ extension ConditionSpec {
             return nil
         }
         return AddressRange(prefix.address.bits, length: prefix.length)
-    }
-
-    private static func noMetadata(_ path: String) -> CompileIssue {
-        CompileIssue(
-            path: path + ".metadata",
-            message: "conditions on metadata (request authentication, JWT claims) are not supported yet")
     }
 }

@@ -67,6 +67,7 @@ extension RetryPolicy {
         func refuse(_ isSet: Bool, _ field: String) {
             if isSet { issues.append(CompileIssue(path: "\(path).\(field)", message: "not supported yet")) }
         }
+        refuse(message.hasRateLimitedRetryBackOff, "rate_limited_retry_back_off")
         refuse(!message.retriableHeaders.isEmpty, "retriable_headers")
         refuse(!message.retriableRequestHeaders.isEmpty, "retriable_request_headers")
     }

@@ -17,7 +17,7 @@ extension RouteCompiler {
         case .hostRewriteLiteral(let text): forward.hostRewrite = text.isEmpty ? .none : .literal(text)
         case .hostRewriteHeader(let name): forward.hostRewrite = .header(name)
         case .autoHostRewrite(let flag): forward.hostRewrite = flag.value ? .endpointName : .none
-        case nil: break
+        case .hostRewritePathRegex, nil: break
         }
         if message.hasTimeout { forward.timeoutNanoseconds = nanoseconds(message.timeout, path + ".timeout") }
         if message.hasIdleTimeout {
@@ -44,6 +44,13 @@ extension RouteCompiler {
         if message.hasMetadataMatch {
             forward.metadataMatch = metadataMatch(message.metadataMatch, onto: Envoy_Config_Core_V3_Metadata())
         }
+        if !message.requestMirrorPolicies.isEmpty {
+            forward.mirrors = mirrors(message.requestMirrorPolicies, path)
+        } else if !host.requestMirrorPolicies.isEmpty {
+            forward.mirrors = mirrors(host.requestMirrorPolicies, path + " (of the virtual host)")
+        } else {
+            forward.mirrors = tableMirrors
+        }
         for (index, policy) in message.hashPolicy.enumerated() {
             if let compiled = hashPolicy(policy, "\(path).hash_policy[\(index)]") {
                 forward.hashPolicies.append(compiled)
@@ -56,8 +63,11 @@ extension RouteCompiler {
         refuse(
             message.hedgePolicy.hedgeOnPerTryTimeout, path + ".hedge_policy.hedge_on_per_try_timeout")
         refuse(message.appendXForwardedHost, path + ".append_x_forwarded_host")
-        refuse(!message.requestMirrorPolicies.isEmpty, path + ".request_mirror_policies")
         refuse(!message.upgradeConfigs.isEmpty, path + ".upgrade_configs")
+        refuse(message.hasHedgePolicy, path + ".hedge_policy")
+        if case .hostRewritePathRegex = message.hostRewriteSpecifier {
+            refuse(true, path + ".host_rewrite_path_regex")
+        }
         let limits = message.maxStreamDuration
         refuse(
             limits.maxStreamDuration != Google_Protobuf_Duration(),
@@ -102,7 +112,7 @@ extension RouteCompiler {
         return message.clusters.enumerated().map { index, entry in
             let place = "\(path).clusters[\(index)]"
             refuse(entry.name.isEmpty, place + ".name", "must not be empty")
-            perFilter(entry.typedPerFilterConfig, place)
+            refuse(!entry.clusterHeader.isEmpty, place + ".cluster_header")
             var target = WeightedTargetSpec(cluster: parts.registry.cluster(entry.name), weight: entry.weight.value)
             if entry.hasMetadataMatch {
                 // What the weighted cluster asks for is added to what the route asks for, and wins.
@@ -112,6 +122,10 @@ extension RouteCompiler {
                 entry.requestHeadersToAdd, entry.requestHeadersToRemove, place + ".request_headers")
             target.responseHeaders = mutations(
                 entry.responseHeadersToAdd, entry.responseHeadersToRemove, place + ".response_headers")
+            if !entry.typedPerFilterConfig.isEmpty {
+                let level = FilterConfigurations(byName: entry.typedPerFilterConfig, path: place + ".")
+                target.attachment = parts.routeFilters(filterLevels + [level], issues: &issues)
+            }
             if !entry.hostRewriteLiteral.isEmpty { target.hostRewrite = .literal(entry.hostRewriteLiteral) }
             return target
         }
@@ -122,6 +136,7 @@ extension RouteCompiler {
     ) -> HashPolicySpec? {
         switch message.policySpecifier {
         case .header(let header):
+            refuse(header.hasRegexRewrite, path + ".header.regex_rewrite")
             return HashPolicySpec(source: .header(header.headerName), terminal: message.terminal)
         case .queryParameter(let parameter):
             return HashPolicySpec(source: .queryParameter(parameter.name), terminal: message.terminal)

@@ -8,6 +8,10 @@ struct RouteCompiler {
     var issues: [CompileIssue] = []
     /// Largest body of a direct response, bytes.
     private var bodyLimit = 4096
+    /// Of the table, for routes and hosts without their own.
+    var tableMirrors: [MirrorSpec] = []
+    /// What the places around the one being compiled say about filters, the outermost first.
+    var filterLevels: [FilterConfigurations] = []
 
     init(parts: CompiledParts) { self.parts = parts }
 
@@ -18,7 +22,8 @@ struct RouteCompiler {
         refuse(
             message.validateClusters.value, prefix + "validate_clusters",
             "not supported: a route to an unknown cluster answers 503")
-        refuse(!message.typedPerFilterConfig.isEmpty, prefix + "typed_per_filter_config")
+        tableMirrors = mirrors(message.requestMirrorPolicies, String(prefix.dropLast()))
+        filterLevels = [FilterConfigurations(byName: message.typedPerFilterConfig, path: prefix)]
         if message.hasMaxDirectResponseBodySizeBytes { bodyLimit = Int(message.maxDirectResponseBodySizeBytes.value) }
         var spec = RouteConfigurationSpec()
         spec.name = message.name
@@ -54,6 +59,7 @@ struct RouteCompiler {
         refuse(
             message.requireTls == .externalOnly, path + ".require_tls",
             "EXTERNAL_ONLY is not supported; use NONE or ALL")
+        refuse(message.hasHedgePolicy, path + ".hedge_policy")
         if message.domains.isEmpty {
             issues.append(CompileIssue(path: path + ".domains", message: "must name at least one domain"))
         }
@@ -63,7 +69,8 @@ struct RouteCompiler {
                     path: "\(path).domains[\(index)]",
                     message: "\"\(domain)\": a wildcard stands at the beginning or at the end"))
         }
-        perFilter(message.typedPerFilterConfig, path)
+        filterLevels.append(FilterConfigurations(byName: message.typedPerFilterConfig, path: path + "."))
+        defer { filterLevels.removeLast() }
         var host = VirtualHostSpec(name: message.name, domains: message.domains, routes: [])
         host.requiresTLS = message.requireTls == .all
         host.sendsAttemptCount = message.includeRequestAttemptCount
@@ -84,7 +91,8 @@ struct RouteCompiler {
     private mutating func route(
         _ message: Envoy_Config_Route_V3_Route, host: Envoy_Config_Route_V3_VirtualHost, _ path: String
     ) -> RouteSpec? {
-        perFilter(message.typedPerFilterConfig, path)
+        filterLevels.append(FilterConfigurations(byName: message.typedPerFilterConfig, path: path + "."))
+        defer { filterLevels.removeLast() }
         let match = self.match(message.match, path + ".match")
         let action: RouteActionSpec
         switch message.action {
@@ -99,22 +107,13 @@ struct RouteCompiler {
         // `decorator` names spans: without tracing it changes nothing.
         var route = RouteSpec(match: match, action: action)
         route.name = message.name
+        route.attachment = parts.routeFilters(filterLevels, issues: &issues)
         route.origin = origin(message.metadata)
         route.requestHeaders = mutations(
             message.requestHeadersToAdd, message.requestHeadersToRemove, path + ".request_headers")
         route.responseHeaders = mutations(
             message.responseHeadersToAdd, message.responseHeadersToRemove, path + ".response_headers")
         return route
-    }
-
-    /// Configuration of filters for one route or host: none of the filters takes any yet.
-    mutating func perFilter(_ configurations: [String: Google_Protobuf_Any], _ path: String) {
-        for name in configurations.keys.sorted() {
-            issues.append(
-                CompileIssue(
-                    path: "\(path).typed_per_filter_config[\"\(name)\"]", message: "not supported yet for single routes"
-                ))
-        }
     }
 
     private mutating func respond(
@@ -132,6 +131,7 @@ struct RouteCompiler {
                 CompileIssue(path: path + ".body", message: "only inline_string and inline_bytes are supported yet"))
         case nil: break
         }
+        refuse(message.hasBodyFormat, path + ".body_format")
         if body.count > bodyLimit {
             issues.append(
                 CompileIssue(

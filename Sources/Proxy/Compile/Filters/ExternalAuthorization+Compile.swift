@@ -1,0 +1,127 @@
+import Resilience
+import Routing
+import SwiftProtobuf
+import XDS
+
+private typealias Filter = Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz
+private typealias PerRoute = Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthzPerRoute
+
+extension CompiledParts {
+    /// envoy.extensions.filters.http.ext_authz.v3.ExtAuthz.
+    mutating func externalAuthorization(
+        _ any: Google_Protobuf_Any, path: String, issues: inout [CompileIssue]
+    ) -> HTTPFilter? {
+        guard let message = unpack(any, as: Filter.self, path: path, issues: &issues) else { return nil }
+        let before = issues.count
+        func refuse(_ isSet: Bool, _ field: String, _ text: String = "not supported yet") {
+            if isSet { issues.append(CompileIssue(path: "\(path).\(field)", message: text)) }
+        }
+        refuse(message.hasWithRequestBody, "with_request_body")
+        refuse(!message.metadataContextNamespaces.isEmpty, "metadata_context_namespaces")
+        refuse(message.includePeerCertificate, "include_peer_certificate")
+        refuse(message.transportApiVersion == .v2, "transport_api_version", "must be V3")
+        let cluster: String
+        let service: ExternalAuthorization.Service
+        let timeout: Google_Protobuf_Duration?
+        switch message.services {
+        case .grpcService(let grpc):
+            refuse(true, "grpc_service", "needs HTTP/2, which is not spoken yet; use http_service")
+            cluster = grpc.envoyGrpc.clusterName
+            refuse(cluster.isEmpty, "grpc_service.envoy_grpc.cluster_name", "must not be empty")
+            refuse(!grpc.initialMetadata.isEmpty, "grpc_service.initial_metadata")
+            let authority = grpc.envoyGrpc.authority
+            service = .grpc(authority: authority.isEmpty ? cluster : authority)
+            timeout = grpc.hasTimeout ? grpc.timeout : nil
+        case .httpService(let http):
+            cluster = http.serverUri.cluster
+            refuse(cluster.isEmpty, "http_service.server_uri.cluster", "must not be empty")
+            service = .http(httpService(http, path: path + ".http_service", issues: &issues))
+            timeout = http.serverUri.hasTimeout ? http.serverUri.timeout : nil
+        case nil:
+            refuse(true, "services", "needs grpc_service or http_service")
+            return nil
+        }
+        let time = timeout.map {
+            milliseconds($0, path: path + ".timeout", fallback: 200, issues: &issues)
+        }
+        let allowed =
+            message.hasAllowedHeaders ? set(message.allowedHeaders, path + ".allowed_headers", &issues) : nil
+        let disallowed =
+            message.hasDisallowedHeaders ? set(message.disallowedHeaders, path + ".disallowed_headers", &issues) : nil
+        let enabled =
+            message.hasFilterEnabled
+            ? Share(
+                message.filterEnabled.defaultValue, path: path + ".filter_enabled.default_value", issues: &issues)
+            : .all
+        guard issues.count == before else { return nil }
+        let status = message.statusOnError.code.rawValue
+        return .externalAuthorization(
+            ExternalAuthorization(
+                service: service, cluster: registry.cluster(cluster), timeoutMilliseconds: UInt64(time ?? 200),
+                allowsFailures: message.failureModeAllow, marksFailures: message.failureModeAllowHeaderAdd,
+                statusOnError: status >= 200 ? UInt16(clamping: status) : 403, allowedHeaders: allowed,
+                disallowedHeaders: disallowed, enabled: enabled, clearsRoute: message.clearRouteCache_p))
+    }
+
+    private func httpService(
+        _ message: Envoy_Extensions_Filters_Http_ExtAuthz_V3_HttpService, path: String, issues: inout [CompileIssue]
+    ) -> ExternalAuthorization.HTTPService {
+        var service = ExternalAuthorization.HTTPService()
+        service.pathPrefix = message.pathPrefix
+        service.added = message.authorizationRequest.headersToAdd.map { ($0.key.lowercased(), $0.value) }
+        let response = message.authorizationResponse
+        let place = path + ".authorization_response"
+        if response.hasAllowedUpstreamHeaders {
+            service.upstreamHeaders = set(response.allowedUpstreamHeaders, place + ".allowed_upstream_headers", &issues)
+        }
+        if response.hasAllowedUpstreamHeadersToAppend {
+            service.upstreamHeadersToAppend = set(
+                response.allowedUpstreamHeadersToAppend, place + ".allowed_upstream_headers_to_append", &issues)
+        }
+        if response.hasAllowedClientHeaders {
+            service.clientHeaders = set(response.allowedClientHeaders, place + ".allowed_client_headers", &issues)
+        }
+        if response.hasAllowedClientHeadersOnSuccess {
+            service.clientHeadersOnSuccess = set(
+                response.allowedClientHeadersOnSuccess, place + ".allowed_client_headers_on_success", &issues)
+        }
+        return service
+    }
+
+    private func set(
+        _ message: Envoy_Type_Matcher_V3_ListStringMatcher, _ path: String, _ issues: inout [CompileIssue]
+    ) -> PatternSet? {
+        let patterns = message.patterns.enumerated().compactMap { index, pattern -> StringPattern? in
+            guard var made = StringPattern(pattern, path: "\(path).patterns[\(index)]", issues: &issues) else {
+                return nil
+            }
+            // Header names know no case.
+            if made.kind != .regex { made.ignoresCase = true }
+            return made
+        }
+        return try? PatternSet(patterns)
+    }
+
+    /// What a route says about the filter; nil, with an issue, when it cannot be honoured.
+    func externalAuthorizationOfRoute(
+        _ any: Google_Protobuf_Any, path: String, issues: inout [CompileIssue]
+    ) -> HTTPFilter? {
+        guard let message = unpack(any, as: PerRoute.self, path: path, issues: &issues) else { return nil }
+        switch message.override {
+        case .disabled(let flag):
+            if !flag { issues.append(CompileIssue(path: path + ".disabled", message: "must be true")) }
+            return .off
+        case .checkSettings(let settings):
+            func refuse(_ isSet: Bool, _ field: String) {
+                if isSet {
+                    issues.append(CompileIssue(path: "\(path).check_settings.\(field)", message: "not supported yet"))
+                }
+            }
+            refuse(settings.hasWithRequestBody, "with_request_body")
+            return .checkSettings(settings.contextExtensions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+        case nil:
+            issues.append(CompileIssue(path: path, message: "needs disabled or check_settings"))
+            return nil
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import Routing
+import SwiftProtobuf
+import XDS
+
+/// The typed_per_filter_config of one place.
+struct FilterConfigurations {
+    var byName: [String: Google_Protobuf_Any]
+    var path: String
+}
+
+extension CompiledParts {
+    private typealias Settings = Envoy_Config_Route_V3_FilterConfig
+
+    /// The number of what a route says about filters; .max when nothing is said.
+    ///
+    /// - Parameter levels: from the least to the most specific: route table, virtual host, route, weighted cluster.
+    mutating func routeFilters(_ levels: [FilterConfigurations], issues: inout [CompileIssue]) -> UInt32 {
+        let levels = levels.filter { !$0.byName.isEmpty }
+        if levels.isEmpty { return .max }
+        let key = levels.map(\.byName)
+        if let known = filterTables.number(ofRoute: key) { return known }
+        var found: [CompileIssue] = []
+        var entries: [RouteFilters.Entry] = []
+        for name in Set(levels.flatMap(\.byName.keys)).sorted() {
+            let said = levels.compactMap { level in
+                level.byName[name].map { ($0, "\(level.path)typed_per_filter_config[\"\(name)\"]") }
+            }
+            if let entry = entry(name, said, issues: &found) { entries.append(entry) }
+        }
+        // A level above several routes is read for each of them.
+        for issue in found where !issues.contains(issue) { issues.append(issue) }
+        return found.isEmpty ? filterTables.add(RouteFilters(entries: entries), for: key) : .max
+    }
+
+    private mutating func entry(
+        _ name: String, _ said: [(any: Google_Protobuf_Any, path: String)], issues: inout [CompileIssue]
+    ) -> RouteFilters.Entry? {
+        var entry = RouteFilters.Entry(filter: filterTables.filter(name), isDisabled: false, configuration: nil)
+        var configurations: [(any: Google_Protobuf_Any, path: String)] = []
+        for (any, path) in said {
+            guard any.isA(Settings.self) else {
+                entry.isDisabled = false
+                configurations.append((any, path))
+                continue
+            }
+            guard let settings = unpack(any, as: Settings.self, path: path, issues: &issues) else { continue }
+            // The most specific place that says something decides.
+            entry.isDisabled = settings.disabled
+            if settings.hasConfig { configurations.append((settings.config, path + ".config")) }
+        }
+        guard let last = configurations.last else { return entry }
+        if last.any.isA(Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy.self) {
+            entry.configuration = corsPolicy(configurations, issues: &issues).map { .cors($0) }
+        } else if last.any.isA(Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault.self) {
+            entry.configuration = faultFilter(last.any, path: last.path, issues: &issues)
+        } else if last.any.isA(Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute.self) {
+            entry.configuration = rbacOfRoute(last.any, path: last.path, issues: &issues)
+        } else if last.any.isA(Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutationPerRoute.self) {
+            entry.configuration = headerMutations(configurations, issues: &issues)
+        } else if last.any.isA(Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateLimit.self) {
+            entry.configuration = localRateLimit(last.any, path: last.path, issues: &issues)
+        } else if last.any.isA(Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthzPerRoute.self) {
+            entry.configuration = externalAuthorizationOfRoute(last.any, path: last.path, issues: &issues)
+        } else if last.any.isA(Envoy_Extensions_Filters_Http_JwtAuthn_V3_PerRouteConfig.self) {
+            entry.configuration = jwtRequirement(last.any, path: last.path, issues: &issues)
+        } else {
+            issues.append(
+                CompileIssue(path: last.path, message: "\(last.any.typeURL) is not supported for single routes"))
+        }
+        return entry
+    }
+
+    private mutating func rbacOfRoute(
+        _ any: Google_Protobuf_Any, path: String, issues: inout [CompileIssue]
+    ) -> HTTPFilter? {
+        guard
+            let message = unpack(
+                any, as: Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute.self, path: path, issues: &issues)
+        else { return nil }
+        guard message.hasRbac else { return .off }
+        return rbacFilter(message.rbac, path: path + ".rbac", issues: &issues)
+    }
+
+    /// envoy.extensions.filters.http.rbac.v3.RBAC.
+    mutating func rbacFilter(
+        _ message: Envoy_Extensions_Filters_Http_Rbac_V3_RBAC, path: String, issues: inout [CompileIssue]
+    ) -> HTTPFilter? {
+        authorizers.number(
+            rules: message.hasRules ? message.rules : nil,
+            shadowRules: message.hasShadowRules ? message.shadowRules : nil,
+            path: path, origins: &registry.provenance, issues: &issues
+        ).map { .rbac(authorizer: $0) }
+    }
+}

@@ -1,0 +1,49 @@
+internal import Authorization
+internal import HeaderBlock
+internal import Memory
+internal import Routing
+
+/// Where an exchange stands in its connection manager's HTTP filters, and what they noted for later.
+struct FilterState {
+    /// The filter that runs next.
+    var next = 0
+    /// The route's draw: the same when the route is looked for again.
+    var random: UInt64 = 0
+    /// When a filter that waits goes on; .max is never.
+    var dueAt = UInt64.max
+    /// The filter whose fault is active.
+    var fault: FaultFilter?
+    /// The delay of the fault filter is over: it aborts now, or lets go.
+    var wasDelayed = false
+    /// Gives the response its permissions.
+    var cors: CORSPolicy?
+    var corsIsPermitted = false
+    /// The origin that asked, in the arena.
+    var corsOrigin = ByteRange.empty
+    /// Refused the request: adds its headers to the answer.
+    var rateLimit: LocalRateLimit?
+    /// What filters found out, for those behind them.
+    var metadata = RequestMetadata()
+    /// What the exchange is for, when no client sent it, and for whose sake.
+    var purpose = InternalPurpose.none
+    var parent = Handle.none
+    /// The connection of the proxy's own request that this exchange waits for.
+    var child = Handle.none
+    /// What the service said that was asked.
+    var verdict: ExternalVerdict?
+    var approvedHeaders: [CheckAnswer.Header] = []
+    /// Its mirrors are sent.
+    var isMirrored = false
+    /// Of a local reply to a gRPC request; negative is the one that the HTTP status means.
+    var grpcStatus: Int16 = -1
+}
+
+/// How a filter leaves a request.
+enum FilterStep {
+    /// The next filter's turn.
+    case next
+    /// The request was answered: its exchange may be gone.
+    case answered
+    /// The filter waits; it goes on by `resumeFilters`.
+    case waiting
+}

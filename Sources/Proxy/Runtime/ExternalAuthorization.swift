@@ -1,0 +1,64 @@
+package import Resilience
+package import Routing
+
+/// envoy.extensions.filters.http.ext_authz.v3.ExtAuthz: asks another service whether a request may go on.
+package final class ExternalAuthorization: Sendable {
+    package enum Service: Sendable {
+        /// A request like the client's own, without its body.
+        case http(HTTPService)
+        /// envoy.service.auth.v3.Authorization/Check.
+        case grpc(authority: String)
+    }
+
+    /// The parts of a plain HTTP conversation (AuthorizationRequest, AuthorizationResponse).
+    package struct HTTPService: Sendable {
+        /// In front of the request's own path.
+        package var pathPrefix = ""
+        /// The authority of `server_uri`.
+        package var authority = ""
+        package var added: [(name: String, value: String)] = []
+        /// Of an approving answer into the request: replacing, and beside what is there.
+        package var upstreamHeaders: PatternSet?
+        package var upstreamHeadersToAppend: PatternSet?
+        /// Of a refusing answer to the client; nil is all of them.
+        package var clientHeaders: PatternSet?
+        /// Of an approving answer to the client.
+        package var clientHeadersOnSuccess: PatternSet?
+
+        package init() {}
+    }
+
+    package let service: Service
+    package let cluster: ClusterID
+    package let timeoutMilliseconds: UInt64
+    /// Requests go on when the service fails to answer.
+    package let allowsFailures: Bool
+    /// … and say so in `x-envoy-auth-failure-mode-allowed`.
+    package let marksFailures: Bool
+    /// What the client gets when the service fails.
+    package let statusOnError: UInt16
+    /// Request headers that the service gets to see; nil is the service's default.
+    package let allowedHeaders: PatternSet?
+    package let disallowedHeaders: PatternSet?
+    /// Of requests.
+    package let enabled: Share
+    /// The route is looked for again after an approval that changed the request.
+    package let clearsRoute: Bool
+
+    package init(
+        service: Service, cluster: ClusterID, timeoutMilliseconds: UInt64, allowsFailures: Bool, marksFailures: Bool,
+        statusOnError: UInt16, allowedHeaders: PatternSet?, disallowedHeaders: PatternSet?, enabled: Share,
+        clearsRoute: Bool
+    ) {
+        self.service = service
+        self.cluster = cluster
+        self.timeoutMilliseconds = timeoutMilliseconds
+        self.allowsFailures = allowsFailures
+        self.marksFailures = marksFailures
+        self.statusOnError = statusOnError
+        self.allowedHeaders = allowedHeaders
+        self.disallowedHeaders = disallowedHeaders
+        self.enabled = enabled
+        self.clearsRoute = clearsRoute
+    }
+}
