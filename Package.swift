@@ -111,7 +111,7 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "Authentication", "Authorization", "CLinux", "EventLoop", "HTTP1", "HeaderBlock", "LoadBalancing",
+                "Authentication", "Authorization", "CLinux", "EventLoop", "HTTP1", "HTTP2", "HeaderBlock", "LoadBalancing",
                 "Memory", "Resilience",
                 "Routing", "TLS", "Telemetry", "XDS",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
@@ -210,7 +210,8 @@ let package = Package(
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "AllocationCounter", "EventLoop", "Proxy", "Resilience", "Routing", "Telemetry", "XDS",
+                "AllocationCounter", "EventLoop", "HTTP2", "HeaderBlock", "Memory", "Proxy", "Resilience", "Routing",
+                "Telemetry", "XDS",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: house

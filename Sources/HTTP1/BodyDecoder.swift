@@ -20,6 +20,8 @@ package struct BodyDecoder: Sendable {
         package var error: MessageError?
         /// Nothing can be consumed until there are more bytes.
         package var needsMore = false
+        /// The bytes are one trailer line with its end.
+        package var isTrailer = false
     }
 
     private var state: State
@@ -42,6 +44,9 @@ package struct BodyDecoder: Sendable {
 
     package var isComplete: Bool { state == .complete }
     package var endsWithConnection: Bool { state == .untilClose }
+
+    /// Payload that came without HTTP/1 framing went by.
+    package mutating func count(_ bytes: Int) { payloadBytes &+= bytes }
 
     /// The peer closed: the body's end for `untilClose`, and only there.
     package mutating func close() -> Bool {
@@ -206,6 +211,7 @@ package struct BodyDecoder: Sendable {
         default: break
         }
         step.consumed = index &+ 2 &- offset
+        step.isTrailer = true
         trailerBytes &+= step.consumed
         return step
     }

@@ -22,15 +22,11 @@ package final class TLSContext: Sendable {
         self.library = library
         role = configuration.role
         serverName = configuration.serverName
-        var wire: [UInt8] = []
-        for name in configuration.applicationProtocols {
-            guard (1...255).contains(name.utf8.count) else {
-                SSL_CTX_free(library)
-                throw .badSetting(what: "ALPN protocol", value: name, reason: "its length must be 1 to 255")
-            }
-            wire.append(UInt8(name.utf8.count))
-            wire.append(contentsOf: name.utf8)
+        for name in configuration.applicationProtocols where !(1...255).contains(name.utf8.count) {
+            SSL_CTX_free(library)
+            throw .badSetting(what: "ALPN protocol", value: name, reason: "its length must be 1 to 255")
         }
+        let wire = Self.wireForm(configuration.applicationProtocols)
         protocols = wire
         do {
             let store = configuration.acceptUntrusted ? nil : try CertificateStore(configuration.trustAnchors)
@@ -57,6 +53,31 @@ package final class TLSContext: Sendable {
     }
 
     deinit { SSL_CTX_free(library) }
+
+    /// Names of ALPN protocols (1 to 255 bytes each) as they stand on the wire: each behind its length.
+    package static func wireForm(_ names: [String]) -> [UInt8] {
+        var wire: [UInt8] = []
+        for name in names {
+            wire.append(UInt8(clamping: name.utf8.count))
+            wire.append(contentsOf: name.utf8)
+        }
+        return wire
+    }
+
+    /// Whether sessions offer, or accept, no protocol by ALPN.
+    package var offersNothing: Bool { protocols.isEmpty }
+
+    /// Whether `name` is among the protocols.
+    package func offers(_ name: String) -> Bool {
+        let wanted = Self.wireForm([name])
+        var index = 0
+        while index < protocols.count {
+            let end = min(index + 1 + Int(protocols[index]), protocols.count)
+            if protocols[index..<end].elementsEqual(wanted) { return true }
+            index = end
+        }
+        return false
+    }
 
     private static func mode(_ configuration: TLSConfiguration) -> Int32 {
         switch (configuration.role, configuration.verification) {

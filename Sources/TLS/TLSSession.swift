@@ -42,9 +42,12 @@ package struct TLSSession: ~Copyable {
     /// Plaintext bytes of the largest record.
     package static let maximumRecord = 16384
 
-    /// - Parameter serverName: SNI of this connection (clients); nil takes the context's.
-    package init(_ context: TLSContext, serverName: String? = nil) throws(TLSError) {
+    /// - Parameters:
+    ///   - serverName: SNI of this connection (clients); nil takes the context's.
+    ///   - protocols: what ALPN offers (clients), as `TLSContext.wireForm` makes it; nil takes the context's.
+    package init(_ context: TLSContext, serverName: String? = nil, protocols: [UInt8]? = nil) throws(TLSError) {
         state = try Self.make(context, serverName)
+        if let protocols { SSL_set_alpn_protos(state.pointee.ssl, protocols, protocols.count) }
     }
 
     private static func make(

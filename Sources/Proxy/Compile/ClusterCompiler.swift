@@ -48,6 +48,7 @@ struct ClusterCompiler {
             balancing: self.balancing(cluster),
             balancer: BalancerTable(spec: spec, hosts: hosts),
             upstream: http.upstream,
+            http2: http.http2,
             connectTimeoutMilliseconds: cluster.hasConnectTimeout
                 ? milliseconds(cluster.connectTimeout, path: "connect_timeout", fallback: 5_000, issues: &issues)
                 : 5_000,

@@ -1,9 +1,11 @@
+import HTTP2
 import SwiftProtobuf
 import XDS
 
 /// `typed_extension_protocol_options` of a cluster: which HTTP version, and for how long connections are kept.
 struct HTTPUpstreamOptions {
     var upstream = ClusterDescriptor.Upstream.http1
+    var http2 = HTTP2Options.client
     var idleTimeoutMilliseconds: UInt32 = 3_600_000
     var maxRequestsPerConnection: UInt32 = 0
     var maxConnectionMilliseconds: UInt32 = 0
@@ -11,7 +13,10 @@ struct HTTPUpstreamOptions {
     var autoSANValidation = false
 
     init(_ cluster: Envoy_Config_Cluster_V3_Cluster, issues: inout [CompileIssue]) {
-        if cluster.hasHTTP2ProtocolOptions { refuseHTTP2("http2_protocol_options", &issues) }
+        if cluster.hasHTTP2ProtocolOptions {
+            upstream = .http2
+            read(cluster.http2ProtocolOptions, "http2_protocol_options", &issues)
+        }
         if cluster.hasCommonHTTPProtocolOptions {
             read(cluster.commonHTTPProtocolOptions, path: "common_http_protocol_options", issues: &issues)
         }
@@ -68,16 +73,22 @@ struct HTTPUpstreamOptions {
     ) {
         switch options.upstreamProtocolOptions {
         case .explicitHTTPConfig(let explicit):
-            if case .http2ProtocolOptions? = explicit.protocolConfig {
-                refuseHTTP2(path + ".explicit_http_config.http2_protocol_options", &issues)
-            }
-        // What clients speak to this proxy is HTTP/1.1, so their protocol is HTTP/1.1.
-        case .autoConfig: refuseHTTP2(path + ".auto_config", &issues)
-        case .useDownstreamProtocolConfig, nil: break
+            guard case .http2ProtocolOptions(let message)? = explicit.protocolConfig else { return }
+            upstream = .http2
+            read(message, path + ".explicit_http_config.http2_protocol_options", &issues)
+        case .autoConfig(let auto):
+            upstream = .auto
+            read(auto.http2ProtocolOptions, path + ".auto_config.http2_protocol_options", &issues)
+        case .useDownstreamProtocolConfig(let both):
+            upstream = .downstream
+            read(both.http2ProtocolOptions, path + ".use_downstream_protocol_config.http2_protocol_options", &issues)
+        case nil: break
         }
     }
 
-    private func refuseHTTP2(_ path: String, _ issues: inout [CompileIssue]) {
-        issues.append(CompileIssue(path: path, message: "HTTP/2 to upstreams is not supported yet"))
+    private mutating func read(
+        _ message: Envoy_Config_Core_V3_Http2ProtocolOptions, _ path: String, _ issues: inout [CompileIssue]
+    ) {
+        http2 = HTTP2Options(message, role: .client, path: path, issues: &issues)
     }
 }

@@ -1,3 +1,4 @@
+import HTTP2
 import SwiftProtobuf
 import XDS
 
@@ -16,7 +17,10 @@ extension ListenerCompiler {
         let route = routeTable(manager, inline: "\(listener.name)/\(chain)", path: path)
         return HTTPConnectionManager(
             statPrefix: manager.statPrefix,
-            codec: manager.codecType == .http1 ? .http1 : .auto,
+            codec: codec(manager.codecType),
+            http2: HTTP2Options(
+                manager.http2ProtocolOptions, role: .server, path: path + ".http2_protocol_options",
+                issues: &issues),
             routeTable: route.number,
             routeTableName: route.name,
             httpFilters: filters.map(\.filter),
@@ -66,7 +70,7 @@ extension ListenerCompiler {
         func refuse(_ isSet: Bool, _ field: String, _ message: String = "not supported yet") {
             if isSet { issues.append(CompileIssue(path: "\(path).\(field)", message: message)) }
         }
-        refuse(manager.codecType == .http2 || manager.codecType == .http3, "codec_type", "only HTTP/1.1 is spoken yet")
+        refuse(manager.codecType == .http3, "codec_type", "HTTP/3 is not supported")
         refuse(
             manager.commonHTTPProtocolOptions.maxHeadersCount.value > 100,
             "common_http_protocol_options.max_headers_count", "more than 100 fields are not supported")
@@ -127,6 +131,14 @@ extension ListenerCompiler {
             &result.delayedCloseMilliseconds)
         read(manager.hasDrainTimeout, manager.drainTimeout, "drain_timeout", &result.drainMilliseconds)
         return result
+    }
+
+    private func codec(_ type: Manager.CodecType) -> HTTPConnectionManager.Codec {
+        switch type {
+        case .http1: .http1
+        case .http2: .http2
+        default: .auto
+        }
     }
 
     private func serverHeader(_ value: Manager.ServerHeaderTransformation) -> HTTPConnectionManager.ServerHeader {

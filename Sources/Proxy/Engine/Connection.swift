@@ -42,6 +42,21 @@ struct Connection: SlabElement, ~Copyable {
     /// Length of the input when a head in it was last found incomplete.
     var scannedHead = 0
 
+    /// The codec of a connection that speaks HTTP/2.
+    var http2 = Handle.none
+    /// Is in the worker's list of outputs to be written.
+    var needsFlush = false
+    /// HTTP/2: exchanges that wait for room in the output.
+    var waiting: [Handle] = []
+    /// HTTP/2 upstream: in its pool's list of connections with room for streams.
+    var isShared = false
+    /// HTTP/2 upstream: takes no new streams.
+    var retires = false
+    /// HTTP/2 downstream: the end is announced.
+    var isEnding = false
+    /// Upstream: counts in its pool's connections that are not ready.
+    var isOpening = false
+
     /// The exchange that uses this connection; none when there is none.
     var exchange = Handle.none
     /// The other connection of a TCP proxy pair.
@@ -108,6 +123,13 @@ struct Connection: SlabElement, ~Copyable {
         isDraining = false
         session = nil
         scannedHead = 0
+        http2 = .none
+        needsFlush = false
+        if !waiting.isEmpty { waiting.removeAll(keepingCapacity: true) }
+        isShared = false
+        retires = false
+        isEnding = false
+        isOpening = false
         exchange = .none
         peer = .none
         timer = TimerWheel.none

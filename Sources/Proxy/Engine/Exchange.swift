@@ -31,6 +31,9 @@ struct Exchange: SlabElement, ~Copyable {
 
     var downstream = Handle.none
     var upstream = Handle.none
+    /// Streams of HTTP/2 on these connections; 0 is HTTP/1.
+    var downstreamStream: UInt32 = 0
+    var upstreamStream: UInt32 = 0
     var requestState = RequestState.head
     var responseState = ResponseState.none
 
@@ -49,6 +52,30 @@ struct Exchange: SlabElement, ~Copyable {
     var replayOverflowed = false
     /// Bytes of `replay` that the current attempt has sent.
     var replaySent = 0
+
+    /// Payload from an HTTP/2 peer (or of a chunk) that the other side had no room for; bounded by the stream's window.
+    var requestQueue = ByteBuffer()
+    var responseQueue = ByteBuffer()
+    /// The peer's END_STREAM has come.
+    var requestEnded = false
+    var responseEnded = false
+    var requestTrailers: HeaderTable?
+    var responseTrailers: HeaderTable?
+    var hasRequestTrailers = false
+    var hasResponseTrailers = false
+    /// The response goes by way of `responseQueue`: it came on a stream, or is the proxy's own on one.
+    var isResponseQueued = false
+    /// The request's payload is taken out of one framing and put into another.
+    var reframesRequest = false
+    /// How request payload goes to an HTTP/1.1 endpoint then.
+    var requestRelay = BodyRelay.asIs
+    var waitsForOutput = false
+    var isExtendedConnect = false
+    var isGRPC = false
+    /// HTTP/2: the exchange's own timer; see `Connection.timer`.
+    var timer = TimerWheel.none
+    var timerAt = UInt64.max
+    var deadline = UInt64.max
 
     var generation = -1
     var chain = -1
@@ -165,6 +192,21 @@ struct Exchange: SlabElement, ~Copyable {
         relay = .asIs
         replayOverflowed = false
         replaySent = 0
+        downstreamStream = 0
+        upstreamStream = 0
+        requestEnded = false
+        responseEnded = false
+        hasRequestTrailers = false
+        hasResponseTrailers = false
+        isResponseQueued = false
+        reframesRequest = false
+        requestRelay = .asIs
+        waitsForOutput = false
+        isExtendedConnect = false
+        isGRPC = false
+        timer = TimerWheel.none
+        timerAt = .max
+        deadline = .max
         generation = -1
         chain = -1
         routeTable = -1
@@ -237,4 +279,6 @@ enum BodyRelay: UInt8 {
     case chunked
     /// The payload goes out bare and the connection's end is its end: the client speaks HTTP/1.0.
     case bare
+    /// The payload goes into DATA frames: the client speaks HTTP/2.
+    case frames
 }

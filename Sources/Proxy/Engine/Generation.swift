@@ -11,6 +11,9 @@ struct Generation {
         var firstEndpoint = 0
         var exists = false
         var discovery = ClusterDescriptor.Discovery.fixed
+        var upstream = ClusterDescriptor.Upstream.http1
+        /// Requests may go out on streams of HTTP/2.
+        var mayStream = false
         var connectTimeoutMilliseconds: UInt64 = 5_000
         var statistics = 0
         /// Number of the service's labels.
@@ -41,6 +44,8 @@ struct Generation {
 
     struct Endpoint {
         var pool: Int
+        /// The pool of the other protocol, where the request decides which; -1 is none.
+        var alternatePool = -1
         /// Number of the destination workload's labels.
         var labels: Int32
         /// For requests of high priority; -1 until one comes.

@@ -17,6 +17,8 @@ struct UpstreamPool {
         var isHigh = false
         /// ORIGINAL_DST pools of several clusters do not mix with others: the name tells them apart already.
         var proxyProtocol: UInt8 = 0
+        /// What is spoken: of `ClusterDescriptor.Upstream`, what it came to for this endpoint.
+        var upstream = ClusterDescriptor.Upstream.http1
     }
 
     var key: Key
@@ -35,6 +37,15 @@ struct UpstreamPool {
     var verifiesServerName = false
     var idle = Handle.none
     var idleCount = 0
+    /// HTTP/2 connections with room for another stream.
+    var shared = Handle.none
+    /// Connections that are not ready yet.
+    var opening = 0
+    /// The endpoint was found to speak no HTTP/2.
+    var isHTTP1 = false
+    var http2 = HTTP2Options.client
+    /// ALPN names, length-prefixed, where they are not the TLS context's; nil otherwise.
+    var offeredProtocols: [UInt8]?
     /// Connections, idle or not.
     var connections = 0
     /// Generations that refer to it; without any, connections are closed when they become idle.

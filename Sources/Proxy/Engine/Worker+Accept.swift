@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import HeaderBlock
 internal import LoadBalancing
 internal import Memory
@@ -217,11 +218,21 @@ extension Worker where Wire: ~Copyable {
         }
         if let manager = chain.http {
             connections[handle].phase = .http
-            let idle = UInt64(manager.timeouts.idleMilliseconds)
-            setDeadline(handle, idle == 0 ? .max : now &+ idle)
+            setIdleDeadline(handle, manager)
+            let isAgreed = connections[handle].isTLS && connections[handle].agreedOnHTTP2
+            if manager.codec == .http2 || isAgreed && manager.codec == .auto {
+                startHTTP2(handle, .server, manager.http2)
+            }
             return advanceDownstream(handle, wrote: false)
         }
         startTunnel(handle)
+    }
+}
+
+extension Worker where Wire: ~Copyable {
+    mutating func setIdleDeadline(_ handle: Handle, _ manager: HTTPConnectionManager) {
+        let idle = UInt64(manager.timeouts.idleMilliseconds)
+        setDeadline(handle, idle == 0 ? .max : now &+ idle)
     }
 }
 

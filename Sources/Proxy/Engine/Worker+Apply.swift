@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import HeaderBlock
 internal import LoadBalancing
 internal import Memory
@@ -125,6 +126,8 @@ extension Worker where Wire: ~Copyable {
         cluster.exists = true
         cluster.firstEndpoint = generation.endpoints.count
         cluster.discovery = descriptor.discovery
+        cluster.upstream = descriptor.upstream
+        cluster.mayStream = descriptor.upstream == .http2 || descriptor.upstream == .auto
         cluster.connectTimeoutMilliseconds = UInt64(descriptor.connectTimeoutMilliseconds)
         cluster.statistics = metrics.clusters.number(of: descriptor.statName)
         cluster.service = metrics.mesh.labels.number(of: descriptor.service)
@@ -134,11 +137,19 @@ extension Worker where Wire: ~Copyable {
         for endpoint in descriptor.endpoints {
             let pool = pool(
                 for: endpoint.address, endpoint.tls, descriptor, cluster.statistics, snapshot,
-                proxyProtocol: endpoint.proxyProtocol)
+                descriptor.upstream.first, proxyProtocol: endpoint.proxyProtocol)
             pools[pool].references += 1
+            var alternate = -1
+            if descriptor.upstream.hasAlternate {
+                alternate = self.pool(
+                    for: endpoint.address, endpoint.tls, descriptor, cluster.statistics, snapshot,
+                    descriptor.upstream.alternate, proxyProtocol: endpoint.proxyProtocol)
+                pools[alternate].references += 1
+            }
             let labels = metrics.mesh.labels.number(of: endpoint.workload)
             metrics.mesh.labels.learn(endpoint.address.logged, labels)
-            generation.endpoints.append(Generation.Endpoint(pool: pool, labels: labels))
+            generation.endpoints.append(
+                Generation.Endpoint(pool: pool, alternatePool: alternate, labels: labels))
         }
     }
 
@@ -146,17 +157,22 @@ extension Worker where Wire: ~Copyable {
 
     mutating func pool(
         for address: SocketAddress, _ tls: UpstreamTLSDescriptor?, _ cluster: ClusterDescriptor, _ statistic: Int,
-        _ snapshot: RuntimeSnapshot, isHigh: Bool = false, proxyProtocol: UInt8 = 0, serverName: String? = nil
+        _ snapshot: RuntimeSnapshot, _ upstream: ClusterDescriptor.Upstream, isHigh: Bool = false,
+        proxyProtocol: UInt8 = 0, serverName: String? = nil
     ) -> Int {
         var context: TLSContext?
         if let index = tls?.context, index < snapshot.tlsContexts.count { context = snapshot.tlsContexts[index] }
         let key = UpstreamPool.Key(
             cluster: cluster.name, address: address, isTLS: tls != nil, context: context.map(ObjectIdentifier.init),
-            serverName: serverName ?? tls?.serverName ?? "", isHigh: isHigh, proxyProtocol: proxyProtocol)
+            serverName: serverName ?? tls?.serverName ?? "", isHigh: isHigh, proxyProtocol: proxyProtocol,
+            upstream: upstream)
         if let known = poolIndices[key] { return known }
         var pool = UpstreamPool(key: key)
         pool.context = context
         pool.isInbound = cluster.direction == .inbound
+        pool.http2 = cluster.http2
+        pool.isHTTP1 = upstream == .auto && tls == nil
+        pool.offeredProtocols = Self.protocols(upstream, of: cluster, context)
         pool.breaker = isHigh ? cluster.highBreaker : cluster.breaker
         pool.maxConnectionMilliseconds = UInt64(cluster.options.maxConnectionMilliseconds)
         pool.keepalive = cluster.options.keepalive
@@ -171,11 +187,29 @@ extension Worker where Wire: ~Copyable {
         return index
     }
 
+    /// What ALPN offers where the transport socket does not say, or where it offers HTTP/2 and this pool speaks HTTP/1.1.
+    private static func protocols(
+        _ upstream: ClusterDescriptor.Upstream, of cluster: ClusterDescriptor, _ context: TLSContext?
+    ) -> [UInt8]? {
+        guard let context else { return nil }
+        switch upstream {
+        case .http1 where cluster.upstream.hasAlternate:
+            let mesh = context.offers("istio-http/1.1") ? ["istio-http/1.1", "istio"] : []
+            return TLSContext.wireForm(mesh + ["http/1.1"])
+        case .http1, .downstream: return nil
+        case .http2: return context.offersNothing ? TLSContext.wireForm(["h2"]) : nil
+        case .auto: return context.offersNothing ? TLSContext.wireForm(["h2", "http/1.1"]) : nil
+        }
+    }
+
     /// The pool of an original destination, made when first asked for.
-    mutating func onDemandPool(_ generation: Int, _ cluster: Int, _ address: SocketAddress) -> Int? {
+    mutating func onDemandPool(
+        _ generation: Int, _ cluster: Int, _ address: SocketAddress, _ upstream: ClusterDescriptor.Upstream = .http1
+    ) -> Int? {
         guard let descriptor = generations[generation].snapshot.clusters[cluster], address.port != 0 else { return nil }
         let statistic = generations[generation].clusters[cluster].statistics
-        let index = pool(for: address, descriptor.tls, descriptor, statistic, generations[generation].snapshot)
+        let index = pool(
+            for: address, descriptor.tls, descriptor, statistic, generations[generation].snapshot, upstream)
         pools[index].isOnDemand = true
         return index
     }
@@ -207,6 +241,7 @@ extension Worker where Wire: ~Copyable {
         generations[index].isFree = true
         for endpoint in endpoints {
             dropReference(endpoint.pool)
+            if endpoint.alternatePool >= 0 { dropReference(endpoint.alternatePool) }
             if endpoint.highPool >= 0 { dropReference(endpoint.highPool) }
         }
     }
@@ -215,6 +250,7 @@ extension Worker where Wire: ~Copyable {
         pools[pool].references -= 1
         guard pools[pool].references == 0 else { return }
         while let handle = takeIdle(pool) { close(handle) }
+        while !pools[pool].shared.isNone { retire(pools[pool].shared) }
         freePoolIfUnused(pool)
     }
 
@@ -245,7 +281,11 @@ extension Worker where Wire: ~Copyable {
                 continue
             }
             connections[handle].isDraining = true
-            if !exchanges.contains(connections[handle].exchange), connections[handle].input.isEmpty { close(handle) }
+            if connections[handle].isHTTP2 {
+                drainHTTP2(handle)
+            } else if !exchanges.contains(connections[handle].exchange), connections[handle].input.isEmpty {
+                close(handle)
+            }
         }
     }
 
@@ -258,7 +298,13 @@ extension Worker where Wire: ~Copyable {
         for slot in listeners.indices where listeners[slot].socket >= 0 { closeListener(slot) }
         for slot in 0..<connections.capacity {
             guard let handle = connections.occupant(at: slot), connections[handle].role == .downstream,
-                connections[handle].phase == .http, !exchanges.contains(connections[handle].exchange),
+                connections[handle].phase == .http
+            else { continue }
+            if connections[handle].isHTTP2 {
+                drainHTTP2(handle)
+                continue
+            }
+            guard !exchanges.contains(connections[handle].exchange),
                 connections[handle].input.isEmpty, connections[handle].output.isEmpty
             else { continue }
             // A request that is on its way in is still answered; only then the connection goes.

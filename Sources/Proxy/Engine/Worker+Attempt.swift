@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import HeaderBlock
 internal import LoadBalancing
 internal import Memory
@@ -18,6 +19,10 @@ enum AttemptFailure {
     case connectionTermination
     case protocolError
     case perTryTimeout
+    /// The endpoint reset the stream.
+    case streamReset
+    /// The endpoint would not have the stream.
+    case streamRefused
 }
 
 extension Worker where Wire: ~Copyable {
@@ -58,6 +63,13 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].tryIdleDeadline = now &+ exchanges[exchange].tryIdleMilliseconds
             armExchange(exchange)
         }
+        if pools[pool].key.upstream != .http1, !pools[pool].isHTTP1 {
+            if let connection = takeShared(pool) { return sendStreamRequest(exchange, connection) }
+            if pools[pool].opening > 0 {
+                guard becomePending(exchange, pool) else { return overflow(exchange) }
+                return enqueue(exchange, pool)
+            }
+        }
         if let connection = takeIdle(pool) {
             attach(exchange, connection)
             sendRequest(exchange, connection)
@@ -83,6 +95,8 @@ extension Worker where Wire: ~Copyable {
         rememberTry(exchange, generation, cluster, pick)
         let endpoint = generations[generation].clusters[cluster].firstEndpoint &+ pick
         exchanges[exchange].endpoint = endpoint
+        let alternate = generations[generation].endpoints[endpoint].alternatePool
+        if alternate >= 0, takesAlternate(exchange, generation, cluster) { return alternate }
         return endpointPool(exchange, generation, cluster, endpoint)
     }
 
@@ -92,15 +106,30 @@ extension Worker where Wire: ~Copyable {
         guard let address = destination(exchange, generation, cluster, connections[downstream].local) else {
             return nil
         }
-        return onDemandPool(generation, cluster, address)
+        let version = generations[generation].clusters[cluster].upstream
+        return onDemandPool(
+            generation, cluster, address,
+            takesAlternate(exchange, generation, cluster) ? version.alternate : version.first)
+    }
+
+    /// A request that goes by the other of an endpoint's two pools: HTTP/2 clients where the client's protocol is kept;
+    /// upgrades where HTTP/2 is only the way between proxies.
+    private func takesAlternate(_ exchange: Handle, _ generation: Int, _ cluster: Int) -> Bool {
+        switch generations[generation].clusters[cluster].upstream {
+        case .downstream: exchanges[exchange].downstreamStream != 0
+        case .auto: exchanges[exchange].upgrade != .none
+        case .http1, .http2: false
+        }
+    }
+
+    private mutating func overflow(_ exchange: Handle) {
+        exchanges[exchange].details = "upstream_reset_before_response_started{overflow}"
+        fail(exchange, 503, Self.overflowText, .upstreamOverflow)
     }
 
     /// Opens a connection for the exchange, or queues it when the cluster may have no more.
     private mutating func connect(_ exchange: Handle, _ pool: Int) {
-        guard becomePending(exchange, pool) else {
-            exchanges[exchange].details = "upstream_reset_before_response_started{overflow}"
-            return fail(exchange, 503, Self.overflowText, .upstreamOverflow)
-        }
+        guard becomePending(exchange, pool) else { return overflow(exchange) }
         guard admitConnection(pool) else { return enqueue(exchange, pool) }
         let connection = openConnection(pool, connectTimeout: connectTimeout(exchange))
         guard let connection else {
@@ -133,6 +162,7 @@ extension Worker where Wire: ~Copyable {
         buffers.lend(&connections[connection].output)
         if exchanges[exchange].rewritesHostToEndpoint { setEndpointHost(exchange, generation, cluster) }
         let attempts = exchanges[exchange].sendsAttemptCount ? exchanges[exchange].attempts : 0
+        if exchanges[exchange].reframesRequest { chooseRequestRelay(exchange) }
         exchanges[exchange].writeRequestHead(to: &connections[connection].output, attempts: attempts)
         exchanges[exchange].requestState = .body
         exchanges[exchange].upstreamSentAt = transport.microseconds
@@ -140,7 +170,7 @@ extension Worker where Wire: ~Copyable {
     }
 
     /// `auto_host_rewrite`: the authority becomes the name of the chosen endpoint, when it has one.
-    private mutating func setEndpointHost(_ exchange: Handle, _ generation: Int, _ cluster: Int) {
+    mutating func setEndpointHost(_ exchange: Handle, _ generation: Int, _ cluster: Int) {
         let host = exchanges[exchange].endpoint - generations[generation].clusters[cluster].firstEndpoint
         guard let endpoints = generations[generation].snapshot.clusters[cluster]?.endpoints,
             endpoints.indices.contains(host),
@@ -152,8 +182,12 @@ extension Worker where Wire: ~Copyable {
     /// Unties an exchange from its connection and its endpoint's counts; the connection goes on without it.
     mutating func endAttempt(_ exchange: Handle) {
         let connection = exchanges[exchange].upstream
-        if connections.contains(connection) { connections[connection].exchange = .none }
+        let stream = exchanges[exchange].upstreamStream
         exchanges[exchange].upstream = .none
+        exchanges[exchange].upstreamStream = 0
+        if connections.contains(connection) {
+            if stream == 0 { connections[connection].exchange = .none } else { leaveStream(connection, stream) }
+        }
         if exchanges[exchange].isQueued { dequeue(exchange) }
         endPending(exchange)
         let pool = exchanges[exchange].pool
@@ -169,8 +203,9 @@ extension Worker where Wire: ~Copyable {
     /// Drops the attempt and its connection: the answer is no longer wanted, or is half read.
     mutating func dropUpstream(_ exchange: Handle) {
         let connection = exchanges[exchange].upstream
+        let isStream = exchanges[exchange].upstreamStream != 0
         endAttempt(exchange)
-        close(connection)
+        if !isStream { close(connection) }
     }
 
     /// An upstream connection is of no more use. Its exchange, if any, may try again elsewhere.
@@ -214,7 +249,8 @@ extension Worker where Wire: ~Copyable {
             case .connectFailure, .connectTimeout, .transportFailure: .connectFailure
             case .perTryTimeout: .perTryTimeout
             case .connectionReset, .connectionTermination: requestSent ? .reset : .resetBeforeRequest
-            case .protocolError: .reset
+            case .protocolError, .streamReset: .reset
+            case .streamRefused: .resetBeforeRequest
             }
         if retry(exchange, AttemptOutcome(kind), canRepeat: canRepeat) { return }
         replyToFailure(exchange, failure)

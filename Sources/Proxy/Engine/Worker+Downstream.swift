@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import HeaderBlock
 internal import LoadBalancing
 internal import Memory
@@ -14,7 +15,8 @@ extension Worker where Wire: ~Copyable {
         switch connections[handle].phase {
         case .inspecting: inspect(handle)
         case .handshaking: handshakeDownstream(handle)
-        case .http: advanceHTTP(handle)
+        case .http:
+            if connections[handle].isHTTP2 { advanceHTTP2(handle) } else { advanceHTTP(handle) }
         case .tcp: advanceTunnel(handle)
         case .lingering: linger(handle)
         case .connecting, .idle: break
@@ -46,8 +48,12 @@ extension Worker where Wire: ~Copyable {
             }
             if exchanges[exchange].responseState != .none {
                 let upstream = exchanges[exchange].upstream
-                if connections.contains(upstream) {
-                    advanceResponse(upstream)
+                if exchanges[exchange].isResponseQueued || connections.contains(upstream) {
+                    if exchanges[exchange].isResponseQueued {
+                        drainResponse(exchange)
+                    } else {
+                        advanceResponse(upstream)
+                    }
                     guard exchanges.contains(exchange), connections.contains(handle) else { continue }
                 }
             }
@@ -89,6 +95,7 @@ extension Worker where Wire: ~Copyable {
                 connections[handle].scannedHead = 0
                 startRequest(handle, exchange, head)
                 return true
+            case .invalid(.http2Preface) where startsHTTP2(handle, exchange): return true
             case .invalid(let error):
                 refuse(handle, exchange, error)
                 return true
@@ -106,6 +113,18 @@ extension Worker where Wire: ~Copyable {
                 return false
             }
         }
+    }
+
+    /// A client that begins with the preface of HTTP/2 (prior knowledge) is spoken to in HTTP/2 where that is allowed.
+    private mutating func startsHTTP2(_ handle: Handle, _ exchange: Handle) -> Bool {
+        let manager = httpManager(exchange)
+        guard manager.codec == .auto, connections[handle].requests == 0 else { return false }
+        connections[handle].scannedHead = 0
+        freeExchange(exchange)
+        setIdleDeadline(handle, manager)
+        startHTTP2(handle, .server, manager.http2)
+        resumable.append(handle)
+        return true
     }
 
     /// Parses, unless so little has come since the last time that it cannot be complete: a client that sends its head byte
@@ -170,7 +189,7 @@ extension Worker where Wire: ~Copyable {
 
     /// Moves the connection to the newest snapshot when its chain is still there; otherwise it serves its last request.
     @inline(__always)
-    private mutating func rebind(_ handle: Handle) {
+    mutating func rebind(_ handle: Handle) {
         if connections[handle].generation != current { rebindSlow(handle) }
     }
 

@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import HeaderBlock
 internal import LoadBalancing
 internal import Memory
@@ -237,6 +238,7 @@ extension Worker where Wire: ~Copyable {
         buffers.reclaim(&connections[handle].output)
         buffers.reclaim(&connections[handle].cipherInput)
         buffers.reclaim(&connections[handle].cipherOutput)
+        if connections[handle].isHTTP2 { http2.remove(connections[handle].http2) }
         if connections[handle].role == .downstream {
             if !connections[handle].isInternal { countClosed(handle) }
             releaseGeneration(connections[handle].generation)

@@ -55,6 +55,8 @@ extension Worker where Wire: ~Copyable {
         let cluster = exchanges[exchange].cluster
         let endpoint = exchanges[exchange].endpoint
         let service = cluster >= 0 ? generations[generation].clusters[cluster].service : LabelTable.unknown
+        let kind: RequestProtocol = exchanges[exchange].isGRPC ? .grpc : .http
+        let grpcStatus = exchanges[exchange].isGRPC ? exchanges[exchange].receivedGRPCStatus : -1
         var key: RequestKey
         if manager.direction == .inbound {
             let isMutual = connections.contains(downstream) && connections[downstream].peerCertificate != nil
@@ -62,12 +64,14 @@ extension Worker where Wire: ~Copyable {
                 reporter: .destination,
                 source: connections.contains(downstream) ? connections[downstream].peerLabels : LabelTable.unknown,
                 destination: localLabels, service: service, status: exchanges[exchange].status,
-                flags: exchanges[exchange].flags, security: isMutual ? .mutualTLS : .none)
+                flags: exchanges[exchange].flags, requestProtocol: kind,
+                security: isMutual ? .mutualTLS : .none, grpcStatus: grpcStatus)
         } else {
             key = RequestKey(
                 reporter: .source, source: localLabels,
                 destination: endpoint >= 0 ? generations[generation].endpoints[endpoint].labels : LabelTable.unknown,
-                service: service, status: exchanges[exchange].status, flags: exchanges[exchange].flags)
+                service: service, status: exchanges[exchange].status, flags: exchanges[exchange].flags,
+                requestProtocol: kind, grpcStatus: grpcStatus)
         }
         metrics.mesh.recordRequest(
             key, durationMicroseconds: duration, requestBytes: UInt64(exchanges[exchange].requestBody.payloadBytes),

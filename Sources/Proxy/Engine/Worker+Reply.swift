@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import HeaderBlock
 internal import LoadBalancing
 internal import Memory
@@ -70,6 +71,7 @@ extension Worker where Wire: ~Copyable {
         // Filters and the route change what they like, unless there was no request to look at.
         if exchanges[exchange].requestState != .head { filterResponse(exchange) }
         let hasBody = !location && !isGRPC && !scratch.isEmpty && !exchanges[exchange].isHead
+        if exchanges[exchange].downstreamStream != 0 { return writeStreamReply(exchange, hasBody: hasBody) }
         writeReplyHead(exchange, handle, httpManager(exchange))
         if hasBody { appendScratch(handle) }
         exchanges[exchange].bytesSent = hasBody ? scratch.count : 0
@@ -102,7 +104,7 @@ extension Worker where Wire: ~Copyable {
 
     /// The rest of a body nobody wants: dropped when it is here, otherwise the connection cannot go on.
     private mutating func skipBody(_ handle: Handle, _ exchange: Handle) {
-        guard !exchanges[exchange].requestBody.isComplete else { return }
+        guard !exchanges[exchange].requestBody.isComplete, exchanges[exchange].downstreamStream == 0 else { return }
         if exchanges[exchange].requestState == .head {
             exchanges[exchange].keepsAlive = false
             return
@@ -134,7 +136,7 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].details = error.detail
         exchanges[exchange].keepsAlive = false
         let handle = exchanges[exchange].downstream
-        connections[handle].input.clear()
+        if exchanges[exchange].downstreamStream == 0 { connections[handle].input.clear() }
         fail(exchange, error.status, Self.reason(error.status), .downstreamProtocolError)
     }
 
@@ -156,6 +158,12 @@ extension Worker where Wire: ~Copyable {
         case .connectionReset, .connectionTermination:
             exchanges[exchange].details = "upstream_reset_before_response_started{connection_termination}"
             replyToReset(exchange, 503, "connection termination", .upstreamConnectionTermination)
+        case .streamReset:
+            exchanges[exchange].details = "upstream_reset_before_response_started{remote_reset}"
+            replyToReset(exchange, 503, "remote reset", .upstreamRemoteReset)
+        case .streamRefused:
+            exchanges[exchange].details = "upstream_reset_before_response_started{remote_refused_stream_reset}"
+            replyToReset(exchange, 503, "remote refused stream reset", .upstreamRemoteReset)
         case .protocolError:
             exchanges[exchange].details = "upstream_reset_before_response_started{protocol_error}"
             replyToReset(exchange, 502, "protocol error", .upstreamProtocolError)
@@ -190,12 +198,17 @@ extension Worker where Wire: ~Copyable {
 
     /// The endpoint failed in the middle of its response.
     mutating func abortResponse(_ exchange: Handle, _ failure: AttemptFailure) {
-        exchanges[exchange].details =
-            failure == .protocolError
-            ? "upstream_reset_after_response_started{protocol_error}"
-            : "upstream_reset_after_response_started{connection_termination}"
-        exchanges[exchange].flags.insert(
-            failure == .protocolError ? .upstreamProtocolError : .upstreamConnectionTermination)
+        switch failure {
+        case .streamReset, .streamRefused:
+            exchanges[exchange].details = "upstream_reset_after_response_started{remote_reset}"
+            exchanges[exchange].flags.insert(.upstreamRemoteReset)
+        case .protocolError:
+            exchanges[exchange].details = "upstream_reset_after_response_started{protocol_error}"
+            exchanges[exchange].flags.insert(.upstreamProtocolError)
+        default:
+            exchanges[exchange].details = "upstream_reset_after_response_started{connection_termination}"
+            exchanges[exchange].flags.insert(.upstreamConnectionTermination)
+        }
         cutOff(exchange)
     }
 
@@ -204,9 +217,19 @@ extension Worker where Wire: ~Copyable {
         let handle = exchanges[exchange].downstream
         exchanges[exchange].bytesSent = exchanges[exchange].responseBody.payloadBytes
         record(exchange)
+        let stream = exchanges[exchange].downstreamStream
         freeExchange(exchange)
+        if stream != 0 { return cutOffStream(handle, stream) }
         _ = flush(handle)
         close(handle, abort: true)
+    }
+
+    private mutating func cutOffStream(_ handle: Handle, _ stream: UInt32) {
+        let codec = connections[handle].http2
+        buffers.lend(&connections[handle].output)
+        http2[codec].reset(stream: stream, .internalError, output: &connections[handle].output)
+        markDirty(handle)
+        streamEnded(handle)
     }
 
     // MARK: End
@@ -215,6 +238,7 @@ extension Worker where Wire: ~Copyable {
     mutating func finishExchange(_ exchange: Handle) {
         let handle = exchanges[exchange].downstream
         exchanges[exchange].responseState = .complete
+        if exchanges[exchange].downstreamStream != 0 { return finishStream(handle, exchange) }
         let goesOn = exchanges[exchange].keepsAlive && exchanges[exchange].requestBody.isComplete
         let manager = httpManager(exchange)
         record(exchange)
@@ -237,6 +261,20 @@ extension Worker where Wire: ~Copyable {
         resumable.append(handle)
     }
 
+    /// As `finishExchange`, for a stream: what the client still sends of its request is not wanted.
+    private mutating func finishStream(_ handle: Handle, _ exchange: Handle) {
+        let stream = exchanges[exchange].downstreamStream
+        record(exchange)
+        freeExchange(exchange)
+        let codec = connections[handle].http2
+        if !http2[codec].hasEndedReceiving(stream: stream) {
+            buffers.lend(&connections[handle].output)
+            http2[codec].reset(stream: stream, .noError, output: &connections[handle].output)
+        }
+        markDirty(handle)
+        streamEnded(handle)
+    }
+
     /// Frees an exchange and everything it holds.
     mutating func freeExchange(_ exchange: Handle) {
         guard exchanges.contains(exchange) else { return }
@@ -252,7 +290,13 @@ extension Worker where Wire: ~Copyable {
             if exchanges[exchange].countsAsRetry { clusterBreaker(exchange)?.release(.retry) }
         }
         let downstream = exchanges[exchange].downstream
-        if connections.contains(downstream) { connections[downstream].exchange = .none }
+        if exchanges[exchange].downstreamStream != 0 {
+            timers.cancel(exchanges[exchange].timer)
+        } else if connections.contains(downstream) {
+            connections[downstream].exchange = .none
+        }
+        buffers.reclaim(&exchanges[exchange].requestQueue)
+        buffers.reclaim(&exchanges[exchange].responseQueue)
         buffers.reclaim(&exchanges[exchange].arena)
         buffers.reclaim(&exchanges[exchange].replay)
         exchanges.remove(exchange)
@@ -263,14 +307,17 @@ extension Worker where Wire: ~Copyable {
 
     /// Appends `date: …` (RFC 9110 section 5.6.7), made once a second.
     mutating func appendDate(_ handle: Handle) {
-        let second = transport.wallMicroseconds / 1_000_000
-        if second != dateSecond {
-            dateSecond = second
-            HTTPDate.write(second, into: &dateText)
-        }
+        refreshDate()
         connections[handle].output.append("date: ")
         let text = dateText
         connections[handle].output.append(text.span)
         connections[handle].output.append("\r\n")
+    }
+
+    mutating func refreshDate() {
+        let second = transport.wallMicroseconds / 1_000_000
+        guard second != dateSecond else { return }
+        dateSecond = second
+        HTTPDate.write(second, into: &dateText)
     }
 }

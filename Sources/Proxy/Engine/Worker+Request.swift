@@ -1,6 +1,7 @@
 internal import Authorization
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import HeaderBlock
 internal import LoadBalancing
 internal import Memory
@@ -23,14 +24,21 @@ extension Worker where Wire: ~Copyable {
     /// A request head is complete: takes it over, decides about it and sends it on its way.
     mutating func startRequest(_ handle: Handle, _ exchange: Handle, _ head: MessageHead) {
         exchanges[exchange].takeRequestHead(&connections[handle].input, &buffers, length: head.length)
+        exchanges[exchange].requestHead = head
+        beginRequest(handle, exchange)
+    }
+
+    /// The request's head is in the exchange: decides about it and sends it on its way.
+    mutating func beginRequest(_ handle: Handle, _ exchange: Handle) {
+        let head = exchanges[exchange].requestHead
         let manager = httpManager(exchange)
         exchanges[exchange].startedWall = transport.wallMicroseconds
-        exchanges[exchange].requestHead = head
         exchanges[exchange].requestBody = BodyDecoder(head.framing)
         exchanges[exchange].requestState = .waiting
         exchanges[exchange].isHead = exchanges[exchange].request.knownMethod == .head
         exchanges[exchange].keepsAlive = head.keepsAlive && !isDraining && !connections[handle].isDraining
         exchanges[exchange].request.scheme = connections[handle].isTLS ? .https : .http
+        if exchanges[exchange].downstreamStream != 0 { exchanges[exchange].noteGRPC() }
         connections[handle].requests &+= 1
         let most = manager.timeouts.maxRequests
         if most > 0, connections[handle].requests >= most { exchanges[exchange].keepsAlive = false }
@@ -151,6 +159,8 @@ extension Worker where Wire: ~Copyable {
             return reply(exchange, 503, Self.overflowText, .upstreamOverflow)
         }
         exchanges[exchange].isAdmitted = true
+        exchanges[exchange].reframesRequest =
+            exchanges[exchange].downstreamStream != 0 || generations[generation].clusters[cluster].mayStream
         setTimes(exchange, route)
         applyRoute(exchange, table, decision, route)
         if !route.hashPolicies.isEmpty { hashRequest(exchange, table, decision) }

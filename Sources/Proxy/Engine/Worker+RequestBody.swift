@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import HeaderBlock
 internal import LoadBalancing
 internal import Memory
@@ -11,6 +12,7 @@ internal import Telemetry
 extension Worker where Wire: ~Copyable {
     /// Moves request body bytes from the client to the endpoint, and notices a client that goes away.
     mutating func advanceRequest(_ handle: Handle, _ exchange: Handle) {
+        if exchanges[exchange].reframesRequest { return advanceStreamedRequest(handle, exchange) }
         while exchanges.contains(exchange), connections.contains(handle) {
             switch exchanges[exchange].requestState {
             case .head: return
@@ -43,7 +45,7 @@ extension Worker where Wire: ~Copyable {
     }
 
     /// Reads more body. False: wait, or the exchange is over.
-    private mutating func readBody(_ handle: Handle, _ exchange: Handle) -> Bool {
+    mutating func readBody(_ handle: Handle, _ exchange: Handle) -> Bool {
         sendContinue(handle, exchange)
         switch fill(handle) {
         case .bytes, .full:
@@ -109,7 +111,7 @@ extension Worker where Wire: ~Copyable {
     }
 
     /// Nothing is to be read from the client now: only its going away is of interest.
-    private mutating func watchClient(_ handle: Handle) {
+    mutating func watchClient(_ handle: Handle) {
         guard connections[handle].peerClosed, !connections[handle].sawEnd else { return }
         let exchange = connections[handle].exchange
         guard !exchanges[exchange].isTunnel else { return }
@@ -123,14 +125,16 @@ extension Worker where Wire: ~Copyable {
         }
     }
 
-    private mutating func requestSent(_ exchange: Handle, _ upstream: Handle) {
+    mutating func requestSent(_ exchange: Handle, _ upstream: Handle) {
         exchanges[exchange].requestState = .sent
         startRouteTime(exchange)
         armExchange(exchange)
         exchanges[exchange].upstreamSentAt = transport.microseconds
         exchanges[exchange].bytesReceived = exchanges[exchange].requestBody.payloadBytes
         sendMirrors(exchange)
-        buffers.reclaimIfEmpty(&connections[exchanges[exchange].downstream].input)
+        if exchanges[exchange].downstreamStream == 0 {
+            buffers.reclaimIfEmpty(&connections[exchanges[exchange].downstream].input)
+        }
     }
 
     /// `Expect: 100-continue` is answered here, when the body is wanted; it is not forwarded.

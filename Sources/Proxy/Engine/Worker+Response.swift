@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import HeaderBlock
 internal import LoadBalancing
 internal import Memory
@@ -72,6 +73,13 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].takeResponseHead(&connections[handle].input, length: head.length)
         exchanges[exchange].responseHead = head
         exchanges[exchange].responseBody = BodyDecoder(head.framing)
+        return beginResponse(handle, exchange, isTunnel: isTunnel)
+    }
+
+    /// A final response's head is in the exchange: a retry, or the beginning of the answer. False: wait, or the attempt is
+    /// over.
+    mutating func beginResponse(_ handle: Handle, _ exchange: Handle, isTunnel: Bool) -> Bool {
+        let status = exchanges[exchange].response.status
         reportResponse(exchange, status)
         if exchanges[exchange].retry != nil, !isTunnel, retryResponse(handle, exchange, status) { return false }
         let elapsed = (transport.microseconds &- exchanges[exchange].upstreamSentAt) / 1000
@@ -105,6 +113,7 @@ extension Worker where Wire: ~Copyable {
 
     /// Lets go of a connection whose response is not wanted.
     private mutating func discard(_ handle: Handle, _ exchange: Handle) {
+        if exchanges[exchange].upstreamStream != 0 { return endAttempt(exchange) }
         let step = exchanges[exchange].scanResponseBody(&connections[handle].input, limits)
         connections[handle].input.consume(step.consumed)
         let isWhole = exchanges[exchange].responseBody.isComplete && exchanges[exchange].requestBody.isComplete
@@ -140,10 +149,15 @@ extension Worker where Wire: ~Copyable {
     @inline(__always)
     private mutating func chooseRelay(_ exchange: Handle) {
         let isOld = exchanges[exchange].request.version == .http10
+        if exchanges[exchange].downstreamStream != 0 {
+            exchanges[exchange].relay = .frames
+            return
+        }
         if exchanges[exchange].isTunnel {
             exchanges[exchange].relay = .asIs
             return
         }
+        if exchanges[exchange].upstreamStream != 0 { return chooseStreamRelay(exchange) }
         switch exchanges[exchange].responseHead.framing {
         case .none, .length: exchanges[exchange].relay = .asIs
         case .chunked:
@@ -158,8 +172,27 @@ extension Worker where Wire: ~Copyable {
         }
     }
 
+    /// As `chooseRelay`, for a response that came on a stream.
+    private mutating func chooseStreamRelay(_ exchange: Handle) {
+        let status = exchanges[exchange].response.status
+        exchanges[exchange].response.removeAll(.transferEncoding)
+        let hasNone = exchanges[exchange].isHead || status < 200 || status == 204 || status == 304
+        if hasNone || exchanges[exchange].response.first(.contentLength) != nil {
+            exchanges[exchange].relay = .asIs
+        } else if exchanges[exchange].responseEnded, exchanges[exchange].responseQueue.isEmpty {
+            exchanges[exchange].relay = .asIs
+            exchanges[exchange].addResponseField(.contentLength, "0")
+        } else if exchanges[exchange].request.version == .http10 {
+            exchanges[exchange].relay = .bare
+            exchanges[exchange].keepsAlive = false
+        } else {
+            exchanges[exchange].relay = .chunked
+        }
+    }
+
     @inline(__always)
     private mutating func writeResponseHead(_ exchange: Handle, _ handle: Handle, _ manager: HTTPConnectionManager) {
+        if exchanges[exchange].downstreamStream != 0 { return writeStreamHead(exchange, handle, manager) }
         let hasServer = exchanges[exchange].response.first(.server) != nil
         let replacesServer = manager.serverHeader == .overwrite
         exchanges[exchange].writeResponseHead(
@@ -200,11 +233,14 @@ extension Worker where Wire: ~Copyable {
     private mutating func relayBody(_ handle: Handle, _ exchange: Handle) -> Bool {
         let downstream = exchanges[exchange].downstream
         if exchanges[exchange].responseBody.isComplete {
+            if exchanges[exchange].relay == .frames, !sinkResponseQueue(exchange) { return false }
             finishResponse(handle, exchange)
             return false
         }
         // Back-pressure: while the client has not taken what there is, nothing more is read.
-        if !connections[downstream].canWrite {
+        if exchanges[exchange].relay == .frames {
+            guard exchanges[exchange].responseQueue.isEmpty || sinkResponseQueue(exchange) else { return false }
+        } else if !connections[downstream].canWrite {
             if !connections[downstream].output.isEmpty || !connections[downstream].cipherOutput.isEmpty { return false }
         }
         if connections[handle].input.isEmpty {
@@ -212,7 +248,11 @@ extension Worker where Wire: ~Copyable {
             case .bytes, .full: touch(exchange)
             case .blocked:
                 buffers.reclaimIfEmpty(&connections[handle].input)
-                if flush(downstream) == .failed { abandonDownstream(downstream) }
+                if exchanges[exchange].relay == .frames {
+                    markDirty(downstream)
+                } else if flush(downstream) == .failed {
+                    abandonDownstream(downstream)
+                }
                 return false
             case .end, .failed: return endOfUpstream(handle, exchange)
             }
@@ -221,7 +261,9 @@ extension Worker where Wire: ~Copyable {
         case .done: return true
         case .blocked:
             // All that was there is on its way; when that was the end, the exchange is over for its upstream side.
-            if exchanges[exchange].responseBody.isComplete { finishResponse(handle, exchange) }
+            if exchanges[exchange].responseBody.isComplete, exchanges[exchange].responseQueue.isEmpty {
+                finishResponse(handle, exchange)
+            }
             return false
         case .failed: return false
         }
@@ -230,6 +272,7 @@ extension Worker where Wire: ~Copyable {
     /// Forwards what is in the input. On failure the exchange is gone.
     @inline(__always)
     private mutating func forwardStretch(_ handle: Handle, _ exchange: Handle, _ downstream: Handle) -> FlushResult {
+        if exchanges[exchange].relay == .frames { return frameBody(handle, exchange) }
         if exchanges[exchange].relay != .asIs { return reframe(handle, exchange, downstream) }
         let step = exchanges[exchange].scanResponseBody(&connections[handle].input, limits)
         if step.error != nil {
@@ -302,6 +345,8 @@ extension Worker where Wire: ~Copyable {
         if exchanges[exchange].relay == .chunked {
             buffers.lend(&connections[downstream].output)
             connections[downstream].output.append("0\r\n\r\n")
+        } else if exchanges[exchange].relay == .frames {
+            endResponse(exchange)
         }
         exchanges[exchange].bytesSent = exchanges[exchange].responseBody.payloadBytes
         let wasSent = exchanges[exchange].requestState == .sent

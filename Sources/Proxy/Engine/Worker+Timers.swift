@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import HeaderBlock
 internal import LoadBalancing
 internal import Memory
@@ -22,6 +23,9 @@ extension Worker where Wire: ~Copyable {
                     startAttempt(handle)
                 }
             case Self.filterTimer: filterTimerFired(Handle(bits: payload.bits))
+            case Self.exchangeTimer:
+                let handle = Handle(bits: payload.bits)
+                if exchanges.contains(handle) { exchangeTimerFired(handle) }
             case Self.logTimer:
                 accessLog.flush()
                 _ = timers.schedule(payload, at: now + settings.logFlushMilliseconds)
@@ -51,6 +55,7 @@ extension Worker where Wire: ~Copyable {
     private mutating func downstreamExpired(_ handle: Handle) {
         let exchange = connections[handle].exchange
         switch connections[handle].phase {
+        case .http where connections[handle].isHTTP2: http2Expired(handle)
         case .http where exchanges.contains(exchange): exchangeExpired(exchange)
         case .inspecting: inspectionExpired(handle)
         case .tcp: closeTunnel(handle)
@@ -67,6 +72,7 @@ extension Worker where Wire: ~Copyable {
         case .idle:
             metrics.clusters[pools[connections[handle].pool].statistics].idleTimeouts &+= 1
             close(handle)
+        case .http where connections[handle].isHTTP2: http2Expired(handle)
         default: break
         }
     }
@@ -77,7 +83,34 @@ extension Worker where Wire: ~Copyable {
         let next = min(
             exchanges[handle].routeDeadline, exchanges[handle].tryDeadline, exchanges[handle].idleDeadline,
             exchanges[handle].requestDeadline, exchanges[handle].tryIdleDeadline)
-        setDeadline(exchanges[handle].downstream, next)
+        if exchanges[handle].downstreamStream == 0 {
+            setDeadline(exchanges[handle].downstream, next)
+        } else {
+            setExchangeDeadline(handle, next)
+        }
+    }
+
+    /// As `setDeadline`, for an exchange that shares its connection with others.
+    private mutating func setExchangeDeadline(_ handle: Handle, _ deadline: UInt64) {
+        exchanges[handle].deadline = deadline
+        if deadline < exchanges[handle].timerAt {
+            timers.cancel(exchanges[handle].timer)
+            exchanges[handle].timerAt = deadline
+            exchanges[handle].timer = timers.schedule(
+                TimerWheel.Payload(kind: Self.exchangeTimer, bits: handle.bits), at: deadline)
+        }
+    }
+
+    private mutating func exchangeTimerFired(_ handle: Handle) {
+        exchanges[handle].timer = TimerWheel.none
+        exchanges[handle].timerAt = .max
+        let deadline = exchanges[handle].deadline
+        if deadline > now {
+            if deadline != .max { setExchangeDeadline(handle, deadline) }
+            return
+        }
+        exchanges[handle].deadline = .max
+        exchangeExpired(handle)
     }
 
     private mutating func exchangeExpired(_ handle: Handle) {

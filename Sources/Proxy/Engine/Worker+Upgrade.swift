@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import HeaderBlock
 internal import Memory
 
@@ -52,7 +53,8 @@ extension Worker where Wire: ~Copyable {
     func agreesToUpgrade(_ exchange: Handle, _ status: UInt16) -> Bool {
         switch exchanges[exchange].upgrade {
         case .none: false
-        case .switchProtocols: status == 101
+        case .switchProtocols:
+            exchanges[exchange].upstreamStream == 0 ? status == 101 : status >= 200 && status < 300
         case .connect: status >= 200 && status < 300
         }
     }
@@ -71,7 +73,7 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].routeDeadline = .max
         exchanges[exchange].tryDeadline = .max
         exchanges[exchange].requestDeadline = .max
-        if exchanges[exchange].upgrade == .connect {
+        if exchanges[exchange].upgrade == .connect || exchanges[exchange].upstreamStream != 0 {
             exchanges[exchange].response.removeAll(.contentLength)
             exchanges[exchange].response.removeAll(.transferEncoding)
         }
@@ -86,22 +88,42 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].requestState = .sent
         exchanges[exchange].bytesReceived = exchanges[exchange].requestBody.payloadBytes
         let upstream = exchanges[exchange].upstream
-        if connections.contains(upstream) { endWriting(upstream) }
+        if connections.contains(upstream) {
+            if exchanges[exchange].upstreamStream == 0 {
+                endWriting(upstream)
+            } else {
+                endUpstreamStream(exchange, upstream)
+            }
+        }
         if exchanges[exchange].responseBody.isComplete { finishTunnel(exchange) }
     }
 
     /// The endpoint has ended its side of a tunnel, and all its bytes are with the client's socket.
     mutating func endTunnelResponse(_ exchange: Handle) {
         let downstream = exchanges[exchange].downstream
-        switch flush(downstream) {
-        case .done: break
-        case .blocked: return
-        case .failed: return abandonDownstream(downstream)
+        if exchanges[exchange].downstreamStream != 0 {
+            guard sinkResponseQueue(exchange) else { return }
+            endResponse(exchange)
+        } else {
+            switch flush(downstream) {
+            case .done: break
+            case .blocked: return
+            case .failed: return abandonDownstream(downstream)
+            }
         }
         exchanges[exchange].responseState = .complete
         exchanges[exchange].bytesSent = exchanges[exchange].responseBody.payloadBytes
         if exchanges[exchange].requestBody.isComplete { return finishTunnel(exchange) }
-        endWriting(downstream)
+        if exchanges[exchange].downstreamStream == 0 { endWriting(downstream) }
+    }
+
+    private mutating func endUpstreamStream(_ exchange: Handle, _ upstream: Handle) {
+        let codec = connections[upstream].http2
+        buffers.lend(&connections[upstream].output)
+        _ = http2[codec].sendData(
+            stream: exchanges[exchange].upstreamStream, from: empty, offset: 0, count: 0, endsStream: true,
+            output: &connections[upstream].output)
+        markDirty(upstream)
     }
 
     /// Both sides have ended.
@@ -132,12 +154,7 @@ extension Worker where Wire: ~Copyable {
             return connections[handle].input.consume(head.length)
         }
         exchanges[exchange].takeResponseHead(&connections[handle].input, length: head.length)
-        exchanges[exchange].removeResponseHopByHop()
-        let downstream = exchanges[exchange].downstream
-        buffers.lend(&connections[downstream].output)
-        exchanges[exchange].writeResponseHead(to: &connections[downstream].output, skipping: .other)
-        connections[downstream].output.append("\r\n")
-        if flush(downstream) == .failed { abandonDownstream(downstream) }
+        passStreamInterim(exchange)
     }
 }
 

@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import HeaderBlock
 internal import LoadBalancing
 internal import Memory
@@ -14,6 +15,7 @@ extension Worker where Wire: ~Copyable {
         switch connections[handle].phase {
         case .connecting: finishConnecting(handle)
         case .handshaking: handshakeUpstream(handle)
+        case .http where connections[handle].isHTTP2: advanceHTTP2(handle)
         case .http:
             let exchange = connections[handle].exchange
             guard exchanges.contains(exchange) else { return close(handle) }
@@ -43,12 +45,15 @@ extension Worker where Wire: ~Copyable {
         connections[handle].pool = pool
         connections[handle].remote = address
         connections[handle].isTLS = pools[pool].key.isTLS
+        connections[handle].isOpening = true
+        pools[pool].opening &+= 1
         pools[pool].connections &+= 1
         metrics.clusters[pools[pool].statistics].connections &+= 1
         metrics.clusters[pools[pool].statistics].activeConnections &+= 1
         guard transport.watch(socket, token: handle.bits, isListener: false) else {
             // The permit is given back by the caller.
             pools[pool].connections &-= 1
+            pools[pool].opening &-= 1
             connections[handle].pool = -1
             close(handle)
             return nil
@@ -80,7 +85,8 @@ extension Worker where Wire: ~Copyable {
         guard let context = pools[pool].context else { return transportFailed(handle) }
         let name = pools[pool].key.serverName
         do {
-            connections[handle].session = try TLSSession(context, serverName: name.isEmpty ? nil : name)
+            connections[handle].session = try TLSSession(
+                context, serverName: name.isEmpty ? nil : name, protocols: pools[pool].offeredProtocols)
         } catch {
             return transportFailed(handle)
         }
@@ -123,10 +129,24 @@ extension Worker where Wire: ~Copyable {
     /// Connected, and secured where it is to be.
     private mutating func upstreamReady(_ handle: Handle) {
         connections[handle].deadline = .max
+        markOpened(handle)
         if connections.contains(connections[handle].peer) { return tunnelReady(handle) }
+        if speaksHTTP2(handle) { return startUpstreamHTTP2(handle) }
+        let pool = connections[handle].pool
+        if pools[pool].key.upstream == .auto, !pools[pool].isHTTP1 {
+            // The endpoint does not speak HTTP/2: who waits for this connection needs one of its own.
+            pools[pool].isHTTP1 = true
+            while let waiting = popQueued(pool) { tryAgain(waiting) }
+        }
         let exchange = connections[handle].exchange
         guard exchanges.contains(exchange) else { return makeIdle(handle) }
         sendRequest(exchange, handle)
+    }
+
+    private mutating func markOpened(_ handle: Handle) {
+        guard connections[handle].isOpening else { return }
+        connections[handle].isOpening = false
+        pools[connections[handle].pool].opening &-= 1
     }
 
     /// Whatever an endpoint says without being asked, the connection cannot be used any more, except what TLS says to itself
@@ -204,15 +224,13 @@ extension Worker where Wire: ~Copyable {
         let pool = connections[handle].pool
         guard pool >= 0 else { return }
         if connections[handle].phase == .idle { unlinkIdle(handle) }
+        unshare(handle)
+        markOpened(handle)
         connections[handle].pool = -1
         pools[pool].connections &-= 1
         metrics.clusters[pools[pool].statistics].activeConnections &-= 1
         pools[pool].breaker?.release(.connection)
-        if let exchange = popQueued(pool) {
-            endAttempt(exchange)
-            exchanges[exchange].attempts &-= 1
-            retryable.append(exchange)
-        }
+        if let exchange = popQueued(pool) { tryAgain(exchange) }
         freePoolIfUnused(pool)
     }
 
@@ -227,7 +245,7 @@ extension Worker where Wire: ~Copyable {
         pools[pool].lastQueued = exchange
     }
 
-    private mutating func popQueued(_ pool: Int) -> Handle? {
+    mutating func popQueued(_ pool: Int) -> Handle? {
         let first = pools[pool].firstQueued
         guard !first.isNone else { return nil }
         dequeue(first)

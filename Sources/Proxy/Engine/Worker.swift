@@ -1,6 +1,7 @@
 internal import Authentication
 internal import EventLoop
 internal import HTTP1
+internal import HTTP2
 internal import Memory
 internal import Resilience
 internal import Telemetry
@@ -15,6 +16,8 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     let mailbox: Mailbox<WorkerMessage>
     var connections = Slab<Connection>()
     var exchanges = Slab<Exchange>()
+    /// Codecs of connections that speak HTTP/2.
+    var http2 = Slab<HTTP2Connection>()
     var buffers = BufferPool()
     var timers: TimerWheel
     var generations: [Generation] = []
@@ -30,6 +33,8 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     var resumableFilters: [Handle] = []
     /// Tunnels that had more to move when their turn was over.
     var tunnelsToResume: [Handle] = []
+    /// Connections whose output is written at the end of the turn.
+    var dirty: [Handle] = []
     var scratch: [UInt8] = []
     /// The value of a header field that is being made.
     var formatted = ByteBuffer()
@@ -60,6 +65,7 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     static var logTimer: UInt8 { 2 }
     static var drainTimer: UInt8 { 3 }
     static var healthTimer: UInt8 { 8 }
+    static var exchangeTimer: UInt8 { 4 }
 
     init(transport: consuming Wire, settings: WorkerSettings, mailbox: Mailbox<WorkerMessage>) {
         let now = transport.milliseconds
@@ -76,6 +82,7 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
         generations[0].users = 1
         resumable.reserveCapacity(256)
         retryable.reserveCapacity(256)
+        dirty.reserveCapacity(256)
         scratch.reserveCapacity(4096)
         _ = self.transport.watch(mailbox.descriptor, token: EventToken.mailbox, isListener: true)
         _ = timers.schedule(TimerWheel.Payload(kind: Self.logTimer, bits: 0), at: now + settings.logFlushMilliseconds)
@@ -109,6 +116,10 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
         resumeTunnels()
         fireTimers()
         runReady()
+        while !dirty.isEmpty {
+            flushDirty()
+            runReady()
+        }
         if isDraining, downstreamCount == 0 { isStopped = true }
     }
 

@@ -8,7 +8,19 @@ package final class ClusterDescriptor: Sendable {
     package enum Discovery: UInt8, Sendable {
         case fixed, endpointDiscovery, originalDestination, strictDNS, logicalDNS
     }
-    package enum Upstream: UInt8, Sendable { case http1, http2 }
+    /// What is spoken to endpoints.
+    package enum Upstream: UInt8, Sendable {
+        case http1, http2
+        /// What TLS agrees upon by ALPN; HTTP/1.1 in clear text.
+        case auto
+        /// What the client speaks to us.
+        case downstream
+
+        /// The protocol of an endpoint's pool, and of its second one where the request decides.
+        package var first: Upstream { self == .downstream ? .http1 : self }
+        package var alternate: Upstream { self == .downstream ? .http2 : .http1 }
+        package var hasAlternate: Bool { self == .downstream || self == .auto }
+    }
     package enum Balancing: UInt8, Sendable { case roundRobin, leastRequest, random, ringHash, maglev, clusterProvided }
 
     /// Upstream connection pools survive a new snapshot by this name.
@@ -31,6 +43,7 @@ package final class ClusterDescriptor: Sendable {
     package let subsets: SubsetTable?
     package let options: ClusterOptions
     package let upstream: Upstream
+    package let http2: HTTP2Options
     package let connectTimeoutMilliseconds: UInt32
     /// Used when no transport socket match of an endpoint selects another.
     package let tls: UpstreamTLSDescriptor?
@@ -51,6 +64,7 @@ package final class ClusterDescriptor: Sendable {
         balancing: Balancing = .roundRobin,
         balancer: BalancerTable? = nil,
         upstream: Upstream = .http1,
+        http2: HTTP2Options = .client,
         connectTimeoutMilliseconds: UInt32 = 5_000,
         tls: UpstreamTLSDescriptor? = nil,
         limits: CircuitBreakerLimits = CircuitBreakerLimits(),
@@ -83,6 +97,7 @@ package final class ClusterDescriptor: Sendable {
         self.options = options
         health = Self.health(endpoints, outliers, options, previous)
         self.upstream = upstream
+        self.http2 = http2
         self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
         self.tls = tls
         self.idleTimeoutMilliseconds = idleTimeoutMilliseconds

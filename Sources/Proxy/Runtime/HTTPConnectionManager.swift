@@ -43,6 +43,7 @@ package final class HTTPConnectionManager: Sendable {
 
     package let statPrefix: String
     package let codec: Codec
+    package let http2: HTTP2Options
     /// Index into `RuntimeSnapshot.routeTables`; nil until the table named by RDS has arrived: requests get 404 NR.
     package let routeTable: Int?
     /// The RDS name, or the name of the inline table; for the admin API.
@@ -99,6 +100,7 @@ package final class HTTPConnectionManager: Sendable {
     package init(
         statPrefix: String,
         codec: Codec = .auto,
+        http2: HTTP2Options = .server,
         routeTable: Int?,
         routeTableName: String = "",
         httpFilters: [HTTPFilter] = [],
@@ -132,6 +134,7 @@ package final class HTTPConnectionManager: Sendable {
     ) {
         self.statPrefix = statPrefix
         self.codec = codec
+        self.http2 = http2
         self.routeTable = routeTable
         self.routeTableName = routeTableName
         self.httpFilters = httpFilters

@@ -16,20 +16,21 @@ final class Simulation {
     init(
         seed: UInt64 = 1, weather: SimulatedTransport.Weather = SimulatedTransport.Weather(), retry: RetryPolicy? = nil,
         timeoutMilliseconds: UInt64 = 15_000, endpoints: Int = 2, limits: CircuitBreakerLimits = CircuitBreakerLimits(),
-        manager: HTTPConnectionManager = HTTPConnectionManager(statPrefix: "http", routeTable: 0)
+        manager: HTTPConnectionManager = HTTPConnectionManager(statPrefix: "http", routeTable: 0),
+        upstream: ClusterDescriptor.Upstream = .http1
     ) throws {
         proxy = try SimulatedProxy(seed: seed, weather: weather)
         proxy.apply(
             try Self.snapshot(
                 generation: 1, retry: retry, timeoutMilliseconds: timeoutMilliseconds, endpoints: endpoints,
-                limits: limits, manager: manager))
+                limits: limits, manager: manager, upstream: upstream))
     }
 
     static func snapshot(
         generation: UInt64, retry: RetryPolicy? = nil, timeoutMilliseconds: UInt64 = 15_000, endpoints: Int = 2,
         limits: CircuitBreakerLimits = CircuitBreakerLimits(), listens: Bool = true,
         manager: HTTPConnectionManager = HTTPConnectionManager(statPrefix: "http", routeTable: 0),
-        cluster custom: ClusterDescriptor? = nil
+        cluster custom: ClusterDescriptor? = nil, upstream: ClusterDescriptor.Upstream = .http1
     ) throws -> RuntimeSnapshot {
         var forward = ForwardSpec(target: .cluster(ClusterID(index: 0)))
         forward.timeoutNanoseconds = timeoutMilliseconds * 1_000_000
@@ -59,7 +60,7 @@ final class Simulation {
                 endpoints: (0..<endpoints).map {
                     EndpointDescriptor(address: .ip(IPAddress(v4: 0x0a00_0100 + UInt32($0)), port: 8080))
                 },
-                limits: limits)
+                upstream: upstream, limits: limits)
         return RuntimeSnapshot(
             generation: generation, listeners: listens ? [listener] : [], clusters: [cluster],
             routeTables: [try RouteTable(spec)], retryPolicies: retry.map { [$0] } ?? [], provenance: ProvenanceTable(),

@@ -4,6 +4,7 @@ struct WireMessage {
     var startLine = ""
     var fields: [(name: String, value: String)] = []
     var body: [UInt8] = []
+    var trailers: [(name: String, value: String)] = []
     var isInterim: Bool { startLine.hasPrefix("HTTP/1.1 1") }
     var status: Int { Int(startLine.split(separator: " ").dropFirst().first ?? "") ?? 0 }
 
@@ -35,10 +36,14 @@ struct WireMessage {
                     return nil
                 }
                 position = line + 2
+                if size == 0 {
+                    guard let rest = takeTrailers(bytes, from: position, into: &message.trailers) else { return nil }
+                    position = rest
+                    break
+                }
                 guard bytes.count >= position + size + 2 else { return nil }
                 message.body += bytes[position..<(position + size)]
                 position += size + 2
-                if size == 0 { break }
             }
         } else if let length = message["content-length"].flatMap({ Int($0) }) {
             guard bytes.count >= position + length else { return nil }
@@ -51,6 +56,23 @@ struct WireMessage {
         }
         bytes.removeFirst(position)
         return message
+    }
+
+    /// Reads trailer lines and the empty line; the offset behind them, or nil when they are not all there.
+    private static func takeTrailers(
+        _ bytes: [UInt8], from start: Int, into trailers: inout [(name: String, value: String)]
+    ) -> Int? {
+        var position = start
+        while let line = find([13, 10], in: bytes, from: position) {
+            if line == position { return line + 2 }
+            let text = String(decoding: bytes[position..<line], as: UTF8.self)
+            if let colon = text.firstIndex(of: ":") {
+                let value = text[text.index(after: colon)...].drop { $0 == " " }
+                trailers.append((text[..<colon].lowercased(), String(value)))
+            }
+            position = line + 2
+        }
+        return nil
     }
 
     private static func find(_ needle: [UInt8], in bytes: [UInt8], from start: Int) -> Int? {

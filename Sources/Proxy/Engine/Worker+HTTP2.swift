@@ -1,0 +1,342 @@
+internal import EventLoop
+internal import HTTP1
+internal import HTTP2
+internal import HeaderBlock
+internal import LoadBalancing
+internal import Memory
+internal import Resilience
+internal import Routing
+internal import TLS
+internal import Telemetry
+
+/// Connections that speak HTTP/2, of both roles: frames in, and what they mean for the exchanges on their streams.
+extension Worker where Wire: ~Copyable {
+    /// Output that waits for the end of a turn; what is more is sent at once.
+    static var outputBound: Int { BufferPool.bufferSize &- 512 }
+
+    /// A connection turns out to speak HTTP/2.
+    mutating func startHTTP2(_ handle: Handle, _ role: HTTP2Role, _ options: HTTP2Options) {
+        let codec = http2.insert()
+        connections[handle].http2 = codec
+        buffers.lend(&connections[handle].output)
+        http2[codec].start(
+            role, settings: options.settings, limits: options.limits, output: &connections[handle].output)
+        markDirty(handle)
+    }
+
+    /// The connection's output is written at the end of the turn: one gathered write for all that happened in it.
+    @inline(__always)
+    mutating func markDirty(_ handle: Handle) {
+        guard !connections[handle].needsFlush else { return }
+        connections[handle].needsFlush = true
+        dirty.append(handle)
+    }
+
+    /// Writes what the turn has left in outputs, and takes up what waited for room in them.
+    mutating func flushDirty() {
+        while let handle = dirty.popLast() {
+            guard connections.contains(handle) else { continue }
+            connections[handle].needsFlush = false
+            flushOutput(handle)
+        }
+    }
+
+    private mutating func flushOutput(_ handle: Handle) {
+        switch flush(handle) {
+        case .done: outputIsGone(handle)
+        case .blocked: break
+        case .failed: connectionLost(handle, .connectionReset)
+        }
+    }
+
+    private mutating func outputIsGone(_ handle: Handle) {
+        if connections[handle].isHTTP2 {
+            if !connections[handle].waiting.isEmpty { resumeWaiting(handle) }
+            guard connections.contains(handle), connections[handle].closesAfterFlush,
+                connections[handle].output.isEmpty, connections[handle].cipherOutput.isEmpty
+            else { return }
+            return connections[handle].role == .downstream ? startLingering(handle) : close(handle)
+        }
+        let exchange = connections[handle].exchange
+        if exchanges.contains(exchange) {
+            resumeExchange(exchange)
+        } else if connections[handle].closesAfterFlush {
+            resumable.append(handle)
+        }
+    }
+
+    private mutating func resumeWaiting(_ handle: Handle) {
+        var waiting: [Handle] = []
+        swap(&waiting, &connections[handle].waiting)
+        for exchange in waiting where exchanges.contains(exchange) {
+            exchanges[exchange].waitsForOutput = false
+            resumeExchange(exchange)
+        }
+    }
+
+    // MARK: Frames
+
+    /// Takes an HTTP/2 connection as far as its bytes and its room allow.
+    mutating func advanceHTTP2(_ handle: Handle) {
+        if connections[handle].canWrite, !connections[handle].output.isEmpty || !connections[handle].cipherOutput.isEmpty
+        {
+            flushOutput(handle)
+        }
+        while connections.contains(handle), connections[handle].phase == .http {
+            // A peer that does not read what it makes us write is not listened to.
+            if connections[handle].output.count > 1 << 20, !connections[handle].canWrite { return }
+            buffers.lend(&connections[handle].output)
+            let codec = connections[handle].http2
+            let now = now
+            switch connections[handle].next(&http2[codec], now: now) {
+            case .needsMore:
+                guard readFrames(handle) else { return }
+            case .head(let stream, let token, let isNew, let isTrailers):
+                receiveHead(handle, stream, Handle(bits: token), isNew: isNew, isTrailers: isTrailers)
+            case .data(let stream, let token, let payload, let endsStream):
+                receiveData(handle, stream, Handle(bits: token), payload, endsStream: endsStream)
+            case .reset(_, let token, let code): streamLost(handle, Handle(bits: token), code)
+            case .streamFailed(_, let token, _):
+                streamBroken(handle, Handle(bits: token))
+            case .writable(_, let token):
+                let exchange = Handle(bits: token)
+                if exchanges.contains(exchange) { resumeExchange(exchange) }
+            case .settings: if connections[handle].role == .upstream { share(handle) }
+            case .goAway: if connections[handle].role == .upstream { retire(handle) }
+            case .refused(_, let token):
+                let exchange = Handle(bits: token)
+                if exchanges.contains(exchange) { streamRefused(exchange) }
+            case .pong: finishAnnouncedEnd(handle)
+            case .failed: return connectionBroken(handle)
+            }
+        }
+    }
+
+    /// False: nothing more now, or the connection is gone.
+    private mutating func readFrames(_ handle: Handle) -> Bool {
+        connections[handle].input.compact()
+        switch fill(handle) {
+        case .bytes: return true
+        case .blocked, .full:
+            buffers.reclaimIfEmpty(&connections[handle].input)
+            if connections[handle].output.isEmpty {
+                buffers.reclaim(&connections[handle].output)
+                if connections[handle].closesAfterFlush { markDirty(handle) }
+            } else {
+                markDirty(handle)
+            }
+            return false
+        case .end:
+            connectionLost(handle, .connectionTermination)
+            return false
+        case .failed:
+            connectionLost(handle, .connectionReset)
+            return false
+        }
+    }
+
+    private mutating func receiveHead(
+        _ handle: Handle, _ stream: UInt32, _ exchange: Handle, isNew: Bool, isTrailers: Bool
+    ) {
+        if isNew, connections[handle].role == .downstream { return beginStream(handle, stream) }
+        guard exchanges.contains(exchange) else {
+            let codec = connections[handle].http2
+            if connections[handle].discardHead(&http2[codec]) != nil { connectionBroken(handle) }
+            return
+        }
+        if isTrailers { return receiveTrailers(handle, exchange) }
+        if connections[handle].role == .upstream { receiveResponseHead(handle, exchange) }
+    }
+
+    private mutating func receiveTrailers(_ handle: Handle, _ exchange: Handle) {
+        let isRequest = connections[handle].role == .downstream
+        let codec = connections[handle].http2
+        let result = exchanges[exchange].receiveTrailers(
+            &http2[codec], &connections[handle], token: exchange.bits, ofRequest: isRequest)
+        switch result {
+        case .complete:
+            if isRequest {
+                exchanges[exchange].requestEnded = true
+                advanceRequest(handle, exchange)
+            } else {
+                exchanges[exchange].responseEnded = true
+                drainResponse(exchange)
+            }
+        case .malformed: streamBroken(handle, exchange)
+        case .tooLarge:
+            resetStream(handle, isRequest ? exchanges[exchange].downstreamStream : exchanges[exchange].upstreamStream)
+            streamBroken(handle, exchange)
+        case .failed: connectionBroken(handle)
+        }
+    }
+
+    private mutating func resetStream(_ handle: Handle, _ stream: UInt32) {
+        let codec = connections[handle].http2
+        http2[codec].reset(stream: stream, .enhanceYourCalm, output: &connections[handle].output)
+        markDirty(handle)
+    }
+
+    private mutating func receiveData(
+        _ handle: Handle, _ stream: UInt32, _ exchange: Handle, _ payload: ByteRange, endsStream: Bool
+    ) {
+        guard exchanges.contains(exchange) else {
+            giveBack(handle, stream, payload.count)
+            return
+        }
+        touch(exchange)
+        if connections[handle].role == .downstream {
+            receiveRequestData(handle, exchange, payload, endsStream: endsStream)
+        } else {
+            receiveResponseData(handle, exchange, payload, endsStream: endsStream)
+        }
+    }
+
+    /// The peer may send as many bytes more.
+    @inline(__always)
+    mutating func giveBack(_ handle: Handle, _ stream: UInt32, _ count: Int) {
+        guard count > 0, connections.contains(handle), connections[handle].isHTTP2 else { return }
+        let codec = connections[handle].http2
+        buffers.lend(&connections[handle].output)
+        http2[codec].consumed(count, stream: stream, output: &connections[handle].output)
+        if !connections[handle].output.isEmpty { markDirty(handle) }
+    }
+
+    // MARK: Loss
+
+    /// The peer reset a stream.
+    private mutating func streamLost(_ handle: Handle, _ exchange: Handle, _ code: HTTP2ErrorCode) {
+        guard exchanges.contains(exchange) else { return }
+        if connections[handle].role == .downstream { return abandonStream(exchange) }
+        if code == .refusedStream { return streamRefused(exchange) }
+        // A complete response behind which the endpoint wants no more of the request is an answer all the same.
+        if exchanges[exchange].responseEnded { return }
+        exchanges[exchange].upstreamAddress = connections[handle].remote
+        attemptFailed(exchange, .streamReset)
+    }
+
+    /// What the peer sent on a stream is against the protocol.
+    private mutating func streamBroken(_ handle: Handle, _ exchange: Handle) {
+        markDirty(handle)
+        guard exchanges.contains(exchange) else { return }
+        if connections[handle].role == .downstream {
+            metrics.http[httpStatistics(exchange)].protocolErrors &+= 1
+            exchanges[exchange].flags.insert(.downstreamProtocolError)
+            return abandonStream(exchange)
+        }
+        exchanges[exchange].upstreamAddress = connections[handle].remote
+        attemptFailed(exchange, .protocolError)
+    }
+
+    /// The peer broke the protocol for good: GOAWAY is in the output.
+    private mutating func connectionBroken(_ handle: Handle) {
+        _ = flush(handle)
+        if connections[handle].role == .downstream {
+            metrics.http[connections[handle].statistics].protocolErrors &+= 1
+        }
+        endStreams(handle, .protocolError)
+        guard connections.contains(handle) else { return }
+        if connections[handle].role == .downstream, connections[handle].output.isEmpty { return startLingering(handle) }
+        close(handle)
+    }
+
+    /// The connection is gone, in good order or not; so are the streams on it.
+    mutating func connectionLost(_ handle: Handle, _ failure: AttemptFailure) {
+        guard connections.contains(handle) else { return }
+        if !connections[handle].isHTTP2 {
+            if connections[handle].role == .downstream { return abandonDownstream(handle) }
+            return upstreamFailed(handle, failure)
+        }
+        endStreams(handle, failure)
+        close(handle)
+    }
+
+    private mutating func endStreams(_ handle: Handle, _ failure: AttemptFailure) {
+        var tokens: [UInt64] = []
+        http2[connections[handle].http2].forEachStream { _, token in tokens.append(token) }
+        let isDownstream = connections[handle].role == .downstream
+        let isReused = connections[handle].requests > 1
+        let remote = connections[handle].remote
+        if !isDownstream { retire(handle) }
+        for token in tokens {
+            let exchange = Handle(bits: token)
+            guard exchanges.contains(exchange) else { continue }
+            if isDownstream {
+                abandonStream(exchange)
+            } else if !exchanges[exchange].responseEnded {
+                exchanges[exchange].upstreamAddress = remote
+                exchanges[exchange].onReusedConnection = isReused
+                attemptFailed(exchange, failure)
+            }
+        }
+    }
+
+    /// The client has given up one request.
+    mutating func abandonStream(_ exchange: Handle) {
+        exchanges[exchange].flags.insert(.downstreamConnectionTermination)
+        if exchanges[exchange].responseState != .complete {
+            exchanges[exchange].details = "downstream_remote_disconnect"
+        }
+        exchanges[exchange].bytesSent = exchanges[exchange].responseBody.payloadBytes
+        record(exchange)
+        dropUpstream(exchange)
+        let handle = exchanges[exchange].downstream
+        freeExchange(exchange)
+        streamEnded(handle)
+    }
+
+    // MARK: End
+
+    /// Downstream: no new requests from now on; those under way are answered.
+    mutating func drainHTTP2(_ handle: Handle) {
+        guard !connections[handle].isEnding else { return }
+        connections[handle].isEnding = true
+        let codec = connections[handle].http2
+        buffers.lend(&connections[handle].output)
+        http2[codec].announceEnd(output: &connections[handle].output)
+        http2[codec].ping(data: 0x6d61_7274, output: &connections[handle].output)
+        markDirty(handle)
+    }
+
+    /// The client has heard that the end is near: requests that come now were sent in spite of it.
+    private mutating func finishAnnouncedEnd(_ handle: Handle) {
+        guard connections[handle].isEnding, connections[handle].role == .downstream else { return }
+        endGracefully(handle)
+    }
+
+    mutating func endGracefully(_ handle: Handle) {
+        connections[handle].isEnding = true
+        let codec = connections[handle].http2
+        guard !http2[codec].sentGoAway else { return }
+        buffers.lend(&connections[handle].output)
+        http2[codec].endGracefully(output: &connections[handle].output)
+        if http2[codec].streamCount == 0 { connections[handle].closesAfterFlush = true }
+        markDirty(handle)
+    }
+
+    /// A stream of a downstream connection has ended.
+    mutating func streamEnded(_ handle: Handle) {
+        guard connections.contains(handle), connections[handle].isHTTP2 else { return }
+        let codec = connections[handle].http2
+        guard http2[codec].streamCount == 0 else { return }
+        if http2[codec].sentGoAway || http2[codec].sawGoAway {
+            connections[handle].closesAfterFlush = true
+            setDeadline(handle, now &+ 30_000)
+            return markDirty(handle)
+        }
+        let manager = generations[connections[handle].generation].chains[connections[handle].chain].http ?? .refusing
+        let idle = UInt64(manager.timeouts.idleMilliseconds)
+        connections[handle].deadline = .max
+        if idle > 0 { setDeadline(handle, now &+ idle) }
+    }
+
+    /// An HTTP/2 connection had nothing to do for too long.
+    mutating func http2Expired(_ handle: Handle) {
+        let codec = connections[handle].http2
+        if connections[handle].closesAfterFlush { return close(handle) }
+        guard http2[codec].streamCount == 0 else { return }
+        guard connections[handle].role == .downstream else { return close(handle) }
+        endGracefully(handle)
+        connections[handle].closesAfterFlush = true
+        setDeadline(handle, now &+ 5_000)
+    }
+}
