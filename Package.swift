@@ -111,7 +111,8 @@ let package = Package(
         .target(
             name: "Proxy",
             dependencies: [
-                "Authentication", "Authorization", "CLinux", "EventLoop", "HTTP1", "HTTP2", "HeaderBlock", "LoadBalancing",
+                "Authentication", "Authorization", "CLinux", "EventLoop", "HTTP1", "HTTP2", "HeaderBlock",
+                "LoadBalancing",
                 "Memory", "Resilience",
                 "Routing", "TLS", "Telemetry", "XDS",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),

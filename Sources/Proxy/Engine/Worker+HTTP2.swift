@@ -78,7 +78,8 @@ extension Worker where Wire: ~Copyable {
 
     /// Takes an HTTP/2 connection as far as its bytes and its room allow.
     mutating func advanceHTTP2(_ handle: Handle) {
-        if connections[handle].canWrite, !connections[handle].output.isEmpty || !connections[handle].cipherOutput.isEmpty
+        if connections[handle].canWrite,
+            !connections[handle].output.isEmpty || !connections[handle].cipherOutput.isEmpty
         {
             flushOutput(handle)
         }

@@ -233,7 +233,8 @@ extension Worker where Wire: ~Copyable {
             && !exchanges[exchange].isResponseQueued
             || exchanges[exchange].isResponseQueued && exchanges[exchange].responseEnded
                 && exchanges[exchange].responseQueue.isEmpty && !exchanges[exchange].isTunnel
-        http2[codec].endHead(endsStream: ends && !http2[codec].hasEndedSending(stream: stream), output: &connections[handle].output)
+        http2[codec].endHead(
+            endsStream: ends && !http2[codec].hasEndedSending(stream: stream), output: &connections[handle].output)
         markDirty(handle)
     }
 
