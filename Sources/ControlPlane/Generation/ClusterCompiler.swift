@@ -34,7 +34,8 @@ struct ClusterCompiler {
         let endpoints = discover(service, port: port, subset: subset, policy: policy, cluster: &cluster)
         if cluster.lbPolicy != .clusterProvided { PolicyCompiler.applyBalancing(policy.loadBalancer, to: &cluster) }
         PolicyCompiler.applyConnectionPool(
-            policy, isHTTP2: isHTTP2(port), mayUpgrade: view.proxy.features.contains(.http2), to: &cluster)
+            policy, isHTTP2: isHTTP2(port), mayUpgrade: view.proxy.features.contains(.http2),
+            multiplexes: multiplexes(service, port, policy), to: &cluster)
         if view.proxy.features.contains(.outlierDetection) {
             PolicyCompiler.applyOutlierDetection(policy.outlierDetection, to: &cluster)
         }
@@ -95,6 +96,26 @@ struct ClusterCompiler {
         port.applicationProtocol.isHTTP2 && view.proxy.features.contains(.http2)
     }
 
+    /// Requests of this port leave as HTTP/2 whatever they came as (`h2UpgradePolicy: UPGRADE`), or because they are.
+    private func goesAsHTTP2(_ port: MeshService.Port, _ policy: EffectivePolicy) -> Bool {
+        isHTTP2(port)
+            || view.proxy.features.contains(.http2) && view.routesRequests(port.applicationProtocol)
+                && policy.connectionPool?.http?.h2UpgradePolicy == .upgrade
+    }
+
+    /// Requests of HTTP/1.1 travel on streams of HTTP/2 to sidecars that agree, unless the user asks otherwise.
+    private func multiplexes(_ service: MeshService, _ port: MeshService.Port, _ policy: EffectivePolicy) -> Bool {
+        guard view.proxy.features.contains(.multiplexing), view.routesRequests(port.applicationProtocol),
+            !goesAsHTTP2(port, policy), !isExternal(service)
+        else { return false }
+        let http = policy.connectionPool?.http
+        guard http?.h2UpgradePolicy != .doNotUpgrade, http?.useClientProtocol != true else { return false }
+        switch policy.tls?.mode {
+        case nil, .istioMutual: return true
+        case .disable, .simple, .mutual: return false
+        }
+    }
+
     /// Outside of the mesh nobody speaks its mutual TLS.
     private func isExternal(_ service: MeshService) -> Bool {
         if case .externalName = service.resolution { return true }
@@ -143,7 +164,8 @@ struct ClusterCompiler {
         let mesh = TransportSocket.upstreamTLS(
             MeshTLS.upstream(
                 serverName: serverName, identities: view.snapshot.identities(of: service),
-                isHTTP: view.routesRequests(port.applicationProtocol), isHTTP2: isHTTP2(port)
+                isHTTP: view.routesRequests(port.applicationProtocol), isHTTP2: goesAsHTTP2(port, policy),
+                multiplexes: multiplexes(service, port, policy)
             )
         )
         guard let tls = policy.tls else {
@@ -167,7 +189,8 @@ struct ClusterCompiler {
             cluster.transportSocket = .upstreamTLS(
                 MeshTLS.upstream(
                     serverName: tls.sni ?? serverName, identities: identities,
-                    isHTTP: view.routesRequests(port.applicationProtocol), isHTTP2: isHTTP2(port)
+                    isHTTP: view.routesRequests(port.applicationProtocol), isHTTP2: goesAsHTTP2(port, policy),
+                    multiplexes: multiplexes(service, port, policy)
                 )
             )
         case .simple, .mutual:

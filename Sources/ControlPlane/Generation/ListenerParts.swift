@@ -15,6 +15,9 @@ struct ListenerParts {
         manager.normalizePath = .init(true)
         manager.useRemoteAddress = .init(false)
         manager.streamIdleTimeout = .init(.zero)
+        var websocket = ConnectionManager.UpgradeConfig()
+        websocket.upgradeType = "websocket"
+        manager.upgradeConfigs = [websocket]
         manager.accessLog = [Envoy_Config_Accesslog_V3_AccessLog.make(accessLog)].compactMap(\.self)
         var router = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter()
         router.name = "envoy.filters.http.router"

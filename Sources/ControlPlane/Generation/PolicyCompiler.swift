@@ -33,7 +33,7 @@ enum PolicyCompiler {
     }
 
     static func applyConnectionPool(
-        _ policy: EffectivePolicy, isHTTP2: Bool, mayUpgrade: Bool, to cluster: inout Cluster
+        _ policy: EffectivePolicy, isHTTP2: Bool, mayUpgrade: Bool, multiplexes: Bool = false, to cluster: inout Cluster
     ) {
         let tcp = policy.connectionPool?.tcp
         let http = policy.connectionPool?.http
@@ -60,6 +60,10 @@ enum PolicyCompiler {
         var isNeeded = isHTTP2 || (mayUpgrade && http?.h2UpgradePolicy == .upgrade)
         if isNeeded {
             options.explicitHTTPConfig.http2ProtocolOptions = http2(http)
+        } else if multiplexes {
+            options.autoConfig.httpProtocolOptions = .init()
+            options.autoConfig.http2ProtocolOptions = http2(http)
+            isNeeded = true
         } else {
             options.explicitHTTPConfig.httpProtocolOptions = .init()
         }

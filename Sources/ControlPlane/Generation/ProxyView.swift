@@ -52,6 +52,8 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
     package static let mirrors = ProxyFeatures(rawValue: 16)
     /// `%…%` operators in header values.
     package static let headerOperators = ProxyFeatures(rawValue: 32)
+    /// HTTP/1.1 requests travel on streams of HTTP/2 to sidecars that agree by ALPN.
+    package static let multiplexing = ProxyFeatures(rawValue: 1 << 24)
 
     /// A gRPC program that reads xDS itself.
     package static let proxyless = ProxyFeatures(rawValue: 1 << 16)

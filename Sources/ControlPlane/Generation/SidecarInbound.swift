@@ -73,10 +73,11 @@ struct SidecarInbound {
                 cluster.metadata.filterMetadata["istio", default: .init()].fields["services"] =
                     .init(listValue: .init(values: [.init(structValue: entry)]))
             }
-            if port.pool != nil {
+            let isHTTP2 = port.kind.isHTTP2 && view.proxy.features.contains(.http2)
+            if port.pool != nil || isHTTP2 {
                 var policy = EffectivePolicy()
                 policy.connectionPool = port.pool
-                PolicyCompiler.applyConnectionPool(policy, isHTTP2: false, mayUpgrade: false, to: &cluster)
+                PolicyCompiler.applyConnectionPool(policy, isHTTP2: isHTTP2, mayUpgrade: false, to: &cluster)
                 cluster.connectTimeout = .init(port.pool?.tcp?.connectTimeout ?? .seconds(10))
             }
             return cluster

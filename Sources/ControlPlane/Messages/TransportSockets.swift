@@ -27,8 +27,11 @@ extension Envoy_Extensions_TransportSockets_Tls_V3_SdsSecretConfig {
 /// The TLS contexts between sidecars: the workload's own certificate, the mesh's roots, SPIFFE ids for names.
 enum MeshTLS {
     /// What a client offers, so that the server knows mesh traffic from an application's own TLS before it decrypts.
-    static func clientALPN(isHTTP: Bool, isHTTP2: Bool) -> [String] {
+    ///
+    /// - Parameter multiplexes: HTTP/1.1 requests may travel on streams of HTTP/2; the server chooses.
+    static func clientALPN(isHTTP: Bool, isHTTP2: Bool, multiplexes: Bool = false) -> [String] {
         if isHTTP2 { return ["istio-h2", "istio", "h2"] }
+        if isHTTP, multiplexes { return ["istio-h2", "istio-http/1.1", "istio", "h2", "http/1.1"] }
         return isHTTP ? ["istio-http/1.1", "istio", "http/1.1"] : ["istio"]
     }
 
@@ -41,12 +44,13 @@ enum MeshTLS {
 
     /// - Parameter identities: SPIFFE ids that the server may have; empty accepts any of the mesh.
     static func upstream(
-        serverName: String, identities: [String], isHTTP: Bool, isHTTP2: Bool = false
+        serverName: String, identities: [String], isHTTP: Bool, isHTTP2: Bool = false, multiplexes: Bool = false
     ) -> UpstreamTLS {
         var context = UpstreamTLS()
         context.sni = serverName
         context.commonTlsContext = common(identities: identities)
-        context.commonTlsContext.alpnProtocols = clientALPN(isHTTP: isHTTP, isHTTP2: isHTTP2)
+        context.commonTlsContext.alpnProtocols = clientALPN(
+            isHTTP: isHTTP, isHTTP2: isHTTP2, multiplexes: multiplexes)
         return context
     }
 

@@ -38,9 +38,14 @@ extension HTTP2Options {
         }
         settings.enableConnectProtocol = role == .server && message.allowConnect
         refuse(message.allowMetadata, "allow_metadata")
-        refuse(
-            message.connectionKeepalive.hasInterval || message.connectionKeepalive.hasConnectionIdleInterval,
-            "connection_keepalive")
+        let keepalive = message.connectionKeepalive
+        refuse(keepalive.hasConnectionIdleInterval, "connection_keepalive.connection_idle_interval")
+        if keepalive.hasInterval {
+            keepaliveMilliseconds = milliseconds(
+                keepalive.interval, path: path + ".connection_keepalive.interval", fallback: 0, issues: &issues)
+            keepaliveTimeoutMilliseconds = milliseconds(
+                keepalive.timeout, path: path + ".connection_keepalive.timeout", fallback: 20_000, issues: &issues)
+        }
         if message.hasMaxOutboundControlFrames {
             limits.queuedControlFrames = Int(message.maxOutboundControlFrames.value)
         }

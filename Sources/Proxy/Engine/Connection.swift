@@ -52,6 +52,9 @@ struct Connection: SlabElement, ~Copyable {
     var isShared = false
     /// HTTP/2 upstream: takes no new streams.
     var retires = false
+    /// HTTP/2: a sign of life was asked for, and has not come.
+    var hasPinged = false
+    var awaitsPong = false
     /// HTTP/2 downstream: the end is announced.
     var isEnding = false
     /// Upstream: counts in its pool's connections that are not ready.
@@ -128,6 +131,8 @@ struct Connection: SlabElement, ~Copyable {
         if !waiting.isEmpty { waiting.removeAll(keepingCapacity: true) }
         isShared = false
         retires = false
+        hasPinged = false
+        awaitsPong = false
         isEnding = false
         isOpening = false
         exchange = .none

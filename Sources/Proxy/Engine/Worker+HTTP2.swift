@@ -22,6 +22,7 @@ extension Worker where Wire: ~Copyable {
         http2[codec].start(
             role, settings: options.settings, limits: options.limits, output: &connections[handle].output)
         markDirty(handle)
+        scheduleKeepalive(handle, options.keepaliveMilliseconds)
     }
 
     /// The connection's output is written at the end of the turn: one gathered write for all that happened in it.
@@ -107,7 +108,12 @@ extension Worker where Wire: ~Copyable {
             case .refused(_, let token):
                 let exchange = Handle(bits: token)
                 if exchanges.contains(exchange) { streamRefused(exchange) }
-            case .pong: finishAnnouncedEnd(handle)
+            case .pong(let data):
+                if data == Self.keepalivePing {
+                    connections[handle].awaitsPong = false
+                } else {
+                    finishAnnouncedEnd(handle)
+                }
             case .failed: return connectionBroken(handle)
             }
         }
@@ -253,7 +259,8 @@ extension Worker where Wire: ~Copyable {
 
     private mutating func endStreams(_ handle: Handle, _ failure: AttemptFailure) {
         var tokens: [UInt64] = []
-        http2[connections[handle].http2].forEachStream { _, token in tokens.append(token) }
+        var cursor = 0
+        while let entry = http2[connections[handle].http2].nextStream(after: &cursor) { tokens.append(entry.token) }
         let isDownstream = connections[handle].role == .downstream
         let isReused = connections[handle].requests > 1
         let remote = connections[handle].remote
@@ -283,6 +290,39 @@ extension Worker where Wire: ~Copyable {
         let handle = exchanges[exchange].downstream
         freeExchange(exchange)
         streamEnded(handle)
+    }
+
+    // MARK: Keepalive
+
+    private static var keepalivePing: UInt64 { 1 }
+
+    private mutating func scheduleKeepalive(_ handle: Handle, _ milliseconds: UInt32) {
+        guard milliseconds > 0 else { return }
+        _ = timers.schedule(
+            TimerWheel.Payload(kind: Self.keepaliveTimer, bits: handle.bits), at: now &+ UInt64(milliseconds))
+    }
+
+    private func http2Options(_ handle: Handle) -> HTTP2Options {
+        if connections[handle].role == .upstream { return pools[connections[handle].pool].http2 }
+        return generations[connections[handle].generation].chains[connections[handle].chain].http?.http2 ?? .server
+    }
+
+    /// Asks for a sign of life, or looks whether it has come.
+    mutating func keepaliveTimerFired(_ handle: Handle) {
+        let options = http2Options(handle)
+        if connections[handle].hasPinged {
+            if connections[handle].awaitsPong { return connectionLost(handle, .connectionReset) }
+            connections[handle].hasPinged = false
+            let rest = Int(options.keepaliveMilliseconds) - Int(options.keepaliveTimeoutMilliseconds)
+            return scheduleKeepalive(handle, UInt32(max(1, rest)))
+        }
+        connections[handle].hasPinged = true
+        connections[handle].awaitsPong = true
+        let codec = connections[handle].http2
+        buffers.lend(&connections[handle].output)
+        http2[codec].ping(data: Self.keepalivePing, output: &connections[handle].output)
+        markDirty(handle)
+        scheduleKeepalive(handle, max(1, options.keepaliveTimeoutMilliseconds))
     }
 
     // MARK: End

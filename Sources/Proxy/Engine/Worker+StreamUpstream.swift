@@ -31,13 +31,20 @@ extension Worker where Wire: ~Copyable {
         if connections.contains(handle) { share(handle) }
     }
 
+    /// Whether the endpoint and our own configuration (`max_concurrent_streams`) allow another stream.
+    @inline(__always)
+    private func hasRoom(_ handle: Handle, _ codec: Handle) -> Bool {
+        http2[codec].canOpenStream
+            && http2[codec].streamCount < pools[connections[handle].pool].http2.settings.maxConcurrentStreams
+    }
+
     /// A connection of the pool with room for another stream.
     @inline(__always)
     mutating func takeShared(_ pool: Int) -> Handle? {
         while !pools[pool].shared.isNone {
             let handle = pools[pool].shared
             let codec = connections[handle].http2
-            if http2[codec].canOpenStream, !connections[handle].peerClosed { return handle }
+            if hasRoom(handle, codec), !connections[handle].peerClosed { return handle }
             unshare(handle)
         }
         return nil
@@ -49,7 +56,7 @@ extension Worker where Wire: ~Copyable {
             return
         }
         let codec = connections[handle].http2
-        guard http2[codec].canOpenStream else { return }
+        guard hasRoom(handle, codec) else { return }
         let pool = connections[handle].pool
         if !connections[handle].isShared {
             let head = pools[pool].shared
@@ -59,7 +66,9 @@ extension Worker where Wire: ~Copyable {
             if !head.isNone { connections[head].previousIdle = handle }
             pools[pool].shared = handle
         }
-        var room = http2[codec].peer.maxConcurrentStreams &- http2[codec].streamCount
+        var room =
+            min(http2[codec].peer.maxConcurrentStreams, pools[pool].http2.settings.maxConcurrentStreams)
+            &- http2[codec].streamCount
         while room > 0, let exchange = popQueued(pool) {
             room &-= 1
             tryAgain(exchange)
@@ -107,6 +116,7 @@ extension Worker where Wire: ~Copyable {
             unshare(handle)
             return tryAgain(exchange)
         }
+        endPending(exchange)
         exchanges[exchange].upstream = handle
         exchanges[exchange].upstreamStream = stream
         connections[handle].requests &+= 1
@@ -128,11 +138,10 @@ extension Worker where Wire: ~Copyable {
             let ends = hasNoRequestBody(exchange)
             http2[codec].endHead(endsStream: ends, output: &connections[handle].output)
         }
-        let spent = pools[connections[handle].pool].maxRequestsPerConnection
-        if spent > 0, connections[handle].requests >= spent {
+        if isSpent(handle, connections[handle].pool) {
             unshare(handle)
             connections[handle].retires = true
-        } else if !http2[codec].canOpenStream {
+        } else if !hasRoom(handle, codec) {
             unshare(handle)
         }
         exchanges[exchange].requestState = .body

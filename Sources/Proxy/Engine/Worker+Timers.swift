@@ -23,6 +23,9 @@ extension Worker where Wire: ~Copyable {
                     startAttempt(handle)
                 }
             case Self.filterTimer: filterTimerFired(Handle(bits: payload.bits))
+            case Self.keepaliveTimer:
+                let handle = Handle(bits: payload.bits)
+                if connections.contains(handle), connections[handle].isHTTP2 { keepaliveTimerFired(handle) }
             case Self.exchangeTimer:
                 let handle = Handle(bits: payload.bits)
                 if exchanges.contains(handle) { exchangeTimerFired(handle) }

@@ -4,6 +4,9 @@ package import HTTP2
 package struct HTTP2Options: Sendable {
     package var settings: HTTP2Settings
     package var limits = HTTP2Limits()
+    /// The peer is asked for a sign of life this often; 0 is never. Without one in the second time the connection is lost.
+    package var keepaliveMilliseconds: UInt32 = 0
+    package var keepaliveTimeoutMilliseconds: UInt32 = 0
 
     package init(_ role: HTTP2Role) {
         settings = .announced(by: role)
