@@ -137,7 +137,8 @@ extension Worker where Wire: ~Copyable {
         let target = descriptor.endpoints[host]
         let made = pool(
             for: target.address, target.tls, descriptor, generations[generation].clusters[cluster].statistics,
-            generations[generation].snapshot, descriptor.upstream.first, isHigh: true, proxyProtocol: target.proxyProtocol)
+            generations[generation].snapshot, descriptor.upstream.first, isHigh: true,
+            proxyProtocol: target.proxyProtocol)
         pools[made].references += 1
         generations[generation].endpoints[endpoint].highPool = made
         return made
