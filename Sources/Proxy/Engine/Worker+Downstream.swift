@@ -25,7 +25,7 @@ extension Worker where Wire: ~Copyable {
 
     @inline(__always)
     private mutating func advanceHTTP(_ handle: Handle) {
-        while connections.contains(handle), connections[handle].phase == .http {
+        while connections.contains(handle), connections[handle].phase == .http, !connections[handle].isHTTP2 {
             if !connections[handle].output.isEmpty || !connections[handle].cipherOutput.isEmpty {
                 switch flush(handle) {
                 case .done: break
