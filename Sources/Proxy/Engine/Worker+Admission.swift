@@ -115,7 +115,8 @@ extension Worker where Wire: ~Copyable {
         let made = pool(
             for: descriptor.endpoints[host].address, tls, descriptor,
             generations[generation].clusters[cluster].statistics, generations[generation].snapshot,
-            isHigh: exchanges[exchange].isHighPriority, proxyProtocol: descriptor.endpoints[host].proxyProtocol,
+            descriptor.upstream.first, isHigh: exchanges[exchange].isHighPriority,
+            proxyProtocol: descriptor.endpoints[host].proxyProtocol,
             serverName: name)
         pools[made].isOnDemand = true
         return made
