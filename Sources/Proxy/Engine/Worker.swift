@@ -66,7 +66,7 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     static var drainTimer: UInt8 { 3 }
     static var healthTimer: UInt8 { 8 }
     static var exchangeTimer: UInt8 { 4 }
-    static var keepaliveTimer: UInt8 { 5 }
+    static var keepaliveTimer: UInt8 { 12 }
 
     init(transport: consuming Wire, settings: WorkerSettings, mailbox: Mailbox<WorkerMessage>) {
         let now = transport.milliseconds
