@@ -14,6 +14,8 @@ package struct CertificateAuthority: Sendable {
         /// PEM, leaf first, root last.
         package var chain: [String]
         package var notAfter: Date
+        /// Hexadecimal.
+        package var serialNumber: String
     }
 
     private let issuer: Certificate
@@ -61,21 +63,26 @@ package struct CertificateAuthority: Sendable {
             try Self.makeRoot(folder: folder, now: now)
             unlink(folder + "/intermediate.pem")
         }
+        try RootRotation(folder: folder).advance(now: now)
         let root = try Self.certificate(rootFile)
         let intermediateFile = folder + "/intermediate.pem"
         var isFresh = false
         if access(intermediateFile, F_OK) == 0 {
             let current = try Self.certificate(intermediateFile)
-            // Renewed at a fifth of its life left, so that no leaf is cut short.
-            isFresh = current.notValidAfter.timeIntervalSince(now) > Self.intermediateLifetime / 5
+            // Renewed at a fifth of its life left, so that no leaf is cut short, and under each new root.
+            isFresh =
+                current.notValidAfter.timeIntervalSince(now) > Self.intermediateLifetime / 5
+                && root.publicKey.isValidSignature(current.signature, for: current)
         }
         if !isFresh { try Self.makeIntermediate(folder: folder, root: root, now: now) }
         let intermediate = try Self.certificate(intermediateFile)
         let key = try Certificate.PrivateKey(pemEncoded: PrivateFile.read(folder + "/intermediate-key.pem"))
-        // Further anchors (of a root that is being replaced, of a second mesh) stand beside the own root.
+        // Further anchors (of a root that comes or goes, of a second mesh) stand beside the own root.
         var anchors = [try root.serializeAsPEM().pemString]
-        let extra = folder + "/additional-roots.pem"
-        if access(extra, F_OK) == 0 { anchors = try Self.split(PrivateFile.read(extra)) + anchors }
+        for name in ["additional-roots.pem", "retired-root.pem", "next-root.pem"] {
+            let extra = folder + "/" + name
+            if access(extra, F_OK) == 0 { anchors = try Self.split(PrivateFile.read(extra)) + anchors }
+        }
         self.init(
             issuer: intermediate, key: key, intermediates: [try intermediate.serializeAsPEM().pemString],
             anchors: anchors
@@ -128,8 +135,12 @@ package struct CertificateAuthority: Sendable {
             },
             issuerPrivateKey: issuerKey
         )
-        let root = trustAnchors.suffix(1)
-        return Issued(chain: [try leaf.serializeAsPEM().pemString] + intermediates + root, notAfter: notAfter)
+        // All anchors are one element, the last, as Istio sends them: who takes only certificates one by one still finds
+        // the signing root first.
+        let anchors = trustAnchors.reversed().joined(separator: "\n")
+        return Issued(
+            chain: [try leaf.serializeAsPEM().pemString] + intermediates + [anchors], notAfter: notAfter,
+            serialNumber: leaf.serialNumber.bytes.map { String($0, radix: 16, padded: 2) }.joined())
     }
 
     private func checkNames(_ request: CertificateSigningRequest, identity: SPIFFEID) throws {
@@ -142,7 +153,43 @@ package struct CertificateAuthority: Sendable {
         }
     }
 
-    private static func makeRoot(folder: String, now: Date) throws {
+    /// When the certificates end that everything hangs on: the signing one, and each anchor with its name.
+    package var expiries: [(name: String, notAfter: Date)] {
+        var found = [("signing certificate", issuer.notValidAfter)]
+        for anchor in trustAnchors {
+            guard let certificate = try? Certificate(pemEncoded: anchor) else { continue }
+            found.append(("root \(Self.fingerprint(certificate))", certificate.notValidAfter))
+        }
+        return found
+    }
+
+    /// What stands above each leaf: subject and fingerprint, the anchors last.
+    package var chainNames: [String] {
+        (intermediates + trustAnchors.reversed()).compactMap { pem in
+            (try? Certificate(pemEncoded: pem)).map { "\($0.subject) (\(Self.fingerprint($0)))" }
+        }
+    }
+
+    /// The first bytes of the SHA-256 of a certificate: enough to tell roots apart in a list.
+    static func fingerprint(_ certificate: Certificate) -> String {
+        var serializer = DER.Serializer()
+        guard (try? serializer.serialize(certificate)) != nil else { return "?" }
+        return SHA256.hash(data: serializer.serializedBytes).prefix(6).map { String($0, radix: 16, padded: 2) }.joined()
+    }
+
+    /// What tells whether the folder holds something else than when it was opened.
+    package static func stamp(folder: String) -> [String] {
+        [
+            "root.pem", "root-key.pem", "next-root.pem", "retired-root.pem", "additional-roots.pem", "intermediate.pem",
+            "ca-cert.pem", "ca-key.pem", "root-cert.pem", "cert-chain.pem", "ca-crl.pem",
+        ].map { name in
+            var status = stat()
+            guard stat("\(folder)/\(name)", &status) == 0 else { return "" }
+            return "\(status.st_ino) \(status.st_size) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+        }
+    }
+
+    static func makeRoot(folder: String, name file: String = "root", now: Date) throws {
         let key = P256.Signing.PrivateKey()
         let name = try DistinguishedName {
             OrganizationName("cluster.local")
@@ -152,8 +199,8 @@ package struct CertificateAuthority: Sendable {
             subject: name, publicKey: Certificate.PrivateKey(key).publicKey, issuer: name,
             issuerKey: Certificate.PrivateKey(key), pathLength: nil, lifetime: rootLifetime, now: now
         )
-        try PrivateFile.write(key.pemRepresentation + "\n", to: folder + "/root-key.pem")
-        try PrivateFile.write(certificate.serializeAsPEM().pemString + "\n", to: folder + "/root.pem")
+        try PrivateFile.write(key.pemRepresentation + "\n", to: "\(folder)/\(file)-key.pem")
+        try PrivateFile.write(certificate.serializeAsPEM().pemString + "\n", to: "\(folder)/\(file).pem")
     }
 
     private static func makeIntermediate(folder: String, root: Certificate, now: Date) throws {

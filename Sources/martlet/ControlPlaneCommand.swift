@@ -1,5 +1,6 @@
 import ArgumentParser
 import ControlPlane
+import Foundation
 
 /// `martlet control-plane`: configuration in, xDS and certificates out.
 struct ControlPlaneCommand: AsyncParsableCommand {
@@ -25,6 +26,14 @@ struct ControlPlaneCommand: AsyncParsableCommand {
     @Option(help: "A further address for discovery over TCP, without TLS, such as 127.0.0.1:15010.")
     var listen: String?
 
+    @Option(help: "How often the key sets of token issuers (jwksUri) are looked at, such as 60s.")
+    var jwksRefresh: String = "60s"
+
+    @Option(
+        name: .customLong("jwks-ca"),
+        help: "PEM file with the authorities of issuers' servers, in the place of the system's (or SSL_CERT_FILE).")
+    var keySetAuthorities: String?
+
     func run() async throws {
         var options = ControlPlaneRunner.Options(configuration: configurationPaths, stateDirectory: stateDir)
         guard let lifetime = Self.seconds(certLifetime), lifetime >= 10 else {
@@ -38,6 +47,12 @@ struct ControlPlaneCommand: AsyncParsableCommand {
             }
             options.listen = (String(parts[0]), port)
         }
+        guard let refresh = Self.seconds(jwksRefresh), refresh >= 1 else {
+            throw ValidationError("--jwks-refresh: \"\(jwksRefresh)\" is not a time of at least 1s, such as 60s")
+        }
+        options.keySets.refresh = .seconds(refresh)
+        options.keySets.authorities =
+            keySetAuthorities ?? ProcessInfo.processInfo.environment["SSL_CERT_FILE"].flatMap { $0.isEmpty ? nil : $0 }
         try await ControlPlaneRunner(options: options).run()
     }
 
