@@ -208,11 +208,13 @@ let package = Package(
         ),
         // Its malloc counts: see Tests/ProxyTests/Engine/AllocationTests.swift.
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+        // Names the seed of a simulation that crashed.
+        .target(name: "CrashSeed", path: "Tests/CrashSeed"),
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "AllocationCounter", "EventLoop", "HTTP2", "HeaderBlock", "Memory", "Proxy", "Resilience", "Routing",
-                "Telemetry", "XDS",
+                "AllocationCounter", "CrashSeed", "EventLoop", "HTTP2", "HeaderBlock", "Memory", "Proxy", "Resilience",
+                "Routing", "Telemetry", "XDS",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: house

@@ -1,3 +1,4 @@
+import CLinux
 import EventLoop
 import Glibc
 import Proxy
@@ -20,6 +21,8 @@ package struct ProxyAgent: Sendable {
         private(set) var inheritedListeners: [SocketAddress: Int32] = [:]
         /// Where access logs go that the configuration sends to standard output; nil leaves them there.
         package var accessLog: String?
+        /// Where a process that replaces this one asks for its listening sockets, and where this one asks its predecessor.
+        package var hotRestartPath: String?
         /// How long open requests may take when the process is told to end.
         package var drainTime = Duration.seconds(5)
         package var version = ""
@@ -75,6 +78,8 @@ package struct ProxyAgent: Sendable {
             options.concurrency > 0 ? options.concurrency : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         proxyOptions.socketMark = Int32(bitPattern: options.socketMark)
         proxyOptions.inheritedListeners = options.inheritedListeners
+        let inheritance = try options.hotRestartPath.flatMap { try HotRestart.inherit(from: $0) }
+        if let inheritance { proxyOptions.takenOver = inheritance.listeners }
         let server = try ProxyServer(proxyOptions)
         try server.start()
 
@@ -105,7 +110,16 @@ package struct ProxyAgent: Sendable {
             let text = problems.map { "static_resources: \($0)" }.joined(separator: "\n")
             throw StartError(description: text)
         }
+        martlet_release_startup_memory()
         try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                let successors = await self.succeed(inheritance, agent, server, ending) { servers?.stop() }
+                // What the configuration of a control plane needed is given back as well.
+                try? await Task.sleep(for: .seconds(3))
+                martlet_release_startup_memory()
+                while !Task.isCancelled { try? await Task.sleep(for: .seconds(86_400)) }
+                successors?.stop()
+            }
             if let controlPlane {
                 let node = bootstrap.node
                 group.addTask { await agent.discover(from: controlPlane.address, node: node, token: tokens?.xds) }
@@ -127,6 +141,35 @@ package struct ProxyAgent: Sendable {
         servers?.stop()
         dns?.stop()
         Log.info("agent", "stopped")
+    }
+
+    /// Takes over from a predecessor once this process serves, and waits for a successor of its own.
+    private func succeed(
+        _ inheritance: HotRestart.Inheritance?, _ agent: ConfigurationAgent, _ server: ProxyServer, _ ending: Ending,
+        stopServers: @escaping @Sendable () -> Void
+    ) async -> HotRestartServer? {
+        guard let path = options.hotRestartPath else { return nil }
+        while !(await agent.isReady) {
+            guard (try? await Task.sleep(for: .milliseconds(5))) != nil else { return nil }
+        }
+        var successors: HotRestartServer?
+        do {
+            successors = try HotRestartServer(
+                path: path, sockets: { server.listeningSockets },
+                succeeded: {
+                    Log.info("agent", "a successor serves: handing over to it")
+                    stopServers()
+                    ending.quit()
+                })
+        } catch {
+            Log.error("agent", "this process cannot be replaced: \(error)")
+        }
+        if let inheritance {
+            server.closeUnclaimed()
+            HotRestart.takeOver(from: inheritance)
+            Log.info("agent", "took over \(inheritance.listeners.count) listeners from the predecessor")
+        }
+        return successors
     }
 
     /// The bootstrap's own listeners and clusters. The cluster of the control plane is the agent's business, not traffic's.
@@ -186,7 +229,7 @@ package struct ProxyAgent: Sendable {
         if let address = options.prometheusListen {
             sites.append(HTTPServer.Site(address: address, answer: site.metrics))
         }
-        return sites.isEmpty ? nil : try HTTPServer(sites)
+        return sites.isEmpty ? nil : try HTTPServer(sites, sharesPorts: options.hotRestartPath != nil)
     }
 
     private func redirectStandardOutput(to path: String) throws {

@@ -46,6 +46,10 @@ package struct SimulatedTransport: Transport, ~Copyable {
         var local = SocketAddress.ip(.loopbackIPv4, port: 0)
         var original: SocketAddress?
         var waiting: [Int32] = []
+        /// Bytes that fit into the outbox before the far end takes some.
+        var window = Int.max
+        /// The proxy has found the outbox full.
+        var isFull = false
         var isReadable = false
         var isWritable = false
         var isClosed = false
@@ -193,7 +197,11 @@ package struct SimulatedTransport: Transport, ~Copyable {
             sockets[index].isWritable = true
             return IOCode.wouldBlock
         }
-        var count = bytes.count
+        var count = min(bytes.count, sockets[index].window - sockets[index].outbox.count)
+        if count <= 0 {
+            sockets[index].isFull = true
+            return IOCode.wouldBlock
+        }
         if count > 1, happens(weather.partialWrites) { count = 1 + Int(random() % UInt64(count)) }
         sockets[index].outbox += bytes[..<count]
         return count
@@ -272,11 +280,28 @@ package struct SimulatedTransport: Transport, ~Copyable {
         notice(Int(socket), readable: true, writable: true)
     }
 
-    /// What the proxy has sent on a socket since the last call.
-    package mutating func takeSent(_ socket: Int32) -> [UInt8] {
-        defer { sockets[Int(socket)].outbox = [] }
-        return sockets[Int(socket)].outbox
+    /// What the proxy has sent on a socket since the last call, or a part of it.
+    package mutating func takeSent(_ socket: Int32, atMost limit: Int = .max) -> [UInt8] {
+        let index = Int(socket)
+        if sockets[index].isFull {
+            sockets[index].isFull = false
+            sockets[index].isWritable = true
+        }
+        guard sockets[index].outbox.count > limit else {
+            var taken: [UInt8] = []
+            swap(&taken, &sockets[index].outbox)
+            return taken
+        }
+        let taken = Array(sockets[index].outbox.prefix(limit))
+        sockets[index].outbox.removeFirst(limit)
+        return taken
     }
+
+    /// How much the far end lets the proxy send before it reads.
+    package mutating func setWindow(_ socket: Int32, _ bytes: Int) { sockets[Int(socket)].window = max(1, bytes) }
+
+    /// Whether there are bytes that the far end has not taken.
+    package func hasUnread(_ socket: Int32) -> Bool { !sockets[Int(socket)].outbox.isEmpty }
 
     package func isClosed(_ socket: Int32) -> Bool { sockets[Int(socket)].nearClosed }
     package func isEnded(_ socket: Int32) -> Bool { sockets[Int(socket)].nearEnded }

@@ -43,6 +43,16 @@ struct ProxyCommand: AsyncParsableCommand {
     @Option(help: "ADDRESS:PORT=FD: the listener for that address uses this inherited, listening socket.")
     var listenFd: [String] = []
 
+    @Option(
+        help: """
+            Unix socket for replacing the process without a failed request: start another with the same path, and it \
+            takes the listening sockets over while this one drains.
+            """)
+    var hotRestart: String?
+
+    @Option(help: "Seconds that open requests have when the process is to end.")
+    var drainTimeS: Double = 5
+
     @Option(help: "File for access logs that the configuration sends to standard output; - leaves them there.")
     var accessLog: String?
 
@@ -78,6 +88,9 @@ struct ProxyCommand: AsyncParsableCommand {
             }
         }
         options.accessLog = accessLog
+        options.hotRestartPath = hotRestart
+        guard drainTimeS >= 0, drainTimeS <= 86_400 else { throw ValidationError("--drain-time-s: 0 to 86400") }
+        options.drainTime = .milliseconds(Int(drainTimeS * 1000))
         options.version = Martlet.configuration.version
         return options
     }

@@ -32,7 +32,8 @@ package struct AdminSite: Sendable {
             request.query["format"] == "prometheus" ? await prometheus() : await stats(request)
         case ("GET", "/stats/prometheus"): await prometheus()
         case ("GET", "/config_dump"): await configDump(request)
-        case ("GET", "/clusters"): await clusters()
+        case ("GET", "/clusters"): request.query["format"] == "json" ? await clustersJSON() : await clusters()
+        case ("GET", "/memory"): memory()
         case ("GET", "/listeners"): await listeners(request)
         case ("GET", "/certs"): await certificates()
         case ("GET", "/server_info"): await serverInfo()
@@ -64,22 +65,23 @@ package struct AdminSite: Sendable {
 
     private static let paths: Set<String> = [
         "/", "/help", "/ready", "/stats", "/stats/prometheus", "/config_dump", "/clusters", "/listeners", "/certs",
-        "/server_info", "/logging", "/drain_listeners", "/quitquitquit",
+        "/server_info", "/memory", "/logging", "/drain_listeners", "/quitquitquit",
     ]
 
     private static let help = """
         admin commands are:
           /certs: certificates of the workload and the authorities it trusts
-          /clusters: upstream clusters and their endpoints
-          /config_dump: the configuration as received (?include_eds adds endpoints)
+          /clusters: upstream clusters and their endpoints (?format=json)
+          /config_dump: the configuration as received (?include_eds adds endpoints, ?resource=dynamic_listeners one kind)
           /drain_listeners (POST): stop taking connections
           /help: this text
           /listeners: listeners and their addresses (?format=json)
           /logging (POST): change the log level (?level=debug)
+          /memory: what the allocator holds
           /quitquitquit (POST): drain and exit
           /ready: LIVE when traffic is served
           /server_info: version, state, node
-          /stats: counters (?filter=TEXT, ?format=prometheus)
+          /stats: counters (?filter=REGEX, ?usedonly, ?format=json, ?format=prometheus)
           /stats/prometheus: the same for Prometheus
 
         """
@@ -101,9 +103,9 @@ package struct AdminSite: Sendable {
 
     private func stats(_ request: ServerRequest) async -> ServerResponse {
         let own = AgentMetrics(statistics: await agent.statistics, uptime: .now - started)
-        var lines = (await report.statistics() + own.lines + agent.checker.lines()).split(separator: "\n").sorted()
-        if let filter = request.query["filter"], !filter.isEmpty { lines = lines.filter { $0.contains(filter) } }
-        return .text(lines.map { $0 + "\n" }.joined())
+        let text = await report.statistics() + own.lines + agent.checker.lines()
+        return stats(request, lines: text.split(separator: "
+").sorted())
     }
 
     /// Envoy's form: `cluster::name::value`, `cluster::endpoint::name::value`.
@@ -129,6 +131,12 @@ package struct AdminSite: Sendable {
             bootstrap: bootstrap, fixed: await agent.own, held: await agent.held,
             workloadSecrets: await agent.workloadSecrets, rejections: await agent.statistics.rejections)
         do {
+            if let resource = request.query["resource"] {
+                guard let text = try dump.json(of: resource) else {
+                    return .text("\(resource) not found in config dump\n", status: 404)
+                }
+                return .json(text)
+            }
             return .json(try dump.json(includesEndpoints: request.query["include_eds"] != nil))
         } catch {
             return .text("the configuration cannot be shown: \(error)\n", status: 500)

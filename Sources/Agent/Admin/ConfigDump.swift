@@ -10,9 +10,7 @@ struct ConfigDump {
     var workloadSecrets: [ResourceStore.Secret]
     var rejections: [String: String]
 
-    /// - Parameters:
-    ///   - resource: Envoy's `?resource=` filter, the name of a section's field (`dynamic_listeners`); nil is all.
-    ///   - includesEndpoints: Envoy's `?include_eds`.
+    /// - Parameter includesEndpoints: Envoy's `?include_eds`.
     func json(includesEndpoints: Bool) throws -> String {
         MessageTypes.register()
         var options = JSONEncodingOptions()
@@ -30,6 +28,35 @@ struct ConfigDump {
         try add(routesDump)
         try add(secretsDump)
         return "{\"configs\":[\(sections.joined(separator: ",\n"))]}\n"
+    }
+
+    /// Envoy's `?resource=`: the entries of one field of a section, as `dynamic_listeners`; nil when no section has it.
+    func json(of resource: String) throws -> String? {
+        MessageTypes.register()
+        let entries: [any Message]
+        switch resource {
+        case "bootstrap": entries = [bootstrapDump.bootstrap]
+        case "static_clusters": entries = clustersDump.staticClusters
+        case "dynamic_active_clusters": entries = clustersDump.dynamicActiveClusters
+        case "static_endpoint_configs": entries = endpointsDump.staticEndpointConfigs
+        case "dynamic_endpoint_configs": entries = endpointsDump.dynamicEndpointConfigs
+        case "static_listeners": entries = listenersDump.staticListeners
+        case "dynamic_listeners": entries = listenersDump.dynamicListeners
+        case "static_route_configs": entries = []
+        case "dynamic_route_configs": entries = routesDump.dynamicRouteConfigs
+        case "dynamic_active_secrets": entries = secretsDump.dynamicActiveSecrets
+        default: return nil
+        }
+        var options = JSONEncodingOptions()
+        options.preserveProtoFieldNames = true
+        options.useDeterministicOrdering = true
+        // The members of an Any with its type in front, as Envoy writes them.
+        let texts = try entries.map { entry in
+            let type = "{\"@type\":\"type.googleapis.com/\(Swift.type(of: entry).protoMessageName)\""
+            let body = try entry.jsonString(options: options).dropFirst()
+            return type + (body == "}" ? "" : ",") + body
+        }
+        return "{\"configs\":[\(texts.joined(separator: ",\n"))]}\n"
     }
 
     private func sorted<Message>(_ resources: [String: Message]) -> [Message] {

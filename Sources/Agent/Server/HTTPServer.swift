@@ -28,10 +28,10 @@ package final class HTTPServer: Sendable {
     /// The ports of the sites, in their order; told by the system where 0 was asked for.
     package let ports: [UInt16]
 
-    package init(_ sites: [Site]) throws(SocketError) {
+    package init(_ sites: [Site], sharesPorts: Bool = false) throws(SocketError) {
         var sockets: [(Int32, Answer)] = []
         do {
-            for site in sites { sockets.append((try Sockets.listen(site.address), site.answer)) }
+            for site in sites { sockets.append((try Sockets.listen(site.address, sharesPort: sharesPorts), site.answer)) }
         } catch {
             for (socket, _) in sockets { close(socket) }
             throw error

@@ -15,10 +15,12 @@ package struct SocketError: Error, CustomStringConvertible {
 
 /// Non-blocking, close-on-exec sockets.
 enum Sockets {
-    static func listen(_ endpoint: Endpoint) throws(SocketError) -> Int32 {
+    /// - Parameter sharesPort: a second process may listen on the same port: the one that replaces this one.
+    static func listen(_ endpoint: Endpoint, sharesPort: Bool = false) throws(SocketError) -> Int32 {
         let descriptor = socket(endpoint.family, kind(SOCK_STREAM), 0)
         guard descriptor >= 0 else { throw SocketError(what: "socket for \(endpoint)", code: errno) }
         set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+        if sharesPort { set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
         guard endpoint.withSocketAddress({ bind(descriptor, $0, $1) }) == 0, Glibc.listen(descriptor, 64) == 0 else {
             let code = errno
             close(descriptor)

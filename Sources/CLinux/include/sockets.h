@@ -111,3 +111,23 @@ static inline uint64_t martlet_realtime_us(void) {
     clock_gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
+
+// Gives back what starting needed: pages of program text (they come again from the page cache when they are run) and the
+// free memory of the allocator.
+void martlet_release_startup_memory(void);
+
+// Descriptors over a Unix socket that keeps message boundaries: hot restart hands listening sockets over.
+// At most 64 of them with one message.
+int martlet_handover_listen(const char *path);
+int martlet_handover_connect(const char *path);
+int martlet_handover_send(int fd, const void *text, size_t length, const int *descriptors, int count);
+// Bytes of the message, or -errno; `count` says how many descriptors came.
+long martlet_handover_receive(int fd, void *text, size_t room, int *descriptors, int *count);
+
+// What the allocator holds: in use, taken from the system, free.
+typedef struct {
+    uint64_t used;
+    uint64_t taken;
+    uint64_t free;
+} martlet_heap;
+martlet_heap martlet_heap_state(void);

@@ -1,5 +1,6 @@
 package import EventLoop
 internal import Memory
+package import Telemetry
 
 /// One worker over a simulated transport, turned by hand: the proxy that tests drive deterministically.
 package final class SimulatedProxy {
@@ -25,6 +26,16 @@ package final class SimulatedProxy {
     package var lentBuffers: Int { worker.buffers.lent }
     package var liveGenerations: Int { worker.generations.count { !$0.isFree } }
     package var livePools: Int { worker.pools.count { !$0.isFree } }
+    /// Timers that are set, the worker's own (the log's, a drain's) included.
+    package var pendingTimers: Int { worker.timers.count }
+    /// Requests that wait for a connection, in all pools.
+    package var queuedRequests: Int { worker.pools.count { !$0.firstQueued.isNone } }
+    /// Requests that balancing counts as in progress.
+    package var balancedRequests: Int {
+        worker.generations.reduce(0) { $0 + $1.clusters.reduce(0) { $0 + $1.active.reduce(0) { $0 + Int($1) } } }
+    }
+    package var poolActivity: Int { worker.pools.reduce(0) { $0 + abs(Int($1.active)) + $1.connections } }
+    package var metrics: WorkerMetrics { worker.metrics }
     package var now: UInt64 { worker.transport.milliseconds }
 
     /// Tells the worker to end.

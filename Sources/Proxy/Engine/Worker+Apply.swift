@@ -26,7 +26,7 @@ extension Worker where Wire: ~Copyable {
 
     /// Swaps the configuration. Unchanged listeners keep their sockets, connections find their chain in the new snapshot at
     /// their next request, pools go on for endpoints that are still there.
-    mutating func apply(_ snapshot: RuntimeSnapshot, sockets: [SocketAddress: Int32]) {
+    mutating func apply(_ snapshot: RuntimeSnapshot, sockets: [SocketAddress: [Int32]]) {
         let previous = current
         let next = generations.firstIndex { $0.isFree } ?? generations.count
         if next == generations.count { generations.append(Generation(snapshot: .empty)) }
@@ -39,7 +39,7 @@ extension Worker where Wire: ~Copyable {
         startWatchingHealth()
     }
 
-    private mutating func moveListeners(_ snapshot: RuntimeSnapshot, _ sockets: [SocketAddress: Int32]) {
+    private mutating func moveListeners(_ snapshot: RuntimeSnapshot, _ sockets: [SocketAddress: [Int32]]) {
         for slot in listeners.indices where listeners[slot].socket >= 0 {
             let address = listeners[slot].address
             if let index = snapshot.listeners.firstIndex(where: { $0.bindsToPort && $0.address == address }) {
@@ -52,14 +52,17 @@ extension Worker where Wire: ~Copyable {
         for (index, listener) in snapshot.listeners.enumerated() where listener.bindsToPort {
             if listeners.contains(where: { $0.socket >= 0 && $0.address == listener.address }) { continue }
             let inherited = settings.inheritedListeners[listener.address]
-            let socket =
-                inherited ?? sockets[listener.address] ?? transport.listen(listener.address, backlog: listener.backlog)
-            guard socket >= 0 else { continue }
-            let slot = listeners.firstIndex { $0.socket < 0 } ?? listeners.count
-            let entry = ListenerSlot(
-                address: listener.address, socket: socket, descriptor: index, isInherited: inherited != nil)
-            if slot == listeners.count { listeners.append(entry) } else { listeners[slot] = entry }
-            _ = transport.watch(socket, token: EventToken.forListener(slot), isListener: true)
+            let given =
+                inherited.map { [$0] } ?? sockets[listener.address]
+                ?? [transport.listen(listener.address, backlog: listener.backlog)]
+            // More than one when a predecessor with more workers handed its own over.
+            for socket in given where socket >= 0 {
+                let slot = listeners.firstIndex { $0.socket < 0 } ?? listeners.count
+                let entry = ListenerSlot(
+                    address: listener.address, socket: socket, descriptor: index, isInherited: inherited != nil)
+                if slot == listeners.count { listeners.append(entry) } else { listeners[slot] = entry }
+                _ = transport.watch(socket, token: EventToken.forListener(slot), isListener: true)
+            }
         }
     }
 
@@ -295,7 +298,18 @@ extension Worker where Wire: ~Copyable {
         isDraining = true
         drainDeadline = now &+ milliseconds
         _ = timers.schedule(TimerWheel.Payload(kind: Self.drainTimer, bits: 0), at: drainDeadline)
-        for slot in listeners.indices where listeners[slot].socket >= 0 { closeListener(slot) }
+        for slot in listeners.indices where listeners[slot].socket >= 0 {
+            // Who has connected already is served; a queue that is closed would be reset.
+            acceptAll(slot)
+            closeListener(slot)
+        }
+        // Clients may be about to use their idle connections: those that do are answered, and told that it was the last.
+        let grace = min(Self.drainGraceMilliseconds, milliseconds / 4)
+        _ = timers.schedule(TimerWheel.Payload(kind: Self.drainTimer, bits: 1), at: now &+ grace)
+    }
+
+    /// Closes connections that have no request: their clients have had the time to use them once more.
+    mutating func closeIdle() {
         for slot in 0..<connections.capacity {
             guard let handle = connections.occupant(at: slot), connections[handle].role == .downstream,
                 connections[handle].phase == .http

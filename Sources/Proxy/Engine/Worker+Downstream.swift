@@ -166,7 +166,10 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].chain = connections[handle].chain
         retainGeneration(connections[handle].generation)
         exchanges[exchange].startedAt = transport.microseconds
-        let timeout = httpManager(exchange).timeouts.requestHeadMilliseconds
+        let timeouts = httpManager(exchange).timeouts
+        // A head that never ends is a stream on which nothing moves.
+        let timeout =
+            timeouts.requestHeadMilliseconds > 0 ? timeouts.requestHeadMilliseconds : timeouts.streamIdleMilliseconds
         setDeadline(handle, timeout == 0 ? .max : now &+ UInt64(timeout))
     }
 

@@ -32,7 +32,10 @@ extension Worker where Wire: ~Copyable {
             case Self.logTimer:
                 accessLog.flush()
                 _ = timers.schedule(payload, at: now + settings.logFlushMilliseconds)
-            case Self.drainTimer: if isDraining, drainDeadline <= now { isStopped = true }
+            case Self.drainTimer:
+                guard isDraining else { break }
+                if payload.bits == 1 { closeIdle() }
+                if drainDeadline <= now { isStopped = true }
             case Self.healthTimer: watchHealth()
             default: break
             }

@@ -64,6 +64,8 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     static var retryTimer: UInt8 { 1 }
     static var logTimer: UInt8 { 2 }
     static var drainTimer: UInt8 { 3 }
+    /// How long a drain leaves idle connections open for a last request.
+    static var drainGraceMilliseconds: UInt64 { 250 }
     static var healthTimer: UInt8 { 8 }
     static var exchangeTimer: UInt8 { 4 }
     static var keepaliveTimer: UInt8 { 12 }

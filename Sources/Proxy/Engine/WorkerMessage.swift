@@ -5,7 +5,7 @@ internal import Telemetry
 enum WorkerMessage: Sendable {
     /// A new configuration. `sockets` are listening sockets of this worker, by address; they are its own from now on,
     /// except those in `WorkerSettings.inheritedListeners`. `done` is called when the worker serves by it.
-    case apply(RuntimeSnapshot, sockets: [SocketAddress: Int32], done: @Sendable () -> Void)
+    case apply(RuntimeSnapshot, sockets: [SocketAddress: [Int32]], done: @Sendable () -> Void)
     /// No new connections; open ones end with their current request, all of them after the time.
     case drain(milliseconds: UInt64)
     case stop

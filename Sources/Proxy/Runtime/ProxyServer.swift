@@ -15,6 +15,8 @@ package final class ProxyServer: Sendable {
         package var socketMark: Int32 = 0
         /// Listening sockets that were inherited: the listener with this address uses the descriptor instead of binding.
         package var inheritedListeners: [SocketAddress: Int32] = [:]
+        /// Listening sockets of the process that this one replaces: the first listener with the address takes them over.
+        package var takenOver: [SocketAddress: [Int32]] = [:]
 
         package init() {}
     }
@@ -22,6 +24,9 @@ package final class ProxyServer: Sendable {
     private struct State {
         /// Addresses that are bound, and by which snapshot's generation.
         var bound: Set<SocketAddress> = []
+        /// The sockets behind them, of all workers.
+        var sockets: [SocketAddress: [Int32]] = [:]
+        var takenOver: [SocketAddress: [Int32]] = [:]
         var isStarted = false
         var isDraining = false
     }
@@ -38,6 +43,7 @@ package final class ProxyServer: Sendable {
         var boxes: [Mailbox<WorkerMessage>] = []
         for _ in 0..<max(1, options.concurrency) { boxes.append(try Mailbox()) }
         mailboxes = boxes
+        state.withLock { $0.takenOver = options.takenOver }
     }
 
     /// Starts the workers. They serve nothing until the first `apply`.
@@ -85,23 +91,54 @@ package final class ProxyServer: Sendable {
         return isStarted && !isDraining && applied.withLock { $0 > 0 }
     }
 
-    private func bind(_ snapshot: RuntimeSnapshot) throws(ListenError) -> [[SocketAddress: Int32]] {
-        var sockets: [[SocketAddress: Int32]] = Array(repeating: [:], count: mailboxes.count)
+    /// The listening sockets of now, for a process that is to take them over.
+    package var listeningSockets: [SocketAddress: [Int32]] { state.withLock { $0.isDraining ? [:] : $0.sockets } }
+
+    /// Closes sockets that were taken over and that no listener wants.
+    package func closeUnclaimed() {
+        let unclaimed = state.withLock { state in
+            defer { state.takenOver = [:] }
+            return state.takenOver
+        }
+        for socket in unclaimed.values.joined() { close(socket) }
+    }
+
+    private func bind(_ snapshot: RuntimeSnapshot) throws(ListenError) -> [[SocketAddress: [Int32]]] {
+        var sockets: [[SocketAddress: [Int32]]] = Array(repeating: [:], count: mailboxes.count)
         let known = state.withLock { $0.bound }
         let wanted = Set(snapshot.listeners.filter(\.bindsToPort).map(\.address))
         for listener in snapshot.listeners where listener.bindsToPort && !known.contains(listener.address) {
             if options.inheritedListeners[listener.address] != nil { continue }
+            if sockets[0][listener.address] != nil { continue }
+            let taken = state.withLock { $0.takenOver.removeValue(forKey: listener.address) } ?? []
+            for (number, socket) in taken.enumerated() {
+                sockets[number % mailboxes.count][listener.address, default: []].append(socket)
+            }
             for worker in mailboxes.indices where sockets[worker][listener.address] == nil {
-                let socket = ListeningSocket.open(listener.address, backlog: listener.backlog)
+                let socket = open(listener, sharing: sockets[0][listener.address]?.first)
                 guard socket >= 0 else {
-                    for open in sockets.flatMap(\.values) { close(open) }
+                    for open in sockets.flatMap(\.values).joined() { close(open) }
                     throw ListenError(listener: listener.name, address: listener.address, code: -socket)
                 }
-                sockets[worker][listener.address] = socket
+                sockets[worker][listener.address] = [socket]
             }
         }
-        state.withLock { $0.bound = wanted }
+        state.withLock { state in
+            state.bound = wanted
+            state.sockets = state.sockets.filter { wanted.contains($0.key) }
+            for worker in sockets { for (address, own) in worker { state.sockets[address, default: []] += own } }
+        }
         return sockets
+    }
+
+    /// A socket of one worker. Every worker has its own, among which the kernel spreads connections (SO_REUSEPORT); a path
+    /// can be bound only once, so there they share one.
+    private func open(_ listener: ListenerDescriptor, sharing first: Int32?) -> Int32 {
+        if case .path = listener.address, let first {
+            let copy = fcntl(first, F_DUPFD_CLOEXEC, 0)
+            return copy < 0 ? -errno : copy
+        }
+        return ListeningSocket.open(listener.address, backlog: listener.backlog)
     }
 
     /// Takes no new connections and ends open ones after their current request, all of them at the deadline. Returns when

@@ -12,8 +12,8 @@ final class LoopbackWorld {
 
     private let proxy: LoopbackProxy
     private let backend: Int32
-    private var client: Int32 = -1
-    private var upstreams: [(socket: Int32, received: [UInt8])] = []
+    private(set) var client: Int32 = -1
+    private(set) var upstreams: [(socket: Int32, received: [UInt8])] = []
     /// What the worker has asked the allocator for.
     private(set) var allocations: UInt64 = 0
     /// Prints who allocates.
@@ -65,7 +65,7 @@ final class LoopbackWorld {
         throw Stuck(description: "no answer after 5000 turns: \(String(decoding: answer, as: UTF8.self))")
     }
 
-    private func turn() {
+    func turn() {
         allocation_trace(traces)
         let before = allocation_count()
         proxy.turn(maxWait: 1)
@@ -73,7 +73,7 @@ final class LoopbackWorld {
         allocation_trace(false)
     }
 
-    private func acceptAll() {
+    func acceptAll() {
         while true {
             let socket = accept(backend, nil, nil)
             guard socket >= 0 else { return }
@@ -81,7 +81,7 @@ final class LoopbackWorld {
         }
     }
 
-    private func send(_ bytes: [UInt8], on socket: Int32) {
+    func send(_ bytes: [UInt8], on socket: Int32) {
         _ = bytes.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }
 

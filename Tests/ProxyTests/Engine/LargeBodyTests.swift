@@ -1,0 +1,101 @@
+import AllocationCounter
+import Glibc
+import Testing
+
+/// Bodies that no memory holds stream through: both ways, in both framings, into readers that stop and start. Memory is flat
+/// in the strictest sense: once the first megabyte is through, the allocator is not asked again.
+///
+/// `MARTLET_BODY_MEGABYTES` sets the size: 512 in a test run, 5120 for the record in docs/performance.md.
+@Suite("Large bodies", .serialized)
+struct LargeBodyTests {
+    enum Framing: String, CaseIterable { case length, chunked }
+    enum Direction: String, CaseIterable { case up, down }
+
+    private static let megabytes =
+        getenv("MARTLET_BODY_MEGABYTES").flatMap { Int(String(cString: $0)) } ?? 512
+    private static let chunk = 1 << 20
+
+    private static func world() throws -> LoopbackWorld {
+        try LoopbackWorld {
+            Rows.bootstrap(
+                AllocationTests.Row(name: "large", action: "route: {cluster: up, timeout: 0s}"), endpoint: $0)
+        }
+    }
+
+    @Test("memory stays flat", arguments: Direction.allCases, Framing.allCases)
+    func flat(_ direction: Direction, _ framing: Framing) throws {
+        let world = try Self.world()
+        let total = Self.megabytes << 20
+        let fields = framing == .length ? "content-length: \(total)\r\n" : "transfer-encoding: chunked\r\n"
+        let isUp = direction == .up
+        world.send(isUp ? Rows.post(fields, []) : Rows.get, on: world.client)
+        while world.upstreams.isEmpty {
+            world.turn()
+            world.acceptAll()
+        }
+        let upstream = world.upstreams[0].socket
+        if !isUp { world.send(Array("HTTP/1.1 200 OK\r\n\(fields)\r\n".utf8), on: upstream) }
+        let (source, sink) = isUp ? (world.client, upstream) : (upstream, world.client)
+        var writer = BodyWriter(socket: source, total: total, isChunked: framing == .chunked, chunk: Self.chunk)
+        var received = 0
+        var steps = 0
+        var before: UInt64?
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
+        defer { room.deallocate() }
+        let expected = total + writer.overhead
+        while received < expected {
+            steps += 1
+            writer.write()
+            world.turn()
+            // The reader stops for a while now and then, and begins with small bites.
+            if steps % 64 < 8 { continue }
+            for _ in 0..<8 {
+                let count = recv(sink, room.baseAddress, steps < 256 ? 4096 : room.count, Int32(MSG_DONTWAIT))
+                guard count > 0 else { break }
+                received += count
+            }
+            if before == nil, received > 1 << 20 { before = world.allocations }
+        }
+        #expect(world.allocations - (before ?? 0) == 0)
+        #expect(received < expected + 4096)
+    }
+}
+
+/// Writes a body of zeros into a socket, as far as that goes along.
+private struct BodyWriter {
+    let socket: Int32
+    let isChunked: Bool
+    private let block: [UInt8]
+    /// Bytes of blocks that are left to be written, the framing included.
+    private var left: Int
+    private var offset = 0
+    /// What the framing adds.
+    let overhead: Int
+    private let last = Array("0\r\n\r\n".utf8)
+    private var wroteLast = false
+
+    init(socket: Int32, total: Int, isChunked: Bool, chunk: Int) {
+        self.socket = socket
+        self.isChunked = isChunked
+        let head = isChunked ? Array("\(String(chunk, radix: 16))\r\n".utf8) : []
+        let tail: [UInt8] = isChunked ? [13, 10] : []
+        block = head + Array(repeating: 0, count: chunk) + tail
+        left = total / chunk * block.count
+        overhead = left - total + (isChunked ? last.count : 0)
+        _ = fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK)
+    }
+
+    mutating func write() {
+        while left > 0 {
+            let sent = block.withUnsafeBytes {
+                Glibc.send(socket, $0.baseAddress?.advanced(by: offset), $0.count - offset, Int32(MSG_NOSIGNAL))
+            }
+            guard sent > 0 else { return }
+            left -= sent
+            offset = (offset + sent) % block.count
+        }
+        guard isChunked, !wroteLast else { return }
+        let sent = last.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        wroteLast = sent == last.count
+    }
+}

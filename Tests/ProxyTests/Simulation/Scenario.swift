@@ -1,0 +1,110 @@
+import EventLoop
+import Proxy
+import Resilience
+import Routing
+import Telemetry
+
+/// What the world of one seed is like: drawn once, before anything happens.
+struct Scenario {
+    static let address = SocketAddress.ip(IPAddress(v4: 0x0a00_0001), port: 80)
+    static let second = SocketAddress.ip(IPAddress(v4: 0x0a00_0001), port: 81)
+
+    var weather = SimulatedTransport.Weather()
+    var clients = 1
+    var requestsPerClient = 1
+    var largestBody = 300
+    var retries: UInt32 = 0
+    var perTryMilliseconds: UInt64 = 0
+    var routeMilliseconds: UInt64 = 15_000
+    var limits = CircuitBreakerLimits()
+    var maxRequestsPerConnection: UInt32 = 0
+    /// In a thousand requests that reach an endpoint.
+    var endpointTrouble = 0
+    /// In a thousand steps.
+    var clientTrouble = 0
+    var configurationSwaps = 0
+    var drainsAtStep = Int.max
+    var isSlow = false
+
+    init(_ random: inout Random) {
+        func chance(_ percent: Int) -> Bool { random.below(100) < percent }
+        if chance(70) { weather = .stormy }
+        if chance(30) { weather.failedConnects = random.below(30) }
+        clients = 1 + random.below(5)
+        requestsPerClient = 1 + random.below(4)
+        largestBody = chance(10) ? 60_000 : chance(30) ? 6_000 : 200
+        if chance(50) { retries = 1 + UInt32(random.below(3)) }
+        if chance(25) { perTryMilliseconds = 50 + UInt64(random.below(2_000)) }
+        if chance(30) { routeMilliseconds = 100 + UInt64(random.below(4_000)) }
+        if chance(10) { routeMilliseconds = 0 }
+        if chance(25) {
+            limits = CircuitBreakerLimits(
+                maxConnections: 1 + UInt32(random.below(3)), maxPendingRequests: UInt32(random.below(4)),
+                maxRequests: 1 + UInt32(random.below(6)), maxRetries: UInt32(random.below(3)))
+        }
+        if chance(20) { maxRequestsPerConnection = 1 + UInt32(random.below(3)) }
+        if chance(60) { endpointTrouble = 50 + random.below(400) }
+        if chance(50) { clientTrouble = 1 + random.below(20) }
+        if chance(50) { configurationSwaps = 1 + random.below(4) }
+        if chance(15) { drainsAtStep = random.below(120) }
+        isSlow = chance(20)
+    }
+
+    /// One of the configurations that the proxy may be given. `number` 0 is the one at the start, where everything is there.
+    func snapshot(generation: UInt64, number: Int, _ random: inout Random) throws -> RuntimeSnapshot {
+        var policy = RetryPolicy()
+        policy.conditions = [.serverError, .connectFailure, .reset]
+        policy.retries = retries
+        policy.perTryTimeout = perTryMilliseconds * 1_000_000
+        policy.avoidsPreviousHosts = random.below(2) == 0
+        let isChanged = number > 0
+        let clusterCount = 2
+        func forward(_ cluster: UInt32) -> RouteActionSpec {
+            var forward = ForwardSpec(target: .cluster(ClusterID(index: cluster)))
+            forward.timeoutNanoseconds = routeMilliseconds * 1_000_000
+            forward.retryPolicy = retries > 0 ? 0 : .max
+            return .forward(forward)
+        }
+        var routes = [
+            RouteSpec(
+                match: RouteMatchSpec(path: .exact("/direct")), action: .respond(DirectResponseSpec(status: 418)))
+        ]
+        if !isChanged || random.below(4) > 0 {
+            routes.append(RouteSpec(match: RouteMatchSpec(path: .prefix("/a")), action: forward(0)))
+        }
+        routes.append(RouteSpec(match: RouteMatchSpec(path: .prefix("/")), action: forward(isChanged ? 0 : 1)))
+        var spec = RouteConfigurationSpec()
+        spec.virtualHosts = [VirtualHostSpec(name: "all", domains: ["*"], routes: routes)]
+        let manager = HTTPConnectionManager(statPrefix: "http", routeTable: 0)
+        func listener(_ name: String, _ address: SocketAddress) -> ListenerDescriptor {
+            ListenerDescriptor(
+                name: name, address: address,
+                filterChains: [FilterChainDescriptor(name: "chain", terminal: .http(manager))])
+        }
+        var listeners: [ListenerDescriptor] = []
+        if !isChanged || random.below(5) > 0 { listeners.append(listener("one", Self.address)) }
+        if !isChanged || random.below(2) > 0 { listeners.append(listener("two", Self.second)) }
+        var clusters: [ClusterDescriptor?] = []
+        for index in 0..<clusterCount {
+            if isChanged, random.below(6) == 0 {
+                clusters.append(nil)
+                continue
+            }
+            let count = isChanged ? random.below(4) : 1 + random.below(3)
+            let first = isChanged ? random.below(3) : 0
+            clusters.append(
+                ClusterDescriptor(
+                    name: "cluster-\(index)",
+                    endpoints: (0..<count).map {
+                        EndpointDescriptor(
+                            address: .ip(IPAddress(v4: 0x0a00_0100 + UInt32(index * 16 + first + $0)), port: 8080))
+                    },
+                    connectTimeoutMilliseconds: 1_000, limits: limits,
+                    maxRequestsPerConnection: maxRequestsPerConnection))
+        }
+        return RuntimeSnapshot(
+            generation: generation, listeners: listeners, clusters: clusters, routeTables: [try RouteTable(spec)],
+            retryPolicies: [policy], provenance: ProvenanceTable(), local: WorkloadLabels(),
+            telemetry: TelemetryDescriptor())
+    }
+}
