@@ -2,6 +2,7 @@ import CLinux
 import EventLoop
 import Glibc
 import Proxy
+import SwiftProtobuf
 import Synchronization
 package import XDS
 import XDSTransport
@@ -78,6 +79,7 @@ package struct ProxyAgent: Sendable {
             options.concurrency > 0 ? options.concurrency : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         proxyOptions.socketMark = Int32(bitPattern: options.socketMark)
         proxyOptions.inheritedListeners = options.inheritedListeners
+        proxyOptions.maxDownstreamConnections = try connectionLimit()
         let inheritance = try options.hotRestartPath.flatMap { try HotRestart.inherit(from: $0) }
         if let inheritance { proxyOptions.takenOver = inheritance.listeners }
         let server = try ProxyServer(proxyOptions)
@@ -170,6 +172,23 @@ package struct ProxyAgent: Sendable {
             Log.info("agent", "took over \(inheritance.listeners.count) listeners from the predecessor")
         }
         return successors
+    }
+
+    /// `overload_manager`: the one monitor there is here, envoy.resource_monitors.global_downstream_max_connections.
+    private func connectionLimit() throws -> Int? {
+        typealias Limit = Envoy_Extensions_ResourceMonitors_DownstreamConnections_V3_DownstreamConnectionsConfig
+        var limit: Int?
+        for (index, monitor) in bootstrap.overloadManager.resourceMonitors.enumerated() {
+            let path = "overload_manager.resource_monitors[\(index)]"
+            guard monitor.typedConfig.isA(Limit.self), let config = try? Limit(unpackingAny: monitor.typedConfig) else {
+                throw StartError(description: "\(path): resource monitor \(monitor.name) is not supported")
+            }
+            guard config.maxActiveDownstreamConnections > 0 else {
+                throw StartError(description: "\(path).typed_config.max_active_downstream_connections: must be above 0")
+            }
+            limit = Int(clamping: config.maxActiveDownstreamConnections)
+        }
+        return limit
     }
 
     /// The bootstrap's own listeners and clusters. The cluster of the control plane is the agent's business, not traffic's.

@@ -214,6 +214,9 @@ package struct SimulatedTransport: Transport, ~Copyable {
         sockets[Int(socket)].nearEnded = true
         sockets[Int(socket)].nearAborted = abort
         sockets[Int(socket)].token = nil
+        // Who waits in the queue of a listener that goes is reset.
+        for waiting in sockets[Int(socket)].waiting { close(waiting, abort: true) }
+        sockets[Int(socket)].waiting = []
     }
 
     package func localAddress(_ socket: Int32) -> SocketAddress? { sockets[Int(socket)].local }

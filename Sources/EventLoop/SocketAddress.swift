@@ -64,6 +64,9 @@ package struct IPAddress: Sendable, Hashable {
     /// Whether this is `0.0.0.0` or `::`.
     package var isUnspecified: Bool { high == 0 && low == 0 }
 
+    /// Whether this is in `127.0.0.0/8`, or `::1`.
+    package var isLoopback: Bool { isIPv6 ? high == 0 && low == 1 : low >> 24 == 127 }
+
     /// Whether the first `length` bits agree with those of `prefix` (of the same family).
     package func isInside(prefix: IPAddress, length: Int) -> Bool {
         guard prefix.isIPv6 == isIPv6, length >= 0 else { return false }

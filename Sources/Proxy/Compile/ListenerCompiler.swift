@@ -45,6 +45,7 @@ struct ListenerCompiler {
                     listener.listenerFiltersTimeout, path: "listener_filters_timeout", fallback: 15_000, issues: &issues
                 )
                 : 15_000,
+            continuesOnInspectionTimeout: listener.continueOnListenerFiltersTimeout,
             filterChains: chains,
             defaultFilterChain: fallback,
             direction: direction(listener.trafficDirection),
@@ -204,14 +205,21 @@ extension FilterChainMatch {
         default: issues.append(CompileIssue(path: path + ".transport_protocol", message: "must be raw_buffer or tls"))
         }
         applicationProtocols = message.applicationProtocols
-        if !message.directSourcePrefixRanges.isEmpty {
-            issues.append(CompileIssue(path: path + ".direct_source_prefix_ranges", message: "not supported yet"))
+        directSourcePrefixes = prefixes(message.directSourcePrefixRanges, "direct_source_prefix_ranges")
+        switch message.sourceType {
+        case .any: sourceType = .any
+        case .sameIpOrLoopback: sourceType = .local
+        case .external: sourceType = .external
+        case .UNRECOGNIZED:
+            issues.append(
+                CompileIssue(path: path + ".source_type", message: "must be ANY, SAME_IP_OR_LOOPBACK or EXTERNAL"))
         }
-        if message.sourceType != .any {
-            issues.append(CompileIssue(path: path + ".source_type", message: "not supported yet"))
-        }
-        if !message.sourcePorts.isEmpty {
-            issues.append(CompileIssue(path: path + ".source_ports", message: "not supported yet"))
+        for (index, port) in message.sourcePorts.enumerated() {
+            if let port = UInt16(exactly: port), port > 0 {
+                sourcePorts.append(port)
+            } else {
+                issues.append(CompileIssue(path: "\(path).source_ports[\(index)]", message: "a port is 1 to 65535"))
+            }
         }
     }
 }

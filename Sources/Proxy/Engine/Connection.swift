@@ -31,6 +31,8 @@ struct Connection: SlabElement, ~Copyable {
     var isReused = false
     var isTLS = false
     var isDraining = false
+    /// Downstream: counts in the process's connections, where these are limited.
+    var holdsBudget = false
 
     /// Plaintext that was received and not yet used.
     var input = ByteBuffer()
@@ -124,6 +126,7 @@ struct Connection: SlabElement, ~Copyable {
         isReused = false
         isTLS = false
         isDraining = false
+        holdsBudget = false
         session = nil
         scannedHead = 0
         http2 = .none

@@ -3,7 +3,7 @@ internal import EventLoop
 /// Which filter chain serves a connection (envoy.config.listener.v3.FilterChainMatch).
 ///
 /// Criteria are looked at in Envoy's order: destination port, destination prefix, server name, transport protocol,
-/// application protocols, source prefix. At each step the most specific value that some chain has wins, and the other
+/// application protocols, direct source prefix, source type, source prefix, source port. At each step the most specific value that some chain has wins, and the other
 /// chains are out, even if later criteria then match none.
 enum FilterChainChooser {
     /// The index into the generation's chains; -1 when nothing matches and there is no default.
@@ -35,8 +35,27 @@ enum FilterChainChooser {
             guard let place = found.protocols.firstIndex(where: protocols.contains) else { return nil }
             return 1000 - place
         }
+        // No listener filter here changes the source, so the direct source is the source.
+        narrow(&candidates) { prefix(generation.chains[$0].descriptor.match.directSourcePrefixes, source) }
+        narrow(&candidates) { index in
+            switch generation.chains[index].descriptor.match.sourceType {
+            case .any: 0
+            case .local: isLocal(source, destination) ? 1 : nil
+            case .external: isLocal(source, destination) ? nil : 1
+            }
+        }
         narrow(&candidates) { prefix(generation.chains[$0].descriptor.match.sourcePrefixes, source) }
+        narrow(&candidates) { index in
+            let ports = generation.chains[index].descriptor.match.sourcePorts
+            return ports.isEmpty ? 0 : ports.contains(source.port) ? 1 : nil
+        }
         return candidates.first ?? fallback
+    }
+
+    /// SAME_IP_OR_LOOPBACK: the connection comes from this machine.
+    private static func isLocal(_ source: SocketAddress, _ destination: SocketAddress) -> Bool {
+        guard let ip = source.ip else { return true }
+        return ip.isLoopback || ip == destination.ip
     }
 
     /// Keeps the candidates with the highest score; nil is no match, 0 accepts anything.

@@ -33,6 +33,16 @@ extension Worker where Wire: ~Copyable {
         connections[handle].opened = transport.microseconds
         retainGeneration(current)
         downstreamCount &+= 1
+        if let budget = settings.connectionBudget {
+            guard budget.acquire() else {
+                let descriptor = listeners[slot].descriptor
+                if descriptor >= 0 {
+                    metrics.listeners[generations[current].listenerStatistics[descriptor]].overflows &+= 1
+                }
+                return close(handle)
+            }
+            connections[handle].holdsBudget = true
+        }
         let listener = destination(handle, of: listeners[slot].descriptor)
         guard listener >= 0, transport.watch(accepted.socket, token: handle.bits, isListener: false) else {
             return close(handle)
@@ -115,6 +125,8 @@ extension Worker where Wire: ~Copyable {
     /// The client is silent: protocols in which the server speaks first get the chain for unknown bytes.
     mutating func inspectionExpired(_ handle: Handle) {
         metrics.listeners[listenerStatistics(handle)].inspectionTimeouts &+= 1
+        let listener = generations[connections[handle].generation].snapshot.listeners[connections[handle].listener]
+        guard listener.continuesOnInspectionTimeout else { return close(handle) }
         choose(handle, Inspection())
     }
 

@@ -98,6 +98,7 @@ extension Worker where Wire: ~Copyable {
     /// A downstream connection is being closed.
     mutating func countClosed(_ handle: Handle) {
         downstreamCount &-= 1
+        if connections[handle].holdsBudget { settings.connectionBudget?.release() }
         if connections[handle].listener >= 0 {
             metrics.listeners[connections[handle].listenerStatistics].activeConnections &-= 1
             metrics.listeners[connections[handle].listenerStatistics].destroyedConnections &+= 1

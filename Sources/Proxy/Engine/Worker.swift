@@ -189,6 +189,8 @@ struct WorkerSettings: Sendable {
     var logFlushMilliseconds: UInt64 = 500
     /// Connect without a port of their own being bound: simulated transports set it.
     var reportsMetrics = true
+    /// What all workers together may have open; nil is no limit.
+    var connectionBudget: ConnectionBudget?
     /// Inherited listening sockets by address.
     var inheritedListeners: [SocketAddress: Int32] = [:]
 }

@@ -17,6 +17,9 @@ package final class ListenerDescriptor: Sendable {
     package let inspectsHTTP: Bool
     /// How long inspection waits for bytes before it goes on without them; Envoy's listener_filters_timeout, 0 is forever.
     package let inspectionTimeoutMilliseconds: UInt32
+    /// A client that is silent for that long gets the chain for unknown bytes; otherwise its connection is closed
+    /// (continue_on_listener_filters_timeout).
+    package let continuesOnInspectionTimeout: Bool
     package let filterChains: [FilterChainDescriptor]
     package let defaultFilterChain: FilterChainDescriptor?
     package let direction: TrafficDirection
@@ -32,6 +35,7 @@ package final class ListenerDescriptor: Sendable {
         inspectsTLS: Bool = false,
         inspectsHTTP: Bool = false,
         inspectionTimeoutMilliseconds: UInt32 = 15_000,
+        continuesOnInspectionTimeout: Bool = true,
         filterChains: [FilterChainDescriptor],
         defaultFilterChain: FilterChainDescriptor? = nil,
         direction: TrafficDirection = .unspecified,
@@ -46,6 +50,7 @@ package final class ListenerDescriptor: Sendable {
         self.inspectsTLS = inspectsTLS
         self.inspectsHTTP = inspectsHTTP
         self.inspectionTimeoutMilliseconds = inspectionTimeoutMilliseconds
+        self.continuesOnInspectionTimeout = continuesOnInspectionTimeout
         self.filterChains = filterChains
         self.defaultFilterChain = defaultFilterChain
         self.direction = direction
@@ -105,11 +110,15 @@ package enum TerminalFilter: Sendable {
 /// Criteria of a filter chain (envoy.config.listener.v3.FilterChainMatch); an empty field accepts all.
 package struct FilterChainMatch: Sendable, Hashable {
     package enum Transport: UInt8, Sendable { case any, raw, tls }
+    package enum SourceType: UInt8, Sendable { case any, local, external }
 
     /// The original destination port.
     package var destinationPort: UInt16?
     package var destinationPrefixes: [AddressPrefix] = []
     package var sourcePrefixes: [AddressPrefix] = []
+    package var directSourcePrefixes: [AddressPrefix] = []
+    package var sourceType = SourceType.any
+    package var sourcePorts: [UInt16] = []
     /// Lower case; `*.example.com` is a suffix.
     package var serverNames: [String] = []
     package var transport: Transport = .any

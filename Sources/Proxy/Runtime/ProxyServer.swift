@@ -17,6 +17,8 @@ package final class ProxyServer: Sendable {
         package var inheritedListeners: [SocketAddress: Int32] = [:]
         /// Listening sockets of the process that this one replaces: the first listener with the address takes them over.
         package var takenOver: [SocketAddress: [Int32]] = [:]
+        /// Downstream connections of the process; nil is no limit. Those beyond it are closed at once.
+        package var maxDownstreamConnections: Int?
 
         package init() {}
     }
@@ -57,6 +59,7 @@ package final class ProxyServer: Sendable {
         var settings = WorkerSettings()
         settings.socketMark = options.socketMark
         settings.inheritedListeners = options.inheritedListeners
+        settings.connectionBudget = options.maxDownstreamConnections.map { ConnectionBudget(limit: $0) }
         for (index, mailbox) in mailboxes.enumerated() {
             let settings = settings
             try WorkerThread.start(name: "worker-\(index)") { [self] in

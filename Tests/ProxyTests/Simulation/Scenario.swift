@@ -1,4 +1,5 @@
 import EventLoop
+import Glibc
 import Proxy
 import Resilience
 import Routing
@@ -48,6 +49,27 @@ struct Scenario {
         if chance(50) { configurationSwaps = 1 + random.below(4) }
         if chance(15) { drainsAtStep = random.below(120) }
         isSlow = chance(20)
+        leaveOut()
+    }
+
+    /// `MARTLET_SIMULATION_WITHOUT`, a list of the names below, leaves parts of the trouble out: to find what a failing seed
+    /// needs to fail.
+    private mutating func leaveOut() {
+        guard let given = getenv("MARTLET_SIMULATION_WITHOUT") else { return }
+        for name in String(cString: given).split(separator: ",") {
+            switch name {
+            case "weather": weather = SimulatedTransport.Weather()
+            case "swaps": configurationSwaps = 0
+            case "drain": drainsAtStep = .max
+            case "clients": clientTrouble = 0
+            case "endpoints": endpointTrouble = 0
+            case "slow": isSlow = false
+            case "limits": limits = CircuitBreakerLimits()
+            case "retries": (retries, perTryMilliseconds) = (0, 0)
+            case "timeouts": routeMilliseconds = 15_000
+            default: break
+            }
+        }
     }
 
     /// One of the configurations that the proxy may be given. `number` 0 is the one at the start, where everything is there.
