@@ -32,6 +32,7 @@ package enum MessageTypes {
         Envoy_Extensions_Filters_Listener_TlsInspector_V3_TlsInspector.self,
         Envoy_Extensions_Filters_Listener_HttpInspector_V3_HttpInspector.self,
         Envoy_Extensions_Filters_Listener_OriginalDst_V3_OriginalDst.self,
+        Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.self,
 
         Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self,
         Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.self,

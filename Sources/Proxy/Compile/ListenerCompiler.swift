@@ -40,6 +40,7 @@ struct ListenerCompiler {
             readsOriginalDestination: listener.useOriginalDst.value || filters.readsOriginalDestination,
             inspectsTLS: filters.inspectsTLS,
             inspectsHTTP: filters.inspectsHTTP,
+            proxyProtocol: filters.proxyProtocol,
             inspectionTimeoutMilliseconds: listener.hasListenerFiltersTimeout
                 ? milliseconds(
                     listener.listenerFiltersTimeout, path: "listener_filters_timeout", fallback: 15_000, issues: &issues
@@ -73,6 +74,7 @@ struct ListenerCompiler {
         var readsOriginalDestination = false
         var inspectsTLS = false
         var inspectsHTTP = false
+        var proxyProtocol = ListenerDescriptor.ProxyProtocol.none
     }
 
     private mutating func listenerFilters(_ listener: Envoy_Config_Listener_V3_Listener) -> Inspection {
@@ -89,6 +91,15 @@ struct ListenerCompiler {
                 result.inspectsHTTP = true
             } else if any.isA(Envoy_Extensions_Filters_Listener_OriginalDst_V3_OriginalDst.self) {
                 result.readsOriginalDestination = true
+            } else if any.isA(Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.self) {
+                let message = unpack(
+                    any, as: Envoy_Extensions_Filters_Listener_ProxyProtocol_V3_ProxyProtocol.self,
+                    path: path + ".typed_config", issues: &issues)
+                // The header comes before everything that another filter could look at.
+                if index > 0 {
+                    issues.append(CompileIssue(path: path, message: "proxy_protocol must be the first listener filter"))
+                }
+                result.proxyProtocol = message?.allowRequestsWithoutProxyProtocol == true ? .optional : .required
             } else {
                 issues.append(CompileIssue(path: path, message: "listener filter \(filter.name) is not supported"))
             }

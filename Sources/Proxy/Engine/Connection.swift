@@ -31,6 +31,8 @@ struct Connection: SlabElement, ~Copyable {
     var isReused = false
     var isTLS = false
     var isDraining = false
+    /// Downstream: the PROXY protocol header is read, or known to be absent.
+    var readProxyHeader = false
     /// Downstream: counts in the process's connections, where these are limited.
     var holdsBudget = false
 
@@ -127,6 +129,7 @@ struct Connection: SlabElement, ~Copyable {
         isTLS = false
         isDraining = false
         holdsBudget = false
+        readProxyHeader = false
         session = nil
         scannedHead = 0
         http2 = .none

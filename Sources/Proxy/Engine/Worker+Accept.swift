@@ -53,7 +53,7 @@ extension Worker where Wire: ~Copyable {
         metrics.listeners[generations[current].listenerStatistics[listener]].activeConnections &+= 1
         connections[handle].phase = .inspecting
         let descriptor = generations[current].snapshot.listeners[listener]
-        if descriptor.inspectsTLS || descriptor.inspectsHTTP {
+        if descriptor.inspectsTLS || descriptor.inspectsHTTP || descriptor.proxyProtocol != .none {
             let timeout = UInt64(descriptor.inspectionTimeoutMilliseconds)
             setDeadline(handle, timeout == 0 ? .max : now &+ timeout)
         } else {
@@ -96,6 +96,15 @@ extension Worker where Wire: ~Copyable {
                 return
             case .end, .failed: return close(handle)
             }
+            if descriptor.proxyProtocol != .none, !connections[handle].readProxyHeader {
+                switch takeProxyHeader(handle, isRequired: descriptor.proxyProtocol == .required) {
+                case .bytes: break
+                case .blocked: continue
+                default: return close(handle)
+                }
+                // What follows the header may not be here yet; a chain for unknown bytes needs none.
+                if connections[handle].input.isEmpty, descriptor.inspectsTLS || descriptor.inspectsHTTP { continue }
+            }
             var found = Inspection()
             if descriptor.inspectsTLS {
                 let hello = connections[handle].peekClientHello()
@@ -119,6 +128,24 @@ extension Worker where Wire: ~Copyable {
                 }
             }
             return choose(handle, found)
+        }
+    }
+
+    /// Takes the PROXY protocol header off the connection's bytes. `.bytes`: go on; `.blocked`: more is needed; `.failed`.
+    private mutating func takeProxyHeader(_ handle: Handle, isRequired: Bool) -> FillResult {
+        switch ProxyProtocolReader.read(connections[handle].input.bytes) {
+        case .needsMore: return .blocked
+        case .absent:
+            if isRequired { return .failed }
+            connections[handle].readProxyHeader = true
+            return .bytes
+        case .malformed: return .failed
+        case .header(let length, let source, let destination):
+            connections[handle].readProxyHeader = true
+            connections[handle].input.consume(length)
+            if let source { connections[handle].remote = source }
+            if let destination { connections[handle].local = destination }
+            return .bytes
         }
     }
 

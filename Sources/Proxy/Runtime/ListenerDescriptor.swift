@@ -2,6 +2,9 @@ package import EventLoop
 
 /// One listener (envoy.config.listener.v3.Listener).
 package final class ListenerDescriptor: Sendable {
+    /// Whether connections begin with a PROXY protocol header (envoy.filters.listener.proxy_protocol).
+    package enum ProxyProtocol: UInt8, Sendable { case none, optional, required }
+
     package let name: String
     package let address: SocketAddress
     /// False: no socket; connections come from a listener with `usesOriginalDestination`.
@@ -15,6 +18,7 @@ package final class ListenerDescriptor: Sendable {
     package let inspectsTLS: Bool
     /// The first bytes are inspected for an HTTP/1 request or HTTP/2 preface (envoy.filters.listener.http_inspector).
     package let inspectsHTTP: Bool
+    package let proxyProtocol: ProxyProtocol
     /// How long inspection waits for bytes before it goes on without them; Envoy's listener_filters_timeout, 0 is forever.
     package let inspectionTimeoutMilliseconds: UInt32
     /// A client that is silent for that long gets the chain for unknown bytes; otherwise its connection is closed
@@ -34,6 +38,7 @@ package final class ListenerDescriptor: Sendable {
         readsOriginalDestination: Bool = false,
         inspectsTLS: Bool = false,
         inspectsHTTP: Bool = false,
+        proxyProtocol: ProxyProtocol = .none,
         inspectionTimeoutMilliseconds: UInt32 = 15_000,
         continuesOnInspectionTimeout: Bool = true,
         filterChains: [FilterChainDescriptor],
@@ -49,6 +54,7 @@ package final class ListenerDescriptor: Sendable {
         self.readsOriginalDestination = readsOriginalDestination
         self.inspectsTLS = inspectsTLS
         self.inspectsHTTP = inspectsHTTP
+        self.proxyProtocol = proxyProtocol
         self.inspectionTimeoutMilliseconds = inspectionTimeoutMilliseconds
         self.continuesOnInspectionTimeout = continuesOnInspectionTimeout
         self.filterChains = filterChains

@@ -584,6 +584,9 @@ let schemaText = """
     7:suppress_grpc_request_failure_code_stats:- 8:upstream_http_filters:- 9:upstream_log_options:-
     envoy.extensions.filters.listener.http_inspector.v3.HttpInspector
     envoy.extensions.filters.listener.original_dst.v3.OriginalDst
+    envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol 1:rules:- \
+    2:allow_requests_without_proxy_protocol:t 3:pass_through_tlvs:- 4:disallowed_versions:- 5:stat_prefix:- \
+    6:tlv_location:-
     envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector 1:enable_ja3_fingerprinting:- \
     2:initial_read_buffer_size:- 3:enable_ja4_fingerprinting:- 4:close_connection_on_client_hello_parsing_errors:- \
     5:max_client_hello_size:-
