@@ -1,0 +1,153 @@
+import EventLoop
+import Proxy
+import Routing
+import Telemetry
+import Testing
+
+/// What listeners do before a connection has its chain.
+@Suite("Listeners")
+struct ListenerTests {
+    private static let address = SocketAddress.ip(IPAddress(v4: 0x0a00_0001), port: 80)
+    private static let get = Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
+
+    /// A chain that answers with a status of its own, or, for `forwards`, asks the one endpoint.
+    private static func chain(_ name: String, status: Int, match: FilterChainMatch = FilterChainMatch())
+        -> FilterChainDescriptor
+    {
+        let manager = HTTPConnectionManager(statPrefix: name, routeTable: status, usesRemoteAddress: true)
+        return FilterChainDescriptor(name: name, match: match, terminal: .http(manager))
+    }
+
+    private static func proxy(_ listener: ListenerDescriptor) throws -> SimulatedProxy {
+        var tables: [RouteTable] = []
+        for status in 0..<4 {
+            var spec = RouteConfigurationSpec()
+            let action: RouteActionSpec =
+                status == 0
+                ? .forward(ForwardSpec(target: .cluster(ClusterID(index: 0))))
+                : .respond(DirectResponseSpec(status: UInt16(200 + status)))
+            spec.virtualHosts = [
+                VirtualHostSpec(
+                    name: "all", domains: ["*"],
+                    routes: [RouteSpec(match: RouteMatchSpec(path: .prefix("/")), action: action)])
+            ]
+            tables.append(try RouteTable(spec))
+        }
+        let cluster = ClusterDescriptor(
+            name: "up",
+            endpoints: [EndpointDescriptor(address: .ip(IPAddress(v4: 0x0a00_0100), port: 8080))])
+        let proxy = try SimulatedProxy(seed: 1)
+        proxy.apply(
+            RuntimeSnapshot(
+                generation: 1, listeners: [listener], clusters: [cluster], routeTables: tables,
+                provenance: ProvenanceTable(), local: WorkloadLabels(), telemetry: TelemetryDescriptor()))
+        return proxy
+    }
+
+    private static func turn(_ proxy: SimulatedProxy) { for _ in 0..<20 { proxy.turn() } }
+
+    // MARK: PROXY protocol
+
+    private static let signature: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 0x51, 0x55, 0x49, 0x54, 10]
+
+    @Test(
+        "a PROXY protocol header names the client",
+        arguments: [
+            (Array("PROXY TCP4 203.0.113.7 10.0.0.1 5000 80\r\n".utf8), "203.0.113.7"),
+            (Array("PROXY TCP6 2001:db8::7 2001:db8::1 5000 80\r\n".utf8), "2001:db8::7"),
+            (Array("PROXY UNKNOWN\r\n".utf8), "127.0.0.1"),
+            (signature + [0x21, 0x11, 0, 12, 203, 0, 113, 7, 10, 0, 0, 1, 19, 136, 0, 80], "203.0.113.7"),
+            (signature + [0x21, 0x11, 0, 15, 203, 0, 113, 7, 10, 0, 0, 1, 19, 136, 0, 80, 4, 0, 0], "203.0.113.7"),
+            (signature + [0x20, 0, 0, 0], "127.0.0.1"),
+        ])
+    func proxyProtocol(header: [UInt8], client: String) throws {
+        for piece in [1, 7, 1_000] {
+            let proxy = try Self.proxy(
+                ListenerDescriptor(
+                    name: "l", address: Self.address, proxyProtocol: .required,
+                    filterChains: [Self.chain("chain", status: 0)]))
+            let socket = try #require(proxy.world { $0.dial(Self.address) })
+            var rest = (header + Self.get)[...]
+            while !rest.isEmpty {
+                let part = Array(rest.prefix(piece))
+                rest = rest.dropFirst(piece)
+                proxy.world { $0.deliver(part, to: socket) }
+                Self.turn(proxy)
+            }
+            let upstream = try #require(proxy.world { $0.takeOpened() }.first)
+            proxy.world { $0.complete(upstream) }
+            Self.turn(proxy)
+            let sent = String(decoding: proxy.world { $0.takeSent(upstream) }, as: UTF8.self)
+            #expect(sent.contains("x-forwarded-for: \(client)\r\n"), "in pieces of \(piece): \(sent)")
+        }
+    }
+
+    @Test(
+        "a connection without the header is closed, unless it may lack it",
+        arguments: [
+            (ListenerDescriptor.ProxyProtocol.required, get, false), (.optional, get, true),
+            (.required, Array("PROXY TCP4 ten 10.0.0.1 1 2\r\n".utf8) + get, false),
+            (.optional, Array("PROXY TCP9 1.2.3.4 1.2.3.4 1 2\r\n".utf8) + get, false),
+            (.required, signature + [0x22, 0x11, 0, 0], false),
+            (.required, Array(repeating: 0x50, count: 200), false),
+        ])
+    func withoutHeader(kind: ListenerDescriptor.ProxyProtocol, bytes: [UInt8], isServed: Bool) throws {
+        let proxy = try Self.proxy(
+            ListenerDescriptor(
+                name: "l", address: Self.address, proxyProtocol: kind,
+                filterChains: [Self.chain("chain", status: 1)]))
+        let socket = try #require(proxy.world { $0.dial(Self.address) })
+        proxy.world { $0.deliver(bytes, to: socket) }
+        Self.turn(proxy)
+        #expect(proxy.world { $0.isClosed(socket) } == !isServed)
+        #expect(proxy.world { $0.takeSent(socket) }.starts(with: Array("HTTP/1.1 201".utf8)) == isServed)
+    }
+
+    // MARK: Silent clients
+
+    @Test("a silent client gets the chain for unknown bytes only where the listener goes on", arguments: [true, false])
+    func silentClients(goesOn: Bool) throws {
+        let proxy = try Self.proxy(
+            ListenerDescriptor(
+                name: "l", address: Self.address, inspectsTLS: true, inspectionTimeoutMilliseconds: 100,
+                continuesOnInspectionTimeout: goesOn, filterChains: [Self.chain("chain", status: 1)]))
+        let socket = try #require(proxy.world { $0.dial(Self.address) })
+        Self.turn(proxy)
+        proxy.world { $0.advance(milliseconds: 90) }
+        Self.turn(proxy)
+        #expect(!proxy.world { $0.isClosed(socket) })
+        proxy.world { $0.advance(milliseconds: 30) }
+        Self.turn(proxy)
+        #expect(proxy.world { $0.isClosed(socket) } == !goesOn)
+    }
+
+    // MARK: Choice of a chain
+
+    @Test("the source decides among chains that agree in all else")
+    func sources() throws {
+        var local = FilterChainMatch()
+        local.sourceType = .local
+        var external = FilterChainMatch()
+        external.sourceType = .external
+        var port = FilterChainMatch()
+        port.sourceType = .external
+        port.sourcePorts = [5_000]
+        let proxy = try Self.proxy(
+            ListenerDescriptor(
+                name: "l", address: Self.address, proxyProtocol: .required,
+                filterChains: [
+                    Self.chain("local", status: 1, match: local), Self.chain("external", status: 2, match: external),
+                    Self.chain("port", status: 3, match: port),
+                ]))
+        for (source, status) in [
+            ("127.0.0.9 10.0.0.1 1", 201), ("10.0.0.1 10.0.0.1 1", 201), ("1.2.3.4 10.0.0.1 1", 202),
+            ("1.2.3.4 10.0.0.1 5000", 203),
+        ] {
+            let socket = try #require(proxy.world { $0.dial(Self.address) })
+            proxy.world { $0.deliver(Array("PROXY TCP4 \(source) 80\r\n".utf8) + Self.get, to: socket) }
+            Self.turn(proxy)
+            let answer = String(decoding: proxy.world { $0.takeSent(socket) }, as: UTF8.self)
+            #expect(answer.hasPrefix("HTTP/1.1 \(status)"), "from \(source): \(answer)")
+        }
+    }
+}
