@@ -306,6 +306,7 @@ extension Worker where Wire: ~Copyable {
         // Clients may be about to use their idle connections: those that do are answered, and told that it was the last.
         let grace = min(Self.drainGraceMilliseconds, milliseconds / 4)
         _ = timers.schedule(TimerWheel.Payload(kind: Self.drainTimer, bits: 1), at: now &+ grace)
+        drainGraceEnd = now &+ grace
     }
 
     /// Closes connections that have no request: their clients have had the time to use them once more.

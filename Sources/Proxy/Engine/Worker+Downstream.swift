@@ -79,7 +79,7 @@ extension Worker where Wire: ~Copyable {
             case .bytes: break
             case .blocked, .full:
                 buffers.reclaimIfEmpty(&connections[handle].input)
-                if isDraining { close(handle) }
+                if isDraining, now >= drainGraceEnd { close(handle) }
                 return false
             case .end, .failed:
                 abandonDownstream(handle)

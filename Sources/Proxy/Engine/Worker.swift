@@ -55,6 +55,8 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     var outlierEvents: [OutlierEvent] = []
     var returningHosts: [Int] = []
     var drainDeadline = UInt64.max
+    /// Idle connections are left open until then.
+    var drainGraceEnd: UInt64 = 0
     var isStopped = false
     var dateSecond: UInt64 = 0
     var dateText: InlineArray<29, UInt8> = InlineArray(repeating: 0x20)
