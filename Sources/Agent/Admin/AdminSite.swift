@@ -104,8 +104,7 @@ package struct AdminSite: Sendable {
     private func stats(_ request: ServerRequest) async -> ServerResponse {
         let own = AgentMetrics(statistics: await agent.statistics, uptime: .now - started)
         let text = await report.statistics() + own.lines + agent.checker.lines()
-        return stats(request, lines: text.split(separator: "
-").sorted())
+        return stats(request, lines: text.split(separator: "\n").sorted())
     }
 
     /// Envoy's form: `cluster::name::value`, `cluster::endpoint::name::value`.
