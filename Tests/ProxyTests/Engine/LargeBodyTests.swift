@@ -6,7 +6,9 @@ import Testing
 /// in the strictest sense: once the first megabyte is through, the allocator is not asked again.
 ///
 /// `MARTLET_BODY_MEGABYTES` sets the size: 512 in a test run, 5120 for the record in docs/performance.md.
-@Suite("Large bodies", .serialized)
+@Suite(
+    "Large bodies", .serialized,
+    .enabled(if: getenv("MARTLET_BODY_MEGABYTES") != nil, "set MARTLET_BODY_MEGABYTES=512"))
 struct LargeBodyTests {
     enum Framing: String, CaseIterable { case length, chunked }
     enum Direction: String, CaseIterable { case up, down }

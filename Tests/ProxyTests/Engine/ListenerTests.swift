@@ -50,16 +50,20 @@ struct ListenerTests {
 
     private static let signature: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 0x51, 0x55, 0x49, 0x54, 10]
 
-    @Test(
-        "a PROXY protocol header names the client",
-        arguments: [
-            (Array("PROXY TCP4 203.0.113.7 10.0.0.1 5000 80\r\n".utf8), "203.0.113.7"),
-            (Array("PROXY TCP6 2001:db8::7 2001:db8::1 5000 80\r\n".utf8), "2001:db8::7"),
-            (Array("PROXY UNKNOWN\r\n".utf8), "127.0.0.1"),
-            (signature + [0x21, 0x11, 0, 12, 203, 0, 113, 7, 10, 0, 0, 1, 19, 136, 0, 80], "203.0.113.7"),
-            (signature + [0x21, 0x11, 0, 15, 203, 0, 113, 7, 10, 0, 0, 1, 19, 136, 0, 80, 4, 0, 0], "203.0.113.7"),
-            (signature + [0x20, 0, 0, 0], "127.0.0.1"),
-        ])
+    private static let addresses: [UInt8] = [203, 0, 113, 7, 10, 0, 0, 1, 19, 136, 0, 80]
+    private static func binary(_ rest: [UInt8]) -> [UInt8] { signature + rest }
+    private static func text(_ line: String) -> [UInt8] { Array(line.utf8) }
+
+    private static let headers: [([UInt8], String)] = [
+        (text("PROXY TCP4 203.0.113.7 10.0.0.1 5000 80\r\n"), "203.0.113.7"),
+        (text("PROXY TCP6 2001:db8::7 2001:db8::1 5000 80\r\n"), "2001:db8::7"),
+        (text("PROXY UNKNOWN\r\n"), "127.0.0.1"),
+        (binary([0x21, 0x11, 0, 12]) + addresses, "203.0.113.7"),
+        (binary([0x21, 0x11, 0, 15]) + addresses + [4, 0, 0], "203.0.113.7"),
+        (binary([0x20, 0, 0, 0]), "127.0.0.1"),
+    ]
+
+    @Test("a PROXY protocol header names the client", arguments: headers)
     func proxyProtocol(header: [UInt8], client: String) throws {
         for piece in [1, 7, 1_000] {
             let proxy = try Self.proxy(
@@ -82,16 +86,17 @@ struct ListenerTests {
         }
     }
 
-    @Test(
-        "a connection without the header is closed, unless it may lack it",
-        arguments: [
-            (ListenerDescriptor.ProxyProtocol.required, get, false), (.optional, get, true),
-            (.required, Array("PROXY TCP4 ten 10.0.0.1 1 2\r\n".utf8) + get, false),
-            (.optional, Array("PROXY TCP9 1.2.3.4 1.2.3.4 1 2\r\n".utf8) + get, false),
-            (.required, signature + [0x22, 0x11, 0, 0], false),
-            (.required, Array(repeating: 0x50, count: 200), false),
-        ])
-    func withoutHeader(kind: ListenerDescriptor.ProxyProtocol, bytes: [UInt8], isServed: Bool) throws {
+    private static let connections: [(ListenerDescriptor.ProxyProtocol, [UInt8], Bool)] = [
+        (.required, get, false), (.optional, get, true),
+        (.required, text("PROXY TCP4 ten 10.0.0.1 1 2\r\n"), false),
+        (.optional, text("PROXY TCP9 1.2.3.4 1.2.3.4 1 2\r\n"), false),
+        (.required, binary([0x22, 0x11, 0, 0]), false),
+        (.required, Array(repeating: 0x50, count: 200), false),
+    ]
+
+    @Test("a connection without the header is closed, unless it may lack it", arguments: connections.indices)
+    func withoutHeader(index: Int) throws {
+        let (kind, bytes, isServed) = Self.connections[index]
         let proxy = try Self.proxy(
             ListenerDescriptor(
                 name: "l", address: Self.address, proxyProtocol: kind,
