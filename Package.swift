@@ -132,10 +132,19 @@ let package = Package(
         .target(
             name: "ControlPlane",
             dependencies: [
-                "Identity", "MeshAPI", "MeshState", "XDS", "XDSTransport",
+                "Authentication", "Identity", "MeshAPI", "MeshState", "XDS", "XDSTransport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "Yams", package: "Yams"),
             ],
+            swiftSettings: house
+        ),
+        .target(
+            name: "Explain",
+            dependencies: ["ControlPlane", "MeshAPI", "MeshState", "Proxy"],
             swiftSettings: house
         ),
         .target(
@@ -233,6 +242,11 @@ let package = Package(
                 "ControlPlane", "HeaderBlock", "MeshAPI", "MeshState", "Proxy", "Routing", "XDS", "XDSTransport",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
+            swiftSettings: house
+        ),
+        .testTarget(
+            name: "ExplainTests",
+            dependencies: ["ControlPlane", "Explain", "MeshAPI", "MeshState", "Proxy"],
             swiftSettings: house
         ),
         .testTarget(name: "LocalMeshTests", dependencies: ["LocalMesh", "MeshAPI"], swiftSettings: house),

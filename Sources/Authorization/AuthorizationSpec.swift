@@ -7,10 +7,13 @@ package struct AuthorizationSpec: Sendable {
     package var rules: RuleSetSpec?
     /// Evaluated and reported, never decides.
     package var shadowRules: RuleSetSpec?
+    /// In front of the names under which the shadow verdict is put into the metadata (shadow_rules_stat_prefix).
+    package var shadowPrefix: String
 
-    package init(rules: RuleSetSpec? = nil, shadowRules: RuleSetSpec? = nil) {
+    package init(rules: RuleSetSpec? = nil, shadowRules: RuleSetSpec? = nil, shadowPrefix: String = "") {
         self.rules = rules
         self.shadowRules = shadowRules
+        self.shadowPrefix = shadowPrefix
     }
 }
 

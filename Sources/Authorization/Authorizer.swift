@@ -1,3 +1,4 @@
+internal import Authentication
 internal import HeaderBlock
 package import Routing
 
@@ -16,6 +17,10 @@ package struct Authorizer: Sendable {
     private let shadow: CompiledRules?
     private let policies: [CompiledPolicy]
     private let deniedWithoutPolicy: PooledBytes
+    /// By policy: its name as metadata; empty without shadow rules.
+    private let names: [JSONDocument]
+    private let shadowPolicyKey: [UInt8]
+    private static let metadataName = Array("envoy.filters.http.rbac".utf8)
 
     /// Compiles `spec`; fails for an invalid regular expression, or for more than 65,534 policies.
     package init(_ spec: AuthorizationSpec) throws(AuthorizationError) {
@@ -29,6 +34,23 @@ package struct Authorizer: Sendable {
         ranges = compiler.ranges
         metadata = compiler.metadata
         policies = compiler.policies
+        shadowPolicyKey = Array((spec.shadowPrefix + "shadow_effective_policy_id").utf8)
+        let pool = pool
+        names =
+            spec.shadowRules == nil
+            ? []
+            : policies.map { policy in
+                var builder = JSONDocumentBuilder()
+                builder.add(pool.string(policy.name))
+                return builder.finish()
+            }
+    }
+
+    /// Tells filters behind, and logs, which shadow policy matched, as Envoy does.
+    package func record(_ verdict: AuthorizationVerdict, in metadata: inout RequestMetadata) {
+        guard verdict.shadowPolicy != .none else { return }
+        metadata.set(
+            filter: Self.metadataName, key: shadowPolicyKey, names[Int(verdict.shadowPolicy.index)])
     }
 
     /// Decides about one request or connection.

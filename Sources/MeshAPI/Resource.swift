@@ -17,6 +17,9 @@ package enum Resource: Sendable, Equatable {
     case proxyConfig(ProxyConfig)
     case trafficSplit(TrafficSplit)
     case httpRouteGroup(HTTPRouteGroup)
+    case authorizationPolicy(AuthorizationPolicy)
+    case requestAuthentication(RequestAuthentication)
+    case linkerdPolicy(LinkerdPolicy)
 
     package var metadata: ObjectMeta {
         switch self {
@@ -37,6 +40,9 @@ package enum Resource: Sendable, Equatable {
         case .proxyConfig(let value): value.metadata
         case .trafficSplit(let value): value.metadata
         case .httpRouteGroup(let value): value.metadata
+        case .authorizationPolicy(let value): value.metadata
+        case .requestAuthentication(let value): value.metadata
+        case .linkerdPolicy(let value): value.metadata
         }
     }
 }

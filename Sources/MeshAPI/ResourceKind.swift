@@ -37,25 +37,17 @@ package struct ResourceKind: Sendable {
         + kinds("networking.istio.io", istio, .decoded, "WorkloadEntry", "WorkloadGroup", "Sidecar", "ProxyConfig")
         + kinds("split.smi-spec.io", ["v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"], .decoded, "TrafficSplit")
         + kinds("specs.smi-spec.io", ["v1alpha1", "v1alpha2", "v1alpha3", "v1alpha4"], .decoded, "HTTPRouteGroup")
-        + kinds("security.istio.io", istio, .decoded, "PeerAuthentication")
+        + kinds(
+            "security.istio.io", istio, .decoded, "PeerAuthentication", "AuthorizationPolicy", "RequestAuthentication")
+        + kinds(
+            "policy.linkerd.io", ["v1alpha1", "v1beta1", "v1beta2", "v1beta3"], .decoded, "Server",
+            "ServerAuthorization", "AuthorizationPolicy", "MeshTLSAuthentication", "NetworkAuthentication", "HTTPRoute")
         + pendingKinds + irrelevantKinds
 
     private static let istio = ["v1", "v1beta1", "v1alpha3", "v1alpha1", "v1alpha2"]
 
     private static let pendingKinds: [ResourceKind] =
         kinds("networking.istio.io", istio, .checked("Martlet has no Envoy to patch"), "EnvoyFilter")
-        + kinds(
-            "security.istio.io",
-            istio,
-            .checked("it is NOT enforced: requests that it denies are let through"),
-            "AuthorizationPolicy"
-        )
-        + kinds(
-            "security.istio.io",
-            istio,
-            .checked("it is NOT enforced: tokens are not checked and invalid tokens are let through"),
-            "RequestAuthentication"
-        )
         + kinds("telemetry.istio.io", istio, .checked("telemetry keeps its defaults"), "Telemetry")
         + kinds(
             "extensions.istio.io",
@@ -69,12 +61,6 @@ package struct ResourceKind: Sendable {
             "policy.linkerd.io",
             ["v1alpha1", "v1beta1", "v1beta2", "v1beta3"],
             .pending("it is NOT enforced or routed by"),
-            "Server",
-            "ServerAuthorization",
-            "AuthorizationPolicy",
-            "MeshTLSAuthentication",
-            "NetworkAuthentication",
-            "HTTPRoute",
             "EgressNetwork",
             "HTTPLocalRateLimitPolicy"
         )

@@ -17,6 +17,9 @@ package final class MeshSnapshot: Sendable {
     package let sidecars: [Sidecar]
     package let proxyConfigs: [ProxyConfig]
     package let workloadGroups: [WorkloadGroup]
+    package let authorizationPolicies: [AuthorizationPolicy]
+    package let requestAuthentications: [RequestAuthentication]
+    package let linkerdPolicies: [LinkerdPolicy]
 
     /// By host: Services first, then ServiceEntries in order of namespace.
     let serviceIndex: [String: [Int]]
@@ -53,6 +56,9 @@ package final class MeshSnapshot: Sendable {
         sidecars = resources.sidecars
         proxyConfigs = resources.proxyConfigs
         workloadGroups = resources.workloadGroups
+        authorizationPolicies = resources.authorizationPolicies
+        requestAuthentications = resources.requestAuthentications
+        linkerdPolicies = resources.linkerdPolicies
         secrets = Dictionary(resources.secrets.map { ("\($0.metadata.namespace)/\($0.metadata.name)", $0) }) { $1 }
         configMaps = Dictionary(resources.configMaps.map { ("\($0.metadata.namespace)/\($0.metadata.name)", $0) }) {
             $1

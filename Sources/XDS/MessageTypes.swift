@@ -42,6 +42,7 @@ package enum MessageTypes {
         Envoy_Extensions_Filters_Http_Router_V3_Router.self,
         Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.self,
         Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute.self,
+        Envoy_Extensions_Path_Match_UriTemplate_V3_UriTemplateMatchConfig.self,
         Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault.self,
         Envoy_Extensions_Filters_Http_Cors_V3_Cors.self,
         Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy.self,

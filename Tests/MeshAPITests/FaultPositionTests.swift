@@ -103,16 +103,15 @@ import Testing
         ),
         Case(
             "a policy that is not enforced says so",
-            "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: deny, namespace: p}\nspec: {}\n",
-            "f.yaml:2:1: warning: AuthorizationPolicy p/deny: kind: AuthorizationPolicy is not supported yet, ignored:"
-                + " it is NOT enforced: requests that it denies are let through"
+            "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: w, namespace: p}\n"
+                + "spec: {url: 'oci://x/y'}\n",
+            "f.yaml:2:1: warning: WasmPlugin p/w: kind: WasmPlugin is not supported yet, ignored:"
+                + " the extension is not run, and what it enforces is NOT enforced"
         ),
         Case(
-            "a policy that is not enforced is judged all the same",
+            "a misspelled condition of a policy is refused",
             "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: p}\n"
                 + "spec:\n  rules:\n  - when: [{key: 'request.header[x]', values: [a]}]\n",
-            "f.yaml:2:1: warning: AuthorizationPolicy p/a: kind: AuthorizationPolicy is not supported yet, ignored:"
-                + " it is NOT enforced: requests that it denies are let through",
             "f.yaml:6:13: error: AuthorizationPolicy p/a: spec.rules[0].when[0].key:"
                 + " unknown attribute \"request.header[x]\"; did you mean \"request.headers[x]\"?"
         ),

@@ -33,9 +33,11 @@ package struct ConfigurationBuilder {
     private var labelNames: Set<String>
     private var scopes: [ScopeKey: Scope] = [:]
     private var owned: [ProxyIdentity: Own] = [:]
+    private var keySets: KeySetSnapshot
 
-    package init(_ snapshot: MeshSnapshot) {
+    package init(_ snapshot: MeshSnapshot, keySets: KeySetSnapshot = KeySetSnapshot()) {
         self.snapshot = snapshot
+        self.keySets = keySets
         configuration = MeshConfiguration(snapshot)
         labelNames = Self.labelNames(snapshot)
     }
@@ -60,20 +62,26 @@ package struct ConfigurationBuilder {
         }
     }
 
+    /// Goes over to other keys of issuers: inbound sides hold them.
+    package mutating func use(_ keySets: KeySetSnapshot) {
+        self.keySets = keySets
+        owned = [:]
+    }
+
     /// Forgets a proxy that has gone.
     package mutating func forget(_ proxy: ProxyIdentity) { owned[proxy] = nil }
 
     package mutating func build(for proxy: ProxyIdentity) -> XDSTransport.ResourceSet {
         let generation = Int(clamping: snapshot.generation)
         guard proxy.role == .sidecar, !proxy.features.contains(.proxyless) else {
-            return Self.whole(ProxyView(snapshot: snapshot, proxy: proxy, mesh: configuration), generation)
+            return Self.whole(ProxyView(snapshot: snapshot, proxy: proxy, mesh: configuration, keySets: keySets), generation)
         }
         let key = key(of: proxy)
         let scope = scope(key, for: proxy)
         if let own = owned[proxy], own.scope == key {
             return XDSTransport.ResourceSet(generation: generation, resources: own.resources, shared: scope.shared)
         }
-        let view = ProxyView(snapshot: snapshot, proxy: proxy, mesh: configuration, scope: scope.scope)
+        let view = ProxyView(snapshot: snapshot, proxy: proxy, mesh: configuration, scope: scope.scope, keySets: keySets)
         var set = XDSTransport.ResourceSet(generation: generation, shared: scope.shared)
         let inbound = SidecarInbound(view: view)
         set.insert(inbound.listener(), named: Names.virtualInbound)

@@ -8,11 +8,13 @@ struct GatewayCompiler {
     let view: ProxyView
     private let parts: ListenerParts
     private let secrets: SecretCompiler
+    private let security: SecurityFilters
 
     init(view: ProxyView) {
         self.view = view
-        parts = ListenerParts(accessLog: view.accessLog)
+        parts = ListenerParts(configuration: view.mesh)
         secrets = SecretCompiler(view: view)
+        security = SecurityFilters(view: view)
     }
 
     struct Output {
@@ -57,7 +59,9 @@ struct GatewayCompiler {
             }
             if !listener.filterChains.isEmpty { output.listeners.append(listener) }
         }
-        for table in output.routes { output.clusters.formUnion(table.virtualHosts.flatMap(\.routes).flatMap(\.clusterNames)) }
+        for table in output.routes {
+            output.clusters.formUnion(table.virtualHosts.flatMap(\.routes).flatMap(\.clusterNames))
+        }
         var seen: Set<String> = []
         output.secrets = output.secrets.filter { seen.insert($0.name).inserted }
         return output
@@ -75,6 +79,7 @@ struct GatewayCompiler {
         manager.rds.configSource = .aggregated
         manager.rds.routeConfigName = table.name
         parts.addFilters(for: table.virtualHosts.flatMap(\.routes), to: &manager)
+        manager.httpFilters.insert(contentsOf: security.http, at: 0)
         return manager
     }
 
@@ -245,7 +250,7 @@ struct GatewayCompiler {
                 let name = "\(listener)-\(server.port.name)-tls-\(chains.count)"
                 guard let filter = weighted(rule.route, port: server.port.number, output: &output) else { continue }
                 chains.append(
-                    parts.chain(name, [filter]) {
+                    parts.chain(name, security.tcp + [filter]) {
                         $0.filterChainMatch.serverNames = names.contains("*") ? [] : names
                         $0.filterChainMatch.transportProtocol = "tls"
                         $0.metadata = Metadata(origin: service.origin(of: rule.location))
@@ -261,7 +266,9 @@ struct GatewayCompiler {
     private func autoPassthroughChains(_ server: GatewayServer, listener: String) -> [FilterChain] {
         let hosts = serverNames(server)
         return view.services.flatMap { service -> [FilterChain] in
-            guard hosts.isEmpty || hosts.contains(where: { HostRules.isSubset(service.host, of: $0) }) else { return [] }
+            guard hosts.isEmpty || hosts.contains(where: { HostRules.isSubset(service.host, of: $0) }) else {
+                return []
+            }
             let rule = view.destinationRule(service.host)
             return service.ports.filter { $0.applicationProtocol != .udp }.flatMap { port in
                 ([""] + (rule?.subsets.map(\.name) ?? [])).map { subset in
@@ -280,7 +287,7 @@ struct GatewayCompiler {
         for service in boundServices(server) {
             for rule in service.tcpRules(for: client(server), port: server.port.number) {
                 guard let filter = weighted(rule.route, port: server.port.number, output: &output) else { continue }
-                let chain = parts.chain("\(listener)-tcp", [filter]) {
+                let chain = parts.chain("\(listener)-tcp", security.tcp + [filter]) {
                     $0.metadata = Metadata(origin: service.origin(of: rule.location))
                 }
                 return [chain]

@@ -4,7 +4,9 @@ import XDS
 
 /// Filters and chains that several listeners share.
 struct ListenerParts {
-    let accessLog: AccessLogSettings
+    let configuration: MeshConfiguration
+
+    private var accessLog: AccessLogSettings { configuration.accessLog }
 
     /// A connection manager with Istio's defaults.
     func connectionManager(statPrefix: String) -> ConnectionManager {
@@ -12,7 +14,17 @@ struct ListenerParts {
         manager.codecType = .auto
         manager.statPrefix = statPrefix
         manager.serverName = "istio-envoy"
-        manager.normalizePath = .init(true)
+        switch configuration.pathNormalization {
+        case .none: manager.normalizePath = .init(false)
+        case .base: manager.normalizePath = .init(true)
+        case .mergeSlashes:
+            manager.normalizePath = .init(true)
+            manager.mergeSlashes = true
+        case .decodeAndMergeSlashes:
+            manager.normalizePath = .init(true)
+            manager.mergeSlashes = true
+            manager.pathWithEscapedSlashesAction = .unescapeAndForward
+        }
         manager.useRemoteAddress = .init(false)
         manager.streamIdleTimeout = .init(.zero)
         var websocket = ConnectionManager.UpgradeConfig()

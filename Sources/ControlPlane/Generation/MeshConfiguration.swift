@@ -2,11 +2,35 @@ package import MeshAPI
 package import MeshState
 import Yams
 
+/// What is done to the paths of requests before anything looks at them (Istio's `pathNormalization`).
+package enum PathNormalization: String, Sendable {
+    case none = "NONE"
+    /// Dot segments are resolved, backslashes are slashes (RFC 3986).
+    case base = "BASE"
+    case mergeSlashes = "MERGE_SLASHES"
+    /// `%2F` and `%5C` are decoded first.
+    case decodeAndMergeSlashes = "DECODE_AND_MERGE_SLASHES"
+
+    package init?(rawValue: String) {
+        switch rawValue {
+        case "DEFAULT", "BASE": self = .base
+        case "NONE": self = .none
+        case "MERGE_SLASHES": self = .mergeSlashes
+        case "DECODE_AND_MERGE_SLASHES": self = .decodeAndMergeSlashes
+        default: return nil
+        }
+    }
+}
+
 /// Istio's mesh-wide settings, in ConfigMap `istio` of the root namespace under the key `mesh`.
 package struct MeshConfiguration: Sendable, Equatable {
     package var accessLog = AccessLogSettings()
     /// What happens to connections to unknown places (`outboundTrafficPolicy.mode`).
     package var outboundMode = Sidecar.OutboundMode.allowAny
+    /// Authorization services by the name that policies with action CUSTOM use.
+    package var authorizers: [String: ExternalAuthorizer] = [:]
+    package var trustDomainAliases: [String] = []
+    package var pathNormalization = PathNormalization.base
     /// Settings that are given and not carried out.
     package var ignored: [String] = []
     /// Why the text was not read, when it was not.
@@ -43,6 +67,24 @@ package struct MeshConfiguration: Sendable, Equatable {
                 accessLog.format = value.string ?? ""
             case "outboundTrafficPolicy":
                 outboundMode = value["mode"]?.string.flatMap(Sidecar.OutboundMode.init) ?? .allowAny
+            case "extensionProviders":
+                for provider in value.sequence ?? [] {
+                    guard let name = provider["name"]?.string else { continue }
+                    if let authorizer = ExternalAuthorizer(provider) {
+                        authorizers[name] = authorizer
+                    } else {
+                        ignored.append("extensionProviders[\(name)]")
+                    }
+                }
+            case "trustDomainAliases":
+                trustDomainAliases = value.sequence?.compactMap(\.string) ?? []
+            case "pathNormalization":
+                let name = value["normalization"]?.string ?? "DEFAULT"
+                if let known = PathNormalization(rawValue: name) {
+                    pathNormalization = known
+                } else {
+                    fault = "pathNormalization.normalization: \"\(name)\" is unknown"
+                }
             case let name:
                 ignored.append(name)
             }

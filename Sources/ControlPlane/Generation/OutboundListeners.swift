@@ -15,7 +15,7 @@ struct OutboundListeners {
         self.view = view
         self.tables = tables
         names = OutboundNames(view: view)
-        parts = ListenerParts(accessLog: view.accessLog)
+        parts = ListenerParts(configuration: view.mesh)
     }
 
     /// A listener under construction. The first chain of a match stays; Envoy refuses a second one.

@@ -54,6 +54,10 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
     package static let headerOperators = ProxyFeatures(rawValue: 32)
     /// HTTP/1.1 requests travel on streams of HTTP/2 to sidecars that agree by ALPN.
     package static let multiplexing = ProxyFeatures(rawValue: 1 << 24)
+    /// Tokens are verified and policies may ask for their claims.
+    package static let tokens = ProxyFeatures(rawValue: 64)
+    /// Authorization services are asked.
+    package static let externalAuthorization = ProxyFeatures(rawValue: 128)
 
     /// A gRPC program that reads xDS itself.
     package static let proxyless = ProxyFeatures(rawValue: 1 << 16)
@@ -65,12 +69,12 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
     package static let proxyProtocol = ProxyFeatures(rawValue: 1 << 19)
 
     package static let envoy: ProxyFeatures = [
-        .http2, .faults, .cors, .outlierDetection, .mirrors, .headerOperators, .needsIdentity, .tunneling,
-        .proxyProtocol,
+        .http2, .faults, .cors, .outlierDetection, .mirrors, .headerOperators, .tokens, .externalAuthorization,
+        .needsIdentity, .tunneling, .proxyProtocol,
     ]
     package static let grpc: ProxyFeatures = [.http2, .faults, .proxyless]
     package static let martlet: ProxyFeatures = [
-        .outlierDetection, .proxyProtocol, .faults, .cors, .mirrors, .headerOperators,
+        .outlierDetection, .proxyProtocol, .faults, .cors, .mirrors, .headerOperators, .tokens, .externalAuthorization,
     ]
 }
 
@@ -82,15 +86,17 @@ struct ProxyView {
     let workload: MeshWorkload
     let client: RouteClient
     let mesh: MeshConfiguration
+    let keySets: KeySetSnapshot
     let scope: SidecarScope
 
     init(
         snapshot: MeshSnapshot, proxy: ProxyIdentity, mesh: MeshConfiguration, scope: SidecarScope? = nil,
-        locality: Locality? = nil
+        locality: Locality? = nil, keySets: KeySetSnapshot = KeySetSnapshot()
     ) {
         self.snapshot = snapshot
         self.proxy = proxy
         self.mesh = mesh
+        self.keySets = keySets
         var workload = Self.workload(of: proxy, in: snapshot)
         if let locality { workload.locality = locality }
         self.workload = workload

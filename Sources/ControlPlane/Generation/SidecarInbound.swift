@@ -7,10 +7,12 @@ import XDS
 struct SidecarInbound {
     let view: ProxyView
     private let parts: ListenerParts
+    private let security: SecurityFilters
 
     init(view: ProxyView) {
         self.view = view
-        parts = ListenerParts(accessLog: view.accessLog)
+        parts = ListenerParts(configuration: view.mesh)
+        security = SecurityFilters(view: view)
     }
 
     /// A port of the pod that some service leads to, or that its Sidecar names.
@@ -163,7 +165,7 @@ struct SidecarInbound {
     private func chains(_ port: Port) -> [FilterChain] {
         let cluster = Names.inboundCluster(port: port.number)
         let mode = mode(port.number)
-        let tcp = parts.tcp(cluster, statPrefix: cluster)
+        let tcp = security.tcp + [parts.tcp(cluster, statPrefix: cluster)]
         let http = view.routesRequests(port.kind) || port.kind == .unknown ? parts.http(manager(port)) : nil
         // Without an inspector there is no telling HTTP inside mutual TLS: an undeclared protocol is bytes there.
         let isHTTP = view.routesRequests(port.kind)
@@ -176,14 +178,14 @@ struct SidecarInbound {
                     $0.filterChainMatch.transportProtocol = "raw_buffer"
                     $0.filterChainMatch.applicationProtocols = view.clearTextProtocols
                 },
-                chain("\(cluster)-plain", [tcp], port: port.number, mode: mode),
+                chain("\(cluster)-plain", tcp, port: port.number, mode: mode),
             ]
         } else {
-            plain = [chain("\(cluster)-plain", [tcp], port: port.number, mode: mode)]
+            plain = [chain("\(cluster)-plain", tcp, port: port.number, mode: mode)]
         }
         let strict = mode.mode == .strict
         var secure = [
-            chain("\(cluster)-mtls", [isHTTP ? (http ?? tcp) : tcp], port: port.number, mode: mode) {
+            chain("\(cluster)-mtls", isHTTP ? http.map { [$0] } ?? tcp : tcp, port: port.number, mode: mode) {
                 self.requireMeshTLS(&$0, alpn: isHTTP ? self.view.serverALPN : [], strict: strict)
             }
         ]
@@ -206,7 +208,7 @@ struct SidecarInbound {
                 isHTTP
                 ? []
                 : [
-                    chain("\(cluster)-tls", [tcp], port: port.number, mode: mode) {
+                    chain("\(cluster)-tls", tcp, port: port.number, mode: mode) {
                         $0.filterChainMatch.transportProtocol = "tls"
                     }
                 ]
@@ -222,12 +224,12 @@ struct SidecarInbound {
     /// Ports that no service declares are carried as bytes, but obey the mode as well.
     private func passthroughChains(port: Int?) -> [FilterChain] {
         let suffix = port.map { "-\($0)" } ?? ""
-        let tcp = parts.tcp(Names.inboundPassthrough)
+        let tcp = security.tcp + [parts.tcp(Names.inboundPassthrough)]
         let mode = mode(port)
-        let secure = chain("virtualInbound-mtls\(suffix)", [tcp], port: port, mode: mode) {
+        let secure = chain("virtualInbound-mtls\(suffix)", tcp, port: port, mode: mode) {
             self.requireMeshTLS(&$0, alpn: [], strict: mode.mode == .strict)
         }
-        let plain = chain("virtualInbound\(suffix)", [tcp], port: port, mode: mode)
+        let plain = chain("virtualInbound\(suffix)", tcp, port: port, mode: mode)
         return switch mode.mode {
         case .strict: [secure]
         case .disable: [plain]
@@ -262,6 +264,7 @@ struct SidecarInbound {
         manager.setCurrentClientCertDetails.subject = .init(true)
         manager.setCurrentClientCertDetails.dns = true
         manager.setCurrentClientCertDetails.uri = true
+        manager.httpFilters.insert(contentsOf: security.http, at: 0)
         var route = Route()
         route.name = "default"
         route.match.prefix = "/"

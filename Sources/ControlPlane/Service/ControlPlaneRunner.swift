@@ -18,6 +18,7 @@ package struct ControlPlaneRunner: Sendable {
         /// A further address for discovery over TCP (`127.0.0.1:15010`), for proxies that cannot reach the socket.
         package var listen: (host: String, port: Int)?
         package var settings = MeshSettings()
+        package var keySets = KeySetStore.Options()
 
         package init(configuration: [String], stateDirectory: String) {
             self.configuration = configuration
@@ -52,8 +53,13 @@ package struct ControlPlaneRunner: Sendable {
             paths: options.configuration, workloadsPath: state + "/workloads.json",
             memoryPath: state + "/last-good.json", settings: options.settings
         )
+        var keySetOptions = options.keySets
+        keySetOptions.memoryPath = state + "/key-sets.json"
+        let keySets = KeySetStore(options: keySetOptions) { log.write($0) }
         let first = await store.load()
         log.report(first)
+        await keySets.prepare(for: first.snapshot)
+        await controlPlane.apply(await keySets.snapshot)
         await controlPlane.apply(first.snapshot, diagnostics: first.diagnostics)
 
         let socket = state + "/xds.sock"
@@ -76,8 +82,29 @@ package struct ControlPlaneRunner: Sendable {
             group.addTask {
                 for await update in store.updates {
                     log.report(update)
+                    await keySets.prepare(for: update.snapshot)
+                    await controlPlane.apply(await keySets.snapshot)
                     await controlPlane.apply(update.snapshot, diagnostics: update.diagnostics)
                 }
+            }
+            group.addTask {
+                // The authority's files change when its owner or a rotation changes them.
+                var known = CertificateAuthority.stamp(folder: state + "/ca")
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: .seconds(1))
+                    do {
+                        let current = try CertificateAuthority(folder: state + "/ca", now: Date())
+                        let stamp = CertificateAuthority.stamp(folder: state + "/ca")
+                        if stamp != known { await controlPlane.use(current) }
+                        known = stamp
+                    } catch {
+                        log.write("authority: \(error); the one in force stays")
+                        try? await Task.sleep(for: .seconds(10))
+                    }
+                }
+            }
+            group.addTask {
+                for await sets in keySets.updates { await controlPlane.apply(sets) }
             }
             group.addTask {
                 await signals.wait()
@@ -90,6 +117,7 @@ package struct ControlPlaneRunner: Sendable {
             } catch is CancellationError {
                 log.write("stopping")
             }
+            await keySets.stop()
             await controlPlane.stop()
             for server in servers { server.stop() }
             group.cancelAll()

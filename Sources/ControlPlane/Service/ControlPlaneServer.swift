@@ -35,14 +35,17 @@ package actor ControlPlaneServer {
     }
 
     private let options: Options
-    private let authority: CertificateAuthority?
+    private var authority: CertificateAuthority?
     private let log: @Sendable (String) -> Void
     private let now: @Sendable () -> Date
     private var nonces = NonceLedger()
+    /// The last certificate of each pod.
+    private var identities: [String: ControlPlaneStatus.Identity] = [:]
     private var connections: [Int: Connection] = [:]
     private var nextConnection = 1
     private var snapshot: MeshSnapshot?
     private var builder: ConfigurationBuilder?
+    private var keySets = KeySetSnapshot()
     private var diagnostics: [Diagnostic] = []
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var statusIsDue = false
@@ -67,11 +70,27 @@ package actor ControlPlaneServer {
         self.snapshot = snapshot
         self.diagnostics =
             diagnostics + CapabilityReport.diagnostics(snapshot) + MeshConfiguration(snapshot).diagnostics(snapshot)
-        if builder == nil { builder = ConfigurationBuilder(snapshot) } else { builder?.advance(to: snapshot) }
+        if builder == nil { builder = ConfigurationBuilder(snapshot, keySets: keySets) } else { builder?.advance(to: snapshot) }
         for number in connections.keys { deliver(to: number) }
         for waiter in waiting { waiter.resume() }
         waiting = []
         writeStatus()
+    }
+
+    /// Signs with this authority from now on.
+    package func use(_ authority: CertificateAuthority) {
+        let ends = authority.expiries.map { "\($0.name) until \($0.notAfter.formatted(.iso8601))" }
+        log("authority: \(ends.joined(separator: ", "))")
+        self.authority = authority
+        writeStatusSoon()
+    }
+
+    /// Puts the keys of issuers in force: proxies that verify their tokens get them.
+    package func apply(_ keySets: KeySetSnapshot) {
+        guard keySets != self.keySets else { return }
+        self.keySets = keySets
+        builder?.use(keySets)
+        for number in connections.keys { deliver(to: number) }
     }
 
     private func deliver(to number: Int) {
@@ -119,7 +138,11 @@ package actor ControlPlaneServer {
     package func status() -> ControlPlaneStatus {
         ControlPlaneStatus(
             snapshot: snapshot,
-            diagnostics: diagnostics,
+            diagnostics: diagnostics + expiryWarnings(),
+            identities: identities.values.sorted { $0.pod < $1.pod },
+            authorities: authority?.expiries.map {
+                .init(name: $0.name, notAfter: $0.notAfter.timeIntervalSince1970.rounded())
+            } ?? [],
             proxies: connections.values.sorted { $0.proxy.id < $1.proxy.id }.map { connection in
                 ControlPlaneStatus.Proxy(
                     id: connection.proxy.id,
@@ -134,6 +157,31 @@ package actor ControlPlaneServer {
     package func stop() {
         for connection in connections.values { connection.sink.finish() }
         writeStatus()
+    }
+
+    /// Certificates that should have been renewed, and authorities that end soon.
+    private func expiryWarnings() -> [Diagnostic] {
+        let moment = now().timeIntervalSince1970
+        let place = SourceLocation(file: "certificates", line: 0, column: 0)
+        let running = Set((snapshot?.workloads ?? []).map { "\($0.namespace)/\($0.name)" })
+        var found: [Diagnostic] = []
+        for identity in identities.values where running.contains(identity.pod) {
+            let left = identity.notAfter - moment
+            guard left < (identity.notAfter - identity.issuedAt) / 5 else { continue }
+            found.append(
+                Diagnostic(
+                    .warning, at: place, resource: "Pod \(identity.pod)",
+                    left > 0
+                        ? "its certificate ends in \(Int(left)) s and was not renewed: look at its proxy's log"
+                        : "its certificate has ended: nobody accepts its calls"))
+        }
+        for authority in authority?.expiries ?? [] {
+            let left = authority.notAfter.timeIntervalSince1970 - moment
+            guard left < 30 * 86400 else { continue }
+            found.append(
+                Diagnostic(.warning, at: place, resource: authority.name, "ends in \(Int(left / 86400)) days"))
+        }
+        return found
     }
 
     private func writeStatus() {
@@ -267,7 +315,16 @@ extension ControlPlaneServer: CertificateSource {
                 // Good for the renewal, also when the control plane is away around the time of it.
                 expires: issued.notAfter.addingTimeInterval(options.certificateLifetime)
             )
-            log("signed \(identity) for \(proof.namespace)/\(proof.pod) until \(issued.notAfter)")
+            // The audit trail: who got which certificate for how long, one line each.
+            log(
+                "issued certificate serial=\(issued.serialNumber) identity=\(identity) pod=\(proof.namespace)/\(proof.pod)"
+                    + " notAfter=\(issued.notAfter.formatted(.iso8601))")
+            identities["\(proof.namespace)/\(proof.pod)"] = ControlPlaneStatus.Identity(
+                pod: "\(proof.namespace)/\(proof.pod)", identity: identity.description, serial: issued.serialNumber,
+                issuedAt: moment.timeIntervalSince1970.rounded(),
+                notAfter: issued.notAfter.timeIntervalSince1970.rounded(),
+                chain: authority.chainNames)
+            writeStatusSoon()
             return (issued.chain, next.mint(key: key))
         } catch {
             log("certificate refused: \(error)")

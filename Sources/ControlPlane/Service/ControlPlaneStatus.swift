@@ -25,6 +25,38 @@ package struct ControlPlaneStatus: Codable, Sendable, Equatable {
         }
     }
 
+    /// The last certificate that a pod was given. Times are seconds since 1970.
+    package struct Identity: Codable, Sendable, Equatable {
+        package var pod: String
+        package var identity: String
+        package var serial: String
+        package var issuedAt: Double
+        package var notAfter: Double
+        /// Subjects and fingerprints above the leaf, the roots last.
+        package var chain: [String]
+
+        package init(
+            pod: String, identity: String, serial: String, issuedAt: Double, notAfter: Double, chain: [String]
+        ) {
+            self.pod = pod
+            self.identity = identity
+            self.serial = serial
+            self.issuedAt = issuedAt
+            self.notAfter = notAfter
+            self.chain = chain
+        }
+    }
+
+    package struct Authority: Codable, Sendable, Equatable {
+        package var name: String
+        package var notAfter: Double
+
+        package init(name: String, notAfter: Double) {
+            self.name = name
+            self.notAfter = notAfter
+        }
+    }
+
     package struct Service: Codable, Sendable, Equatable {
         package var host: String
         package var ports: [Int]
@@ -38,8 +70,15 @@ package struct ControlPlaneStatus: Codable, Sendable, Equatable {
     package var errors: [Problem]
     package var proxies: [Proxy]
     package var services: [Service]
+    package var identities: [Identity]
+    package var authorities: [Authority]
 
-    package init(snapshot: MeshSnapshot?, diagnostics: [Diagnostic], proxies: [Proxy]) {
+    package init(
+        snapshot: MeshSnapshot?, diagnostics: [Diagnostic], identities: [Identity] = [], authorities: [Authority] = [],
+        proxies: [Proxy]
+    ) {
+        self.identities = identities
+        self.authorities = authorities
         generation = Int(clamping: snapshot?.generation ?? 0)
         errors = diagnostics.map { diagnostic in
             Problem(

@@ -19,6 +19,9 @@ enum ResourceDecoder {
         reader.accept("status")
         defer { reader.finish() }
         let document = kind.group.hasSuffix("istio.io") ? reader : reader.tolerant()
+        if kind.group == "policy.linkerd.io" {
+            return LinkerdPolicy(kind, metadata, document).map { .linkerdPolicy($0) }
+        }
         switch kind.name {
         case "Namespace": return .namespace(Namespace(metadata, document))
         case "Service": return .service(Service(metadata, document))
@@ -36,6 +39,8 @@ enum ResourceDecoder {
         case "ProxyConfig": return .proxyConfig(ProxyConfig(metadata, document))
         case "TrafficSplit": return .trafficSplit(TrafficSplit(metadata, document))
         case "HTTPRouteGroup": return .httpRouteGroup(HTTPRouteGroup(metadata, document))
+        case "AuthorizationPolicy": return .authorizationPolicy(AuthorizationPolicy(metadata, document))
+        case "RequestAuthentication": return .requestAuthentication(RequestAuthentication(metadata, document))
         default:
             return Workload.Kind(rawValue: kind.name).map { .workload(Workload($0, metadata, document)) }
         }
@@ -43,8 +48,6 @@ enum ResourceDecoder {
     /// Kinds whose values nobody uses yet: reading them finds their faults.
     private static func check(_ kind: ResourceKind, _ metadata: ObjectMeta, _ reader: ObjectReader) {
         switch kind.name {
-        case "AuthorizationPolicy": _ = AuthorizationPolicy(metadata, reader)
-        case "RequestAuthentication": _ = RequestAuthentication(metadata, reader)
         case "EnvoyFilter": _ = EnvoyFilter(metadata, reader)
         case "Telemetry": _ = Telemetry(metadata, reader)
         case "WasmPlugin": _ = WasmPlugin(metadata, reader)

@@ -19,6 +19,9 @@ package struct ResourceSet: Sendable {
     package private(set) var proxyConfigs: [ProxyConfig] = []
     package private(set) var trafficSplits: [TrafficSplit] = []
     package private(set) var httpRouteGroups: [HTTPRouteGroup] = []
+    package private(set) var authorizationPolicies: [AuthorizationPolicy] = []
+    package private(set) var requestAuthentications: [RequestAuthentication] = []
+    package private(set) var linkerdPolicies: [LinkerdPolicy] = []
     package private(set) var diagnostics: [Diagnostic] = []
 
     package init() {}
@@ -65,6 +68,9 @@ package struct ResourceSet: Sendable {
         case .proxyConfig(let value): proxyConfigs.append(value)
         case .trafficSplit(let value): trafficSplits.append(value)
         case .httpRouteGroup(let value): httpRouteGroups.append(value)
+        case .authorizationPolicy(let value): authorizationPolicies.append(value)
+        case .requestAuthentication(let value): requestAuthentications.append(value)
+        case .linkerdPolicy(let value): linkerdPolicies.append(value)
         }
     }
 }

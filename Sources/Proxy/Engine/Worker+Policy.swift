@@ -13,6 +13,7 @@ extension Worker where Wire: ~Copyable {
         let snapshot = generations[exchanges[exchange].generation].snapshot
         guard authorizer < snapshot.authorizers.count else { return true }
         let verdict = exchanges[exchange].decide(snapshot.authorizers[authorizer], &connections[handle])
+        snapshot.authorizers[authorizer].record(verdict, in: &exchanges[exchange].filters.metadata)
         switch verdict.shadow {
         case .none: break
         case .allowed: metrics.http[httpStatistics(exchange)].shadowAllowed &+= 1

@@ -1,3 +1,4 @@
+package import Authorization
 package import Resilience
 package import Routing
 
@@ -42,15 +43,18 @@ package final class ExternalAuthorization: Sendable {
     package let disallowedHeaders: PatternSet?
     /// Of requests.
     package let enabled: Share
+    /// Only requests of which filters in front found this out; nil is all.
+    package let condition: MetadataCondition?
     /// The route is looked for again after an approval that changed the request.
     package let clearsRoute: Bool
 
     package init(
         service: Service, cluster: ClusterID, timeoutMilliseconds: UInt64, allowsFailures: Bool, marksFailures: Bool,
         statusOnError: UInt16, allowedHeaders: PatternSet?, disallowedHeaders: PatternSet?, enabled: Share,
-        clearsRoute: Bool
+        condition: MetadataCondition? = nil, clearsRoute: Bool
     ) {
         self.service = service
+        self.condition = condition
         self.cluster = cluster
         self.timeoutMilliseconds = timeoutMilliseconds
         self.allowsFailures = allowsFailures

@@ -337,7 +337,8 @@ let schemaText = """
     5:destination_ip:menvoy.config.core.v3.CidrRange 6:destination_port:n \
     7:metadata:menvoy.type.matcher.v3.MetadataMatcher 8:not_rule:menvoy.config.rbac.v3.Permission \
     9:requested_server_name:menvoy.type.matcher.v3.StringMatcher 10:url_path:menvoy.type.matcher.v3.PathMatcher \
-    11:destination_port_range:menvoy.type.v3.Int32Range 12:matcher:- 13:uri_template:- 14:sourced_metadata:-
+    11:destination_port_range:menvoy.type.v3.Int32Range 12:matcher:- \
+    13:uri_template:menvoy.config.core.v3.TypedExtensionConfig 14:sourced_metadata:-
     envoy.config.rbac.v3.Permission.Set 1:rules:*menvoy.config.rbac.v3.Permission
     envoy.config.rbac.v3.Policy 1:permissions:*menvoy.config.rbac.v3.Permission \
     2:principals:*menvoy.config.rbac.v3.Principal 3:condition:- 4:checked_condition:- 5:cel_config:-
@@ -497,14 +498,14 @@ let schemaText = """
     5:with_request_body:menvoy.extensions.filters.http.ext_authz.v3.BufferSettings 6:clear_route_cache:t \
     7:status_on_error:menvoy.type.v3.HttpStatus 8:metadata_context_namespaces:*s \
     9:filter_enabled:menvoy.config.core.v3.RuntimeFractionalPercent 10:include_peer_certificate:t \
-    11:deny_at_disable:- 12:transport_api_version:e 13:stat_prefix:s 14:filter_enabled_metadata:- \
-    15:bootstrap_metadata_labels_key:- 16:typed_metadata_context_namespaces:- \
-    17:allowed_headers:menvoy.type.matcher.v3.ListStringMatcher 18:include_tls_session:- \
-    19:failure_mode_allow_header_add:t 20:charge_cluster_response_stats:- 21:route_metadata_context_namespaces:- \
-    22:route_typed_metadata_context_namespaces:- 23:encode_raw_headers:- 24:validate_mutations:- \
-    25:disallowed_headers:menvoy.type.matcher.v3.ListStringMatcher 26:decoder_header_mutation_rules:- \
-    27:enable_dynamic_metadata_ingestion:- 28:filter_metadata:- 29:emit_filter_state_stats:- \
-    30:max_denied_response_body_bytes:- 31:enforce_response_header_limits:-
+    11:deny_at_disable:- 12:transport_api_version:e 13:stat_prefix:s \
+    14:filter_enabled_metadata:menvoy.type.matcher.v3.MetadataMatcher 15:bootstrap_metadata_labels_key:- \
+    16:typed_metadata_context_namespaces:- 17:allowed_headers:menvoy.type.matcher.v3.ListStringMatcher \
+    18:include_tls_session:- 19:failure_mode_allow_header_add:t 20:charge_cluster_response_stats:- \
+    21:route_metadata_context_namespaces:- 22:route_typed_metadata_context_namespaces:- 23:encode_raw_headers:- \
+    24:validate_mutations:- 25:disallowed_headers:menvoy.type.matcher.v3.ListStringMatcher \
+    26:decoder_header_mutation_rules:- 27:enable_dynamic_metadata_ingestion:- 28:filter_metadata:- \
+    29:emit_filter_state_stats:- 30:max_denied_response_body_bytes:- 31:enforce_response_header_limits:-
     envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute 1:disabled:t \
     2:check_settings:menvoy.extensions.filters.http.ext_authz.v3.CheckSettings
     envoy.extensions.filters.http.ext_authz.v3.HttpService 1:server_uri:menvoy.config.core.v3.HttpUri \
@@ -693,6 +694,7 @@ let schemaText = """
     2:locality_lb_config:menvoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig
     envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality \
     1:endpoint_picking_policy:menvoy.config.cluster.v3.LoadBalancingPolicy
+    envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig 1:path_template:s
     envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig 1:pack_trace_reason:mgoogle.protobuf.BoolValue \
     2:use_request_id_for_trace_sampling:mgoogle.protobuf.BoolValue
     envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig \

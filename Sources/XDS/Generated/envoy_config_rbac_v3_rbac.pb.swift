@@ -184,6 +184,14 @@ package nonisolated struct Envoy_Config_Rbac_V3_Permission: @unchecked Sendable 
     set {_uniqueStorage()._rule = .requestedServerName(newValue)}
   }
 
+  package var uriTemplate: Envoy_Config_Core_V3_TypedExtensionConfig {
+    get {
+      if case .uriTemplate(let v)? = _storage._rule {return v}
+      return Envoy_Config_Core_V3_TypedExtensionConfig()
+    }
+    set {_uniqueStorage()._rule = .uriTemplate(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Rule: Equatable, Sendable {
@@ -198,6 +206,7 @@ package nonisolated struct Envoy_Config_Rbac_V3_Permission: @unchecked Sendable 
     case metadata(Envoy_Type_Matcher_V3_MetadataMatcher)
     case notRule(Envoy_Config_Rbac_V3_Permission)
     case requestedServerName(Envoy_Type_Matcher_V3_StringMatcher)
+    case uriTemplate(Envoy_Config_Core_V3_TypedExtensionConfig)
 
   }
 
@@ -451,7 +460,7 @@ nonisolated extension Envoy_Config_Rbac_V3_Policy: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Envoy_Config_Rbac_V3_Permission: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Permission"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}and_rules\0\u{3}or_rules\0\u{1}any\0\u{1}header\0\u{3}destination_ip\0\u{3}destination_port\0\u{1}metadata\0\u{3}not_rule\0\u{3}requested_server_name\0\u{3}url_path\0\u{3}destination_port_range\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}and_rules\0\u{3}or_rules\0\u{1}any\0\u{1}header\0\u{3}destination_ip\0\u{3}destination_port\0\u{1}metadata\0\u{3}not_rule\0\u{3}requested_server_name\0\u{3}url_path\0\u{3}destination_port_range\0\u{4}\u{2}uri_template\0")
 
   fileprivate class _StorageClass {
     var _rule: Envoy_Config_Rbac_V3_Permission.OneOf_Rule?
@@ -617,6 +626,19 @@ nonisolated extension Envoy_Config_Rbac_V3_Permission: SwiftProtobuf.Message, Sw
             _storage._rule = .destinationPortRange(v)
           }
         }()
+        case 13: try {
+          var v: Envoy_Config_Core_V3_TypedExtensionConfig?
+          var hadOneofValue = false
+          if let current = _storage._rule {
+            hadOneofValue = true
+            if case .uriTemplate(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._rule = .uriTemplate(v)
+          }
+        }()
         default: break
         }
       }
@@ -673,6 +695,10 @@ nonisolated extension Envoy_Config_Rbac_V3_Permission: SwiftProtobuf.Message, Sw
       case .destinationPortRange?: try {
         guard case .destinationPortRange(let v)? = _storage._rule else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+      }()
+      case .uriTemplate?: try {
+        guard case .uriTemplate(let v)? = _storage._rule else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
       }()
       case nil: break
       }

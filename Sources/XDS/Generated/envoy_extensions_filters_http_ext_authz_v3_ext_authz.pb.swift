@@ -98,6 +98,15 @@ package nonisolated struct Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz: @
   /// Clears the value of `filterEnabled`. Subsequent reads from it will return its default value.
   package mutating func clearFilterEnabled() {_uniqueStorage()._filterEnabled = nil}
 
+  package var filterEnabledMetadata: Envoy_Type_Matcher_V3_MetadataMatcher {
+    get {_storage._filterEnabledMetadata ?? Envoy_Type_Matcher_V3_MetadataMatcher()}
+    set {_uniqueStorage()._filterEnabledMetadata = newValue}
+  }
+  /// Returns true if `filterEnabledMetadata` has been explicitly set.
+  package var hasFilterEnabledMetadata: Bool {_storage._filterEnabledMetadata != nil}
+  /// Clears the value of `filterEnabledMetadata`. Subsequent reads from it will return its default value.
+  package mutating func clearFilterEnabledMetadata() {_uniqueStorage()._filterEnabledMetadata = nil}
+
   package var includePeerCertificate: Bool {
     get {_storage._includePeerCertificate}
     set {_uniqueStorage()._includePeerCertificate = newValue}
@@ -326,7 +335,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.extensions.filters.http.e
 
 nonisolated extension Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ExtAuthz"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}grpc_service\0\u{3}failure_mode_allow\0\u{3}http_service\0\u{4}\u{2}with_request_body\0\u{3}clear_route_cache\0\u{3}status_on_error\0\u{3}metadata_context_namespaces\0\u{3}filter_enabled\0\u{3}include_peer_certificate\0\u{4}\u{2}transport_api_version\0\u{3}stat_prefix\0\u{4}\u{4}allowed_headers\0\u{4}\u{2}failure_mode_allow_header_add\0\u{4}\u{6}disallowed_headers\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}grpc_service\0\u{3}failure_mode_allow\0\u{3}http_service\0\u{4}\u{2}with_request_body\0\u{3}clear_route_cache\0\u{3}status_on_error\0\u{3}metadata_context_namespaces\0\u{3}filter_enabled\0\u{3}include_peer_certificate\0\u{4}\u{2}transport_api_version\0\u{3}stat_prefix\0\u{3}filter_enabled_metadata\0\u{4}\u{3}allowed_headers\0\u{4}\u{2}failure_mode_allow_header_add\0\u{4}\u{6}disallowed_headers\0")
 
   fileprivate class _StorageClass {
     var _services: Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz.OneOf_Services?
@@ -338,6 +347,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz: SwiftP
     var _statusOnError: Envoy_Type_V3_HttpStatus? = nil
     var _metadataContextNamespaces: [String] = []
     var _filterEnabled: Envoy_Config_Core_V3_RuntimeFractionalPercent? = nil
+    var _filterEnabledMetadata: Envoy_Type_Matcher_V3_MetadataMatcher? = nil
     var _includePeerCertificate: Bool = false
     var _statPrefix: String = String()
     var _allowedHeaders: Envoy_Type_Matcher_V3_ListStringMatcher? = nil
@@ -361,6 +371,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz: SwiftP
       _statusOnError = source._statusOnError
       _metadataContextNamespaces = source._metadataContextNamespaces
       _filterEnabled = source._filterEnabled
+      _filterEnabledMetadata = source._filterEnabledMetadata
       _includePeerCertificate = source._includePeerCertificate
       _statPrefix = source._statPrefix
       _allowedHeaders = source._allowedHeaders
@@ -418,6 +429,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz: SwiftP
         case 10: try { try decoder.decodeSingularBoolField(value: &_storage._includePeerCertificate) }()
         case 12: try { try decoder.decodeSingularEnumField(value: &_storage._transportApiVersion) }()
         case 13: try { try decoder.decodeSingularStringField(value: &_storage._statPrefix) }()
+        case 14: try { try decoder.decodeSingularMessageField(value: &_storage._filterEnabledMetadata) }()
         case 17: try { try decoder.decodeSingularMessageField(value: &_storage._allowedHeaders) }()
         case 19: try { try decoder.decodeSingularBoolField(value: &_storage._failureModeAllowHeaderAdd) }()
         case 25: try { try decoder.decodeSingularMessageField(value: &_storage._disallowedHeaders) }()
@@ -466,6 +478,9 @@ nonisolated extension Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz: SwiftP
       if !_storage._statPrefix.isEmpty {
         try visitor.visitSingularStringField(value: _storage._statPrefix, fieldNumber: 13)
       }
+      try { if let v = _storage._filterEnabledMetadata {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+      } }()
       try { if let v = _storage._allowedHeaders {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
       } }()
@@ -493,6 +508,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz: SwiftP
         if _storage._statusOnError != rhs_storage._statusOnError {return false}
         if _storage._metadataContextNamespaces != rhs_storage._metadataContextNamespaces {return false}
         if _storage._filterEnabled != rhs_storage._filterEnabled {return false}
+        if _storage._filterEnabledMetadata != rhs_storage._filterEnabledMetadata {return false}
         if _storage._includePeerCertificate != rhs_storage._includePeerCertificate {return false}
         if _storage._statPrefix != rhs_storage._statPrefix {return false}
         if _storage._allowedHeaders != rhs_storage._allowedHeaders {return false}

@@ -1,3 +1,4 @@
+import Authorization
 import Resilience
 import Routing
 import SwiftProtobuf
@@ -53,6 +54,17 @@ extension CompiledParts {
             ? Share(
                 message.filterEnabled.defaultValue, path: path + ".filter_enabled.default_value", issues: &issues)
             : .all
+        var condition: MetadataCondition?
+        if message.hasFilterEnabledMetadata {
+            let place = path + ".filter_enabled_metadata"
+            if let spec = MetadataMatchSpec(message.filterEnabledMetadata, path: place, issues: &issues) {
+                do {
+                    condition = try MetadataCondition(spec)
+                } catch {
+                    issues.append(CompileIssue(path: place, message: error.description))
+                }
+            }
+        }
         guard issues.count == before else { return nil }
         let status = message.statusOnError.code.rawValue
         return .externalAuthorization(
@@ -60,7 +72,7 @@ extension CompiledParts {
                 service: service, cluster: registry.cluster(cluster), timeoutMilliseconds: UInt64(time ?? 200),
                 allowsFailures: message.failureModeAllow, marksFailures: message.failureModeAllowHeaderAdd,
                 statusOnError: status >= 200 ? UInt16(clamping: status) : 403, allowedHeaders: allowed,
-                disallowedHeaders: disallowed, enabled: enabled, clearsRoute: message.clearRouteCache_p))
+                disallowedHeaders: disallowed, enabled: enabled, condition: condition, clearsRoute: message.clearRouteCache_p))
     }
 
     private func httpService(

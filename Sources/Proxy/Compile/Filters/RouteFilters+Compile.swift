@@ -88,7 +88,7 @@ extension CompiledParts {
         authorizers.number(
             rules: message.hasRules ? message.rules : nil,
             shadowRules: message.hasShadowRules ? message.shadowRules : nil,
-            path: path, origins: &registry.provenance, issues: &issues
+            shadowPrefix: message.shadowRulesStatPrefix, path: path, origins: &registry.provenance, issues: &issues
         ).map { .rbac(authorizer: $0) }
     }
 }

@@ -7,6 +7,7 @@ struct AuthorizerTable {
     private struct Key: Hashable {
         let rules: Envoy_Config_Rbac_V3_RBAC?
         let shadowRules: Envoy_Config_Rbac_V3_RBAC?
+        let shadowPrefix: String
     }
 
     private(set) var authorizers: [Authorizer] = []
@@ -14,17 +15,17 @@ struct AuthorizerTable {
 
     /// The number of the authorizer for these rules; nil, with issues, when they cannot be honoured.
     mutating func number(
-        rules: Envoy_Config_Rbac_V3_RBAC?, shadowRules: Envoy_Config_Rbac_V3_RBAC?, path: String,
+        rules: Envoy_Config_Rbac_V3_RBAC?, shadowRules: Envoy_Config_Rbac_V3_RBAC?, shadowPrefix: String, path: String,
         origins: inout ProvenanceTable, issues: inout [CompileIssue]
     ) -> Int? {
-        let key = Key(rules: rules, shadowRules: shadowRules)
+        let key = Key(rules: rules, shadowRules: shadowRules, shadowPrefix: shadowPrefix)
         if let known = numbers[key] { return known }
         var found: [CompileIssue] = []
         let spec = AuthorizationSpec(
             rules: rules.map { RuleSetSpec($0, path: path + ".rules", origins: &origins, issues: &found) },
             shadowRules: shadowRules.map {
                 RuleSetSpec($0, path: path + ".shadow_rules", origins: &origins, issues: &found)
-            })
+            }, shadowPrefix: shadowPrefix)
         guard found.isEmpty else {
             issues += found
             return nil
@@ -50,7 +51,7 @@ extension ListenerCompiler {
         return parts.authorizers.number(
             rules: message.hasRules ? message.rules : nil,
             shadowRules: message.hasShadowRules ? message.shadowRules : nil,
-            path: path, origins: &parts.registry.provenance, issues: &issues
+            shadowPrefix: message.shadowRulesStatPrefix, path: path, origins: &parts.registry.provenance, issues: &issues
         ).map { .rbac(authorizer: $0) }
     }
 

@@ -21,6 +21,22 @@ extension ConditionSpec {
         case .urlPath(let matcher):
             guard let pattern = Self.pattern(matcher, path + ".url_path", &issues) else { return nil }
             self = .path(pattern)
+        case .uriTemplate(let config):
+            guard
+                let template = unpack(
+                    config.typedConfig, as: Envoy_Extensions_Path_Match_UriTemplate_V3_UriTemplateMatchConfig.self,
+                    path: path + ".uri_template.typed_config", issues: &issues)
+            else { return nil }
+            guard let pattern = StringPattern(pathTemplate: template.pathTemplate) else {
+                issues.append(
+                    CompileIssue(
+                        path: path + ".uri_template.typed_config.path_template",
+                        message:
+                            "\"\(template.pathTemplate)\" is not a path template: * is a whole segment, ** the last one"
+                    ))
+                return nil
+            }
+            self = .path(pattern)
         case .destinationIp(let range):
             guard let range = Self.range(range, path + ".destination_ip", &issues) else { return nil }
             self = .destinationAddress(range)

@@ -1,3 +1,4 @@
+internal import Authorization
 internal import EventLoop
 internal import HTTP1
 internal import HeaderBlock
@@ -32,6 +33,7 @@ extension Worker where Wire: ~Copyable {
         }
         if case .off? = route?.configuration { return .next }
         guard service.enabled.holds(transport.random()) else { return .next }
+        if let condition = service.condition, !condition.holds(exchanges[exchange].filters.metadata) { return .next }
         let handle = openInternal(for: exchange)
         switch service.service {
         case .http(let http):

@@ -1,0 +1,295 @@
+import MeshAPI
+import MeshState
+import SwiftProtobuf
+import XDS
+
+/// Linkerd's policies of a workload as one RBAC filter: each port that a Server selects is open to those whom an
+/// authorization of that Server, of its routes or of its namespace lets in; other ports follow the default policy.
+struct LinkerdFilters {
+    private let snapshot: MeshSnapshot
+    private let workload: MeshWorkload
+    private let servers: [(server: LinkerdServer, port: Int)]
+    private let fallback: LinkerdDefaultPolicy
+    /// `config.linkerd.io/cluster-networks` of a standard installation.
+    private static let clusterNetworks = [
+        "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8",
+    ]
+
+    /// nil when nothing of Linkerd's concerns the workload.
+    init?(snapshot: MeshSnapshot, workload: MeshWorkload) {
+        self.snapshot = snapshot
+        self.workload = workload
+        servers = snapshot.linkerdPolicies.compactMap { policy in
+            guard case .server(let server) = policy, server.metadata.namespace == workload.namespace,
+                workload.matches(server.podSelector)
+            else { return nil }
+            switch server.port {
+            case .number(let number): return (server, number)
+            case .name(let name): return workload.ports.first { $0.name == name }.map { (server, $0.number) }
+            }
+        }
+        let annotation = snapshot.namespaces[workload.namespace]?.metadata.annotations[
+            "config.linkerd.io/default-inbound-policy"]
+        fallback = annotation.flatMap(LinkerdDefaultPolicy.init) ?? .allUnauthenticated
+        if servers.isEmpty, fallback == .allUnauthenticated { return nil }
+    }
+
+    func http() -> [WireHTTPFilter] {
+        var result: [WireHTTPFilter] = []
+        for rules in [audit(), rules(isTCP: false)].compactMap(\.self) {
+            result.append(
+                WireHTTPFilter(
+                    "envoy.filters.http.rbac", Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.with { $0.rules = rules }))
+        }
+        return result
+    }
+
+    func tcp() -> [NetworkFilter] {
+        [audit(), rules(isTCP: true)].compactMap(\.self).map { rules in
+            NetworkFilter(
+                "envoy.filters.network.rbac",
+                Envoy_Extensions_Filters_Network_Rbac_V3_RBAC.with {
+                    $0.statPrefix = "tcp."
+                    $0.rules = rules
+                })
+        }
+    }
+
+    private func rules(isTCP: Bool) -> WireRBAC {
+        var rbac = WireRBAC()
+        rbac.action = .allow
+        for (server, port) in servers {
+            add(server.accessPolicy, name: "default-\(server.metadata.name)", on: .port(port), to: &rbac)
+            for (name, route, principals) in authorizations(of: server) {
+                guard let permission = permission(port, route, isTCP: isTCP) else { continue }
+                rbac.policies[name] = .with {
+                    $0.permissions = [permission]
+                    $0.principals = [principals]
+                }
+            }
+        }
+        var elsewhere = RBACPermission()
+        if servers.isEmpty {
+            elsewhere.any = true
+        } else {
+            elsewhere.notRule.orRules.rules = servers.map { RBACPermission.port($0.port) }
+        }
+        add(fallback, name: "default-inbound-policy", on: elsewhere, to: &rbac)
+        return rbac
+    }
+
+    /// Ports whose callers are let through and spoken of.
+    private func audit() -> WireRBAC? {
+        let ports = servers.filter { $0.server.accessPolicy == .audit }.map { RBACPermission.port($0.port) }
+        guard !ports.isEmpty || fallback == .audit else { return nil }
+        var rbac = WireRBAC()
+        rbac.action = .log
+        rbac.policies["ns[\(workload.namespace)]-policy[audit]-rule[0]"] = .with {
+            $0.permissions = fallback == .audit ? [.with { $0.any = true }] : ports
+            $0.principals = [.with { $0.any = true }]
+        }
+        return rbac
+    }
+
+    private func add(
+        _ policy: LinkerdDefaultPolicy, name: String, on permission: RBACPermission, to rbac: inout WireRBAC
+    ) {
+        var principals: [RBACPrincipal] = []
+        switch policy {
+        case .deny: return
+        case .allUnauthenticated, .audit: break
+        case .allAuthenticated: principals = [.anyone]
+        case .clusterUnauthenticated: principals = [.networks(Self.clusterNetworks)]
+        case .clusterAuthenticated: principals = [.anyone, .networks(Self.clusterNetworks)]
+        }
+        rbac.policies["ns[\(workload.namespace)]-policy[\(name)]-rule[0]"] = .with {
+            $0.permissions = [permission]
+            $0.principals = [principals.isEmpty ? .with { $0.any = true } : .with { $0.andIds.ids = principals }]
+        }
+    }
+
+    // MARK: Authorizations
+
+    private typealias Authorization = (name: String, route: LinkerdHTTPRoute?, principals: RBACPrincipal)
+
+    private func authorizations(of server: LinkerdServer) -> [Authorization] {
+        let routes = snapshot.linkerdPolicies.compactMap { policy -> LinkerdHTTPRoute? in
+            guard case .httpRoute(let route) = policy, route.metadata.namespace == server.metadata.namespace,
+                route.parents.contains(where: { $0.kind == "Server" && $0.name == server.metadata.name })
+            else { return nil }
+            return route
+        }
+        var result: [Authorization] = []
+        for policy in snapshot.linkerdPolicies where policy.metadata.namespace == server.metadata.namespace {
+            let name = "ns[\(policy.metadata.namespace)]-policy[\(policy.metadata.name)]-rule[\(result.count)]"
+            switch policy {
+            case .authorizationPolicy(let authorization):
+                guard let target = authorization.target, let principals = principals(authorization) else { continue }
+                switch target.kind {
+                case "Server" where target.name == server.metadata.name: result.append((name, nil, principals))
+                case "Namespace" where target.name == server.metadata.namespace: result.append((name, nil, principals))
+                case "HTTPRoute":
+                    guard let route = routes.first(where: { $0.metadata.name == target.name }) else { continue }
+                    result.append((name, route, principals))
+                default: continue
+                }
+            case .serverAuthorization(let authorization):
+                let selects =
+                    authorization.serverName == server.metadata.name
+                    || authorization.serverSelector.map { selector in
+                        selector.allSatisfy { server.metadata.labels[$0.key] == $0.value }
+                    } ?? false
+                if selects { result.append((name, nil, principals(authorization))) }
+            default: continue
+            }
+        }
+        return result
+    }
+
+    /// nil when something that is required does not exist: then nobody can prove it.
+    private func principals(_ policy: LinkerdAuthorizationPolicy) -> RBACPrincipal? {
+        var all: [RBACPrincipal] = []
+        for reference in policy.required {
+            let namespace = reference.namespace ?? policy.metadata.namespace
+            switch reference.kind {
+            case "ServiceAccount": all.append(.account(reference.name, namespace))
+            case "MeshTLSAuthentication":
+                guard let found = find(reference, namespace), case .meshTLSAuthentication(let tls) = found else {
+                    return nil
+                }
+                let identities = tls.identities.map(RBACPrincipal.identity)
+                let named = tls.references.map { other in
+                    other.kind == "Namespace"
+                        ? RBACPrincipal.namespace(other.name) : .account(other.name, other.namespace ?? namespace)
+                }
+                all.append(.either(identities + named))
+            case "NetworkAuthentication":
+                guard let found = find(reference, namespace), case .networkAuthentication(let networks) = found else {
+                    return nil
+                }
+                all.append(.either(networks.networks.map(RBACPrincipal.network)))
+            default: return nil
+            }
+        }
+        return all.isEmpty ? .with { $0.any = true } : .with { $0.andIds.ids = all }
+    }
+
+    private func find(_ reference: LinkerdReference, _ namespace: String) -> LinkerdPolicy? {
+        snapshot.linkerdPolicies.first { policy in
+            guard policy.metadata.name == reference.name, policy.metadata.namespace == namespace else { return false }
+            switch policy {
+            case .meshTLSAuthentication: return reference.kind == "MeshTLSAuthentication"
+            case .networkAuthentication: return reference.kind == "NetworkAuthentication"
+            default: return false
+            }
+        }
+    }
+
+    private func principals(_ authorization: LinkerdServerAuthorization) -> RBACPrincipal {
+        var all: [RBACPrincipal] = []
+        if !authorization.networks.isEmpty { all.append(.either(authorization.networks.map(RBACPrincipal.network))) }
+        if !authorization.unauthenticated {
+            all.append(
+                .either(
+                    authorization.identities.map(RBACPrincipal.identity)
+                        + authorization.accounts.map {
+                            .account($0.name, $0.namespace ?? authorization.metadata.namespace)
+                        }))
+        }
+        return all.isEmpty ? .with { $0.any = true } : .with { $0.andIds.ids = all }
+    }
+
+    // MARK: Requests
+
+    /// nil when the permission is about requests and the filter judges connections.
+    private func permission(_ port: Int, _ route: LinkerdHTTPRoute?, isTCP: Bool) -> RBACPermission? {
+        guard let route else { return .port(port) }
+        guard !isTCP else { return nil }
+        let matches = route.rules.flatMap(\.matches).map(Self.permission)
+        let isOpen = route.rules.isEmpty || route.rules.contains { $0.matches.isEmpty }
+        let requests = isOpen ? RBACPermission.with { $0.any = true } : .with { $0.orRules.rules = matches }
+        return .with { $0.andRules.rules = [.port(port), requests] }
+    }
+
+    private static func permission(_ match: LinkerdHTTPRoute.Match) -> RBACPermission {
+        var all: [RBACPermission] = []
+        switch match.path {
+        case .exact(let path): all.append(.with { $0.urlPath.path.exact = path })
+        case .regex(let pattern): all.append(.with { $0.urlPath.path = PolicyMatchers.regex(pattern) })
+        case .prefix(let path):
+            // Whole segments: /admin takes /admin and /admin/x, not /administrator.
+            let base = path.hasSuffix("/") ? String(path.dropLast()) : path
+            let pattern = PolicyMatchers.quoted(base) + "(/.*)?"
+            all.append(.with { $0.urlPath.path = PolicyMatchers.regex(pattern) })
+        case nil: break
+        }
+        if let method = match.method { all.append(.with { $0.header = PolicyMatchers.header(":method", method) }) }
+        for header in match.headers {
+            all.append(
+                .with {
+                    $0.header.name = header.name
+                    $0.header.stringMatch =
+                        header.isRegex ? PolicyMatchers.regex(header.value) : PolicyMatchers.exact(header.value)
+                })
+        }
+        return all.isEmpty ? .with { $0.any = true } : .with { $0.andRules.rules = all }
+    }
+}
+
+extension RBACPermission {
+    fileprivate static func port(_ number: Int) -> RBACPermission { .with { $0.destinationPort = UInt32(number) } }
+}
+
+extension RBACPrincipal {
+    private static func named(_ pattern: String) -> RBACPrincipal {
+        .with { $0.authenticated.principalName = PolicyMatchers.regex(pattern) }
+    }
+
+    /// Whoever has an identity of the mesh.
+    fileprivate static var anyone: RBACPrincipal { named("spiffe://.+") }
+
+    fileprivate static func account(_ name: String, _ namespace: String) -> RBACPrincipal {
+        named("spiffe://[^/]+/ns/\(PolicyMatchers.quoted(namespace))/sa/\(PolicyMatchers.quoted(name))")
+    }
+
+    fileprivate static func namespace(_ name: String) -> RBACPrincipal {
+        named("spiffe://[^/]+/ns/\(PolicyMatchers.quoted(name))/sa/[^/]+")
+    }
+
+    /// `ACCOUNT.NAMESPACE.serviceaccount.identity.…` is Linkerd's name of what SPIFFE writes as a path.
+    fileprivate static func identity(_ text: String) -> RBACPrincipal {
+        if text == "*" { return anyone }
+        if text.hasPrefix("spiffe://") { return .with { $0.authenticated.principalName = PolicyMatchers.exact(text) } }
+        let parts = text.split(separator: ".").map(String.init)
+        if let mark = parts.firstIndex(of: "serviceaccount") {
+            let names = Array(parts[..<mark])
+            switch (names.count, names.first) {
+            case (2, "*"?): return namespace(names[1])
+            case (2, let account?): return account == "" ? .with { $0.notID.any = true } : .account(account, names[1])
+            case (1, "*"?): return anyone
+            default: break
+            }
+        }
+        // No identity of this mesh has such a name.
+        return .with { $0.notID.any = true }
+    }
+
+    fileprivate static func networks(_ blocks: [String]) -> RBACPrincipal {
+        either(
+            blocks.compactMap { Envoy_Config_Core_V3_CidrRange(policyValue: $0) }.map { range in
+                .with { $0.directRemoteIp = range }
+            })
+    }
+
+    fileprivate static func network(_ network: LinkerdNetwork) -> RBACPrincipal {
+        let inside = networks([network.cidr])
+        guard !network.except.isEmpty else { return inside }
+        let outside = RBACPrincipal.with { $0.notID = networks(network.except) }
+        return .with { $0.andIds.ids = [inside, outside] }
+    }
+
+    /// Nobody when there is no alternative.
+    fileprivate static func either(_ principals: [RBACPrincipal]) -> RBACPrincipal {
+        principals.isEmpty ? .with { $0.notID.any = true } : .with { $0.orIds.ids = principals }
+    }
+}

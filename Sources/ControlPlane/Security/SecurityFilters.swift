@@ -1,0 +1,39 @@
+import MeshAPI
+import MeshState
+import XDS
+
+/// What stands in front of a workload's application: who may come in, and whose tokens are good.
+struct SecurityFilters {
+    /// In the order in which requests pass them: who is asked elsewhere, tokens, own decisions.
+    let http: [WireHTTPFilter]
+    /// In front of the proxy filter of connections.
+    let tcp: [NetworkFilter]
+
+    init(view: ProxyView) {
+        let snapshot = view.snapshot
+        let authorization = AuthorizationFilters(
+            policies: snapshot.authorizationPolicies(of: view.workload).filter {
+                view.proxy.features.contains(.tokens) || !$0.needsTokens
+            },
+            trustDomains: [snapshot.settings.trustDomain] + view.mesh.trustDomainAliases,
+            providers: view.mesh.authorizers.compactMapValues { $0.resolved(in: snapshot) })
+        let tokens =
+            view.proxy.features.contains(.tokens)
+            ? TokenFilter(policies: snapshot.requestAuthentications(of: view.workload), keySets: view.keySets) : nil
+        let linkerd = LinkerdFilters(snapshot: snapshot, workload: view.workload)
+        http =
+            authorization.customHTTP() + [tokens?.filter()].compactMap(\.self) + authorization.http()
+            + (linkerd?.http() ?? [])
+        tcp = authorization.customTCP() + authorization.tcp() + (linkerd?.tcp() ?? [])
+    }
+}
+
+extension AuthorizationPolicy {
+    /// Some rule looks at who a token was issued to, or at other claims.
+    var needsTokens: Bool {
+        rules.contains { rule in
+            rule.from.contains { $0.values["requestPrincipals"] != nil || $0.notValues["requestPrincipals"] != nil }
+                || rule.when.contains { $0.key.hasPrefix("request.auth.") }
+        }
+    }
+}

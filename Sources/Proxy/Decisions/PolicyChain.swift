@@ -1,0 +1,128 @@
+internal import Authentication
+internal import Authorization
+internal import EventLoop
+internal import HeaderBlock
+internal import SwiftProtobuf
+package import XDS
+
+/// The security filters of one filter chain, compiled as the proxy compiles them and asked as its workers ask them, but
+/// without traffic: for `martlet explain`, for policy tests, for anyone who wants to know beforehand.
+package struct PolicyChain: Sendable {
+    private enum Step: Sendable {
+        case authorizer(Authorizer)
+        case tokens(JWTFilter)
+    }
+
+    /// Why filters cannot be asked: what a proxy would answer to the control plane.
+    package struct Refused: Error, CustomStringConvertible {
+        package let issues: [CompileIssue]
+
+        package var description: String { issues.map(\.description).joined(separator: "; ") }
+    }
+
+    private var steps: [Step] = []
+
+    /// HTTP filters in order; those that are not about security are passed over.
+    package init(
+        http filters: [Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpFilter]
+    ) throws(Refused) {
+        var compiler = ListenerCompiler(parts: CompiledParts())
+        for (index, filter) in filters.enumerated() {
+            let path = "http_filters[\(index)].typed_config"
+            if filter.typedConfig.isA(Envoy_Extensions_Filters_Http_Rbac_V3_RBAC.self) {
+                if case .rbac(let number)? = compiler.httpAuthorizer(filter.typedConfig, path: path) {
+                    steps.append(.authorizer(compiler.parts.authorizers.authorizers[number]))
+                }
+            } else if filter.typedConfig.isA(Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtAuthentication.self) {
+                if case .jwt(let tokens)? = compiler.parts.jwtFilter(
+                    filter.typedConfig, path: path, issues: &compiler.issues)
+                {
+                    steps.append(.tokens(tokens))
+                }
+            }
+        }
+        guard compiler.issues.isEmpty else { throw Refused(issues: compiler.issues) }
+    }
+
+    /// Network filters in order.
+    package init(network filters: [Envoy_Config_Listener_V3_Filter]) throws(Refused) {
+        var compiler = ListenerCompiler(parts: CompiledParts())
+        for (index, filter) in filters.enumerated() {
+            guard filter.typedConfig.isA(Envoy_Extensions_Filters_Network_Rbac_V3_RBAC.self) else { continue }
+            let path = "filters[\(index)].typed_config"
+            if case .rbac(let number)? = compiler.networkAuthorizer(filter.typedConfig, path: path) {
+                steps.append(.authorizer(compiler.parts.authorizers.authorizers[number]))
+            }
+        }
+        guard compiler.issues.isEmpty else { throw Refused(issues: compiler.issues) }
+    }
+
+    /// What the chain decides about a request or connection.
+    package func decide(_ question: PolicyQuestion) -> PolicyVerdict {
+        var verdict = PolicyVerdict(outcome: .allowed, rule: "", dryRuns: [], audited: [])
+        var metadata = RequestMetadata()
+        if let claims = question.claims, let document = try? JSONDocument(parsing: Array(claims.utf8)) {
+            metadata.set(
+                filter: Array("envoy.filters.http.jwt_authn".utf8), key: Array("payload".utf8), document)
+        }
+        var cache = TokenCache()
+        var bytes: [UInt8] = []
+        func add(_ text: String) -> ByteRange {
+            let start = bytes.count
+            bytes.append(contentsOf: text.utf8)
+            return ByteRange(start: start, length: bytes.count - start)
+        }
+        var table = HeaderTable()
+        table.method = add(question.method)
+        table.knownMethod = Method.classify(bytes.span, table.method)
+        table.path = add(question.path)
+        table.authority = add(question.host)
+        for (name, value) in question.headers.sorted(by: { $0.key < $1.key }) {
+            let (name, value) = (add(name), add(value))
+            _ = table.append(HeaderField(name: name, value: value, id: KnownHeader.classify(bytes.span, name)))
+        }
+        let principal = Array((question.principal ?? "").utf8)
+        let serverName = Array(question.serverName.utf8)
+        for step in steps {
+            let head = HeadView(table, bytes: bytes.span)
+            switch step {
+            case .tokens(let filter):
+                if question.claims != nil { continue }
+                let result = filter.authenticator.decide(
+                    head, requirement: filter.ruleRequirements.first { $0 >= 0 } ?? 0, now: question.time, cache: &cache)
+                if let fault = result.fault {
+                    verdict.outcome = .tokenRefused(status: fault.status, reason: fault.text)
+                    return verdict
+                }
+                for accepted in [result.first].compactMap(\.self) + result.others {
+                    guard let key = filter.payloadKeys[filter.authenticator.provider(accepted).name] else { continue }
+                    metadata.set(
+                        filter: Array("envoy.filters.http.jwt_authn".utf8), key: key, accepted.token.payload)
+                }
+            case .authorizer(let authorizer):
+                let input = AuthorizationInput(
+                    head: question.isRequest ? head : nil, principal: principal.span,
+                    isAuthenticated: question.principal != nil, serverName: serverName.span,
+                    source: Self.bits(question.source), remote: Self.bits(question.remote),
+                    destination: Self.bits(question.destination), destinationPort: question.port, metadata: metadata)
+                let answer = authorizer.decide(input)
+                if answer.shadow != .none {
+                    verdict.dryRuns.append(
+                        .init(rule: authorizer.name(answer.shadowPolicy), allows: answer.shadow == .allowed))
+                }
+                if answer.isLogged { verdict.audited.append(authorizer.name(answer.policy)) } else {
+                    let name = authorizer.name(answer.policy)
+                    if !name.isEmpty { verdict.rule = name }
+                }
+                guard answer.isAllowed else {
+                    verdict.rule = authorizer.name(answer.policy)
+                    verdict.outcome = .denied
+                    return verdict
+                }
+            }
+        }
+        return verdict
+    }
+
+    private static func bits(_ text: String) -> AddressBits { IPAddress(text)?.bits ?? .none }
+}
