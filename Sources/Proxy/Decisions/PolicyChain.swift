@@ -89,7 +89,8 @@ package struct PolicyChain: Sendable {
             case .tokens(let filter):
                 if question.claims != nil { continue }
                 let result = filter.authenticator.decide(
-                    head, requirement: filter.ruleRequirements.first { $0 >= 0 } ?? 0, now: question.time, cache: &cache)
+                    head, requirement: filter.ruleRequirements.first { $0 >= 0 } ?? 0, now: question.time, cache: &cache
+                )
                 if let fault = result.fault {
                     verdict.outcome = .tokenRefused(status: fault.status, reason: fault.text)
                     return verdict
@@ -110,7 +111,9 @@ package struct PolicyChain: Sendable {
                     verdict.dryRuns.append(
                         .init(rule: authorizer.name(answer.shadowPolicy), allows: answer.shadow == .allowed))
                 }
-                if answer.isLogged { verdict.audited.append(authorizer.name(answer.policy)) } else {
+                if answer.isLogged {
+                    verdict.audited.append(authorizer.name(answer.policy))
+                } else {
                     let name = authorizer.name(answer.policy)
                     if !name.isEmpty { verdict.rule = name }
                 }

@@ -72,7 +72,8 @@ extension CompiledParts {
                 service: service, cluster: registry.cluster(cluster), timeoutMilliseconds: UInt64(time ?? 200),
                 allowsFailures: message.failureModeAllow, marksFailures: message.failureModeAllowHeaderAdd,
                 statusOnError: status >= 200 ? UInt16(clamping: status) : 403, allowedHeaders: allowed,
-                disallowedHeaders: disallowed, enabled: enabled, condition: condition, clearsRoute: message.clearRouteCache_p))
+                disallowedHeaders: disallowed, enabled: enabled, condition: condition,
+                clearsRoute: message.clearRouteCache_p))
     }
 
     private func httpService(

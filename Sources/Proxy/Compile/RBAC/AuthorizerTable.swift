@@ -51,7 +51,8 @@ extension ListenerCompiler {
         return parts.authorizers.number(
             rules: message.hasRules ? message.rules : nil,
             shadowRules: message.hasShadowRules ? message.shadowRules : nil,
-            shadowPrefix: message.shadowRulesStatPrefix, path: path, origins: &parts.registry.provenance, issues: &issues
+            shadowPrefix: message.shadowRulesStatPrefix, path: path, origins: &parts.registry.provenance,
+            issues: &issues
         ).map { .rbac(authorizer: $0) }
     }
 
