@@ -1,6 +1,7 @@
 import ControlPlane
 import MeshAPI
 import MeshState
+import SwiftProtobuf
 import Testing
 import XDS
 
