@@ -140,7 +140,7 @@ package struct CertificateAuthority: Sendable {
         let anchors = trustAnchors.reversed().joined(separator: "\n")
         return Issued(
             chain: [try leaf.serializeAsPEM().pemString] + intermediates + [anchors], notAfter: notAfter,
-            serialNumber: leaf.serialNumber.bytes.map { String($0, radix: 16, padded: 2) }.joined())
+            serialNumber: leaf.serialNumber.bytes.map(\.hexadecimal).joined())
     }
 
     private func checkNames(_ request: CertificateSigningRequest, identity: SPIFFEID) throws {
@@ -174,7 +174,7 @@ package struct CertificateAuthority: Sendable {
     static func fingerprint(_ certificate: Certificate) -> String {
         var serializer = DER.Serializer()
         guard (try? serializer.serialize(certificate)) != nil else { return "?" }
-        return SHA256.hash(data: serializer.serializedBytes).prefix(6).map { String($0, radix: 16, padded: 2) }.joined()
+        return SHA256.hash(data: serializer.serializedBytes).prefix(6).map(\.hexadecimal).joined()
     }
 
     /// What tells whether the folder holds something else than when it was opened.

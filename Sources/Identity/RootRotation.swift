@@ -89,10 +89,7 @@ package struct RootRotation {
     }
 }
 
-extension String {
-    /// The digits of a number, with zeros in front up to `padded`.
-    init(_ value: UInt8, radix: Int, padded: Int) {
-        let digits = String(value, radix: radix)
-        self = String(repeating: "0", count: max(0, padded - digits.count)) + digits
-    }
+extension UInt8 {
+    /// Two hexadecimal digits.
+    var hexadecimal: String { (self < 16 ? "0" : "") + String(self, radix: 16) }
 }
