@@ -105,6 +105,9 @@ package final class MeshSnapshot: Sendable {
         sidecars = before.sidecars
         proxyConfigs = before.proxyConfigs
         workloadGroups = before.workloadGroups
+        authorizationPolicies = before.authorizationPolicies
+        requestAuthentications = before.requestAuthentications
+        linkerdPolicies = before.linkerdPolicies
         secrets = before.secrets
         configMaps = before.configMaps
         serviceIndex = before.serviceIndex
