@@ -46,6 +46,8 @@ extension Worker where Wire: ~Copyable {
         guard beginResponse(handle, exchange, isTunnel: isTunnel) else { return }
         // What comes of the body goes the same way; only the end may be here already.
         guard exchanges.contains(exchange) else { return }
+        // The head does not wait for a body that may be long in coming.
+        markDirty(exchanges[exchange].downstream)
         drainResponse(exchange)
     }
 
