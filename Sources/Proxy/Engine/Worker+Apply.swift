@@ -307,6 +307,17 @@ extension Worker where Wire: ~Copyable {
         let grace = min(Self.drainGraceMilliseconds, milliseconds / 4)
         _ = timers.schedule(TimerWheel.Payload(kind: Self.drainTimer, bits: 1), at: now &+ grace)
         drainGraceEnd = now &+ grace
+        announceEnds()
+    }
+
+    /// HTTP/2 has a word for the end: clients are told at once, and what they send meanwhile is answered.
+    private mutating func announceEnds() {
+        for slot in 0..<connections.capacity {
+            guard let handle = connections.occupant(at: slot), connections[handle].role == .downstream,
+                connections[handle].phase == .http, connections[handle].isHTTP2
+            else { continue }
+            drainHTTP2(handle)
+        }
     }
 
     /// Closes connections that have no request: their clients have had the time to use them once more.

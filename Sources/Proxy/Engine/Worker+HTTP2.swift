@@ -42,7 +42,7 @@ extension Worker where Wire: ~Copyable {
         }
     }
 
-    private mutating func flushOutput(_ handle: Handle) {
+    mutating func flushOutput(_ handle: Handle) {
         switch flush(handle) {
         case .done: outputIsGone(handle)
         case .blocked: break

@@ -353,6 +353,7 @@ extension Worker where Wire: ~Copyable {
         let isReusable =
             wasSent && exchanges[exchange].responseHead.keepsAlive && connections[handle].input.isEmpty
             && !connections[handle].peerClosed && !connections[handle].sawEnd
+            && connections[handle].output.isEmpty && connections[handle].cipherOutput.isEmpty
         endAttempt(exchange)
         if isReusable {
             buffers.reclaim(&connections[handle].output)

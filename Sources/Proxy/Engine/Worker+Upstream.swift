@@ -23,6 +23,14 @@ extension Worker where Wire: ~Copyable {
                 advanceRequest(exchanges[exchange].downstream, exchange)
                 guard connections.contains(handle), connections[handle].exchange == exchange else { return }
             }
+            if wrote, exchanges[exchange].reframesRequest,
+                !connections[handle].output.isEmpty
+                    || !connections[handle].cipherOutput.isEmpty
+            {
+                // The end of a reframed request may be in the output when the request counts as sent.
+                flushOutput(handle)
+                guard connections.contains(handle), connections[handle].exchange == exchange else { return }
+            }
             advanceResponse(handle)
         case .tcp: advanceTunnel(handle)
         case .idle:
