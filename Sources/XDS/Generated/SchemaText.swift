@@ -360,8 +360,8 @@ let schemaText = """
     7:present_match:t 8:invert_match:t 9:prefix_match:s 10:suffix_match:s \
     11:safe_regex_match:menvoy.type.matcher.v3.RegexMatcher 12:contains_match:s \
     13:string_match:menvoy.type.matcher.v3.StringMatcher 14:treat_missing_header_as_empty:t
-    envoy.config.route.v3.HedgePolicy 1:initial_requests:mgoogle.protobuf.UInt32Value \
-    2:additional_request_chance:menvoy.type.v3.FractionalPercent 3:hedge_on_per_try_timeout:t
+    envoy.config.route.v3.HedgePolicy 1:initial_requests:- 2:additional_request_chance:- \
+    3:hedge_on_per_try_timeout:t
     envoy.config.route.v3.QueryParameterMatcher 1:name:s 5:string_match:menvoy.type.matcher.v3.StringMatcher \
     6:present_match:t
     envoy.config.route.v3.RedirectAction 1:host_redirect:s 2:path_redirect:s 3:response_code:e 4:https_redirect:t \

@@ -20,97 +20,61 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-package nonisolated struct Envoy_Config_Route_V3_VirtualHost: @unchecked Sendable {
+package nonisolated struct Envoy_Config_Route_V3_VirtualHost: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var name: String {
-    get {_storage._name}
-    set {_uniqueStorage()._name = newValue}
-  }
+  package var name: String = String()
 
-  package var domains: [String] {
-    get {_storage._domains}
-    set {_uniqueStorage()._domains = newValue}
-  }
+  package var domains: [String] = []
 
-  package var routes: [Envoy_Config_Route_V3_Route] {
-    get {_storage._routes}
-    set {_uniqueStorage()._routes = newValue}
-  }
+  package var routes: [Envoy_Config_Route_V3_Route] = []
 
-  package var requireTls: Envoy_Config_Route_V3_VirtualHost.TlsRequirementType {
-    get {_storage._requireTls}
-    set {_uniqueStorage()._requireTls = newValue}
-  }
+  package var requireTls: Envoy_Config_Route_V3_VirtualHost.TlsRequirementType = .none
 
-  package var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
-    get {_storage._requestHeadersToAdd}
-    set {_uniqueStorage()._requestHeadersToAdd = newValue}
-  }
+  package var requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
 
-  package var requestHeadersToRemove: [String] {
-    get {_storage._requestHeadersToRemove}
-    set {_uniqueStorage()._requestHeadersToRemove = newValue}
-  }
+  package var requestHeadersToRemove: [String] = []
 
-  package var responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] {
-    get {_storage._responseHeadersToAdd}
-    set {_uniqueStorage()._responseHeadersToAdd = newValue}
-  }
+  package var responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
 
-  package var responseHeadersToRemove: [String] {
-    get {_storage._responseHeadersToRemove}
-    set {_uniqueStorage()._responseHeadersToRemove = newValue}
-  }
+  package var responseHeadersToRemove: [String] = []
 
-  package var typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> {
-    get {_storage._typedPerFilterConfig}
-    set {_uniqueStorage()._typedPerFilterConfig = newValue}
-  }
+  package var typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> = [:]
 
-  package var includeRequestAttemptCount: Bool {
-    get {_storage._includeRequestAttemptCount}
-    set {_uniqueStorage()._includeRequestAttemptCount = newValue}
-  }
+  package var includeRequestAttemptCount: Bool = false
 
-  package var includeAttemptCountInResponse: Bool {
-    get {_storage._includeAttemptCountInResponse}
-    set {_uniqueStorage()._includeAttemptCountInResponse = newValue}
-  }
+  package var includeAttemptCountInResponse: Bool = false
 
   package var retryPolicy: Envoy_Config_Route_V3_RetryPolicy {
-    get {_storage._retryPolicy ?? Envoy_Config_Route_V3_RetryPolicy()}
-    set {_uniqueStorage()._retryPolicy = newValue}
+    get {_retryPolicy ?? Envoy_Config_Route_V3_RetryPolicy()}
+    set {_retryPolicy = newValue}
   }
   /// Returns true if `retryPolicy` has been explicitly set.
-  package var hasRetryPolicy: Bool {_storage._retryPolicy != nil}
+  package var hasRetryPolicy: Bool {self._retryPolicy != nil}
   /// Clears the value of `retryPolicy`. Subsequent reads from it will return its default value.
-  package mutating func clearRetryPolicy() {_uniqueStorage()._retryPolicy = nil}
+  package mutating func clearRetryPolicy() {self._retryPolicy = nil}
 
   package var hedgePolicy: Envoy_Config_Route_V3_HedgePolicy {
-    get {_storage._hedgePolicy ?? Envoy_Config_Route_V3_HedgePolicy()}
-    set {_uniqueStorage()._hedgePolicy = newValue}
+    get {_hedgePolicy ?? Envoy_Config_Route_V3_HedgePolicy()}
+    set {_hedgePolicy = newValue}
   }
   /// Returns true if `hedgePolicy` has been explicitly set.
-  package var hasHedgePolicy: Bool {_storage._hedgePolicy != nil}
+  package var hasHedgePolicy: Bool {self._hedgePolicy != nil}
   /// Clears the value of `hedgePolicy`. Subsequent reads from it will return its default value.
-  package mutating func clearHedgePolicy() {_uniqueStorage()._hedgePolicy = nil}
+  package mutating func clearHedgePolicy() {self._hedgePolicy = nil}
 
-  package var requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] {
-    get {_storage._requestMirrorPolicies}
-    set {_uniqueStorage()._requestMirrorPolicies = newValue}
-  }
+  package var requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] = []
 
   package var metadata: Envoy_Config_Core_V3_Metadata {
-    get {_storage._metadata ?? Envoy_Config_Core_V3_Metadata()}
-    set {_uniqueStorage()._metadata = newValue}
+    get {_metadata ?? Envoy_Config_Core_V3_Metadata()}
+    set {_metadata = newValue}
   }
   /// Returns true if `metadata` has been explicitly set.
-  package var hasMetadata: Bool {_storage._metadata != nil}
+  package var hasMetadata: Bool {self._metadata != nil}
   /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  package mutating func clearMetadata() {_uniqueStorage()._metadata = nil}
+  package mutating func clearMetadata() {self._metadata = nil}
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -154,7 +118,9 @@ package nonisolated struct Envoy_Config_Route_V3_VirtualHost: @unchecked Sendabl
 
   package init() {}
 
-  fileprivate var _storage = _StorageClass.defaultInstance
+  fileprivate var _retryPolicy: Envoy_Config_Route_V3_RetryPolicy? = nil
+  fileprivate var _hedgePolicy: Envoy_Config_Route_V3_HedgePolicy? = nil
+  fileprivate var _metadata: Envoy_Config_Core_V3_Metadata? = nil
 }
 
 package nonisolated struct Envoy_Config_Route_V3_FilterConfig: Sendable {
@@ -1307,32 +1273,11 @@ package nonisolated struct Envoy_Config_Route_V3_HedgePolicy: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var initialRequests: SwiftProtobuf.Google_Protobuf_UInt32Value {
-    get {_initialRequests ?? SwiftProtobuf.Google_Protobuf_UInt32Value()}
-    set {_initialRequests = newValue}
-  }
-  /// Returns true if `initialRequests` has been explicitly set.
-  package var hasInitialRequests: Bool {self._initialRequests != nil}
-  /// Clears the value of `initialRequests`. Subsequent reads from it will return its default value.
-  package mutating func clearInitialRequests() {self._initialRequests = nil}
-
-  package var additionalRequestChance: Envoy_Type_V3_FractionalPercent {
-    get {_additionalRequestChance ?? Envoy_Type_V3_FractionalPercent()}
-    set {_additionalRequestChance = newValue}
-  }
-  /// Returns true if `additionalRequestChance` has been explicitly set.
-  package var hasAdditionalRequestChance: Bool {self._additionalRequestChance != nil}
-  /// Clears the value of `additionalRequestChance`. Subsequent reads from it will return its default value.
-  package mutating func clearAdditionalRequestChance() {self._additionalRequestChance = nil}
-
   package var hedgeOnPerTryTimeout: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
-
-  fileprivate var _initialRequests: SwiftProtobuf.Google_Protobuf_UInt32Value? = nil
-  fileprivate var _additionalRequestChance: Envoy_Type_V3_FractionalPercent? = nil
 }
 
 package nonisolated struct Envoy_Config_Route_V3_RedirectAction: Sendable {
@@ -1627,165 +1572,101 @@ nonisolated extension Envoy_Config_Route_V3_VirtualHost: SwiftProtobuf.Message, 
   package static let protoMessageName: String = _protobuf_package + ".VirtualHost"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}domains\0\u{1}routes\0\u{3}require_tls\0\u{4}\u{3}request_headers_to_add\0\u{4}\u{3}response_headers_to_add\0\u{3}response_headers_to_remove\0\u{4}\u{2}request_headers_to_remove\0\u{3}include_request_attempt_count\0\u{3}typed_per_filter_config\0\u{3}retry_policy\0\u{3}hedge_policy\0\u{4}\u{2}include_attempt_count_in_response\0\u{4}\u{3}request_mirror_policies\0\u{2}\u{2}metadata\0")
 
-  fileprivate class _StorageClass {
-    var _name: String = String()
-    var _domains: [String] = []
-    var _routes: [Envoy_Config_Route_V3_Route] = []
-    var _requireTls: Envoy_Config_Route_V3_VirtualHost.TlsRequirementType = .none
-    var _requestHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
-    var _requestHeadersToRemove: [String] = []
-    var _responseHeadersToAdd: [Envoy_Config_Core_V3_HeaderValueOption] = []
-    var _responseHeadersToRemove: [String] = []
-    var _typedPerFilterConfig: Dictionary<String,SwiftProtobuf.Google_Protobuf_Any> = [:]
-    var _includeRequestAttemptCount: Bool = false
-    var _includeAttemptCountInResponse: Bool = false
-    var _retryPolicy: Envoy_Config_Route_V3_RetryPolicy? = nil
-    var _hedgePolicy: Envoy_Config_Route_V3_HedgePolicy? = nil
-    var _requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] = []
-    var _metadata: Envoy_Config_Core_V3_Metadata? = nil
-
-      // This property is used as the initial default value for new instances of the type.
-      // The type itself is protecting the reference to its storage via CoW semantics.
-      // This will force a copy to be made of this reference when the first mutation occurs;
-      // hence, it is safe to mark this as `nonisolated(unsafe)`.
-      static nonisolated(unsafe) let defaultInstance = _StorageClass()
-
-    private init() {}
-
-    init(copying source: _StorageClass) {
-      _name = source._name
-      _domains = source._domains
-      _routes = source._routes
-      _requireTls = source._requireTls
-      _requestHeadersToAdd = source._requestHeadersToAdd
-      _requestHeadersToRemove = source._requestHeadersToRemove
-      _responseHeadersToAdd = source._responseHeadersToAdd
-      _responseHeadersToRemove = source._responseHeadersToRemove
-      _typedPerFilterConfig = source._typedPerFilterConfig
-      _includeRequestAttemptCount = source._includeRequestAttemptCount
-      _includeAttemptCountInResponse = source._includeAttemptCountInResponse
-      _retryPolicy = source._retryPolicy
-      _hedgePolicy = source._hedgePolicy
-      _requestMirrorPolicies = source._requestMirrorPolicies
-      _metadata = source._metadata
-    }
-  }
-
-  fileprivate mutating func _uniqueStorage() -> _StorageClass {
-    if !isKnownUniquelyReferenced(&_storage) {
-      _storage = _StorageClass(copying: _storage)
-    }
-    return _storage
-  }
-
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    _ = _uniqueStorage()
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      while let fieldNumber = try decoder.nextFieldNumber() {
-        // The use of inline closures is to circumvent an issue where the compiler
-        // allocates stack space for every case branch when no optimizations are
-        // enabled. https://github.com/apple/swift-protobuf/issues/1034
-        switch fieldNumber {
-        case 1: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
-        case 2: try { try decoder.decodeRepeatedStringField(value: &_storage._domains) }()
-        case 3: try { try decoder.decodeRepeatedMessageField(value: &_storage._routes) }()
-        case 4: try { try decoder.decodeSingularEnumField(value: &_storage._requireTls) }()
-        case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._requestHeadersToAdd) }()
-        case 10: try { try decoder.decodeRepeatedMessageField(value: &_storage._responseHeadersToAdd) }()
-        case 11: try { try decoder.decodeRepeatedStringField(value: &_storage._responseHeadersToRemove) }()
-        case 13: try { try decoder.decodeRepeatedStringField(value: &_storage._requestHeadersToRemove) }()
-        case 14: try { try decoder.decodeSingularBoolField(value: &_storage._includeRequestAttemptCount) }()
-        case 15: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.Google_Protobuf_Any>.self, value: &_storage._typedPerFilterConfig) }()
-        case 16: try { try decoder.decodeSingularMessageField(value: &_storage._retryPolicy) }()
-        case 17: try { try decoder.decodeSingularMessageField(value: &_storage._hedgePolicy) }()
-        case 19: try { try decoder.decodeSingularBoolField(value: &_storage._includeAttemptCountInResponse) }()
-        case 22: try { try decoder.decodeRepeatedMessageField(value: &_storage._requestMirrorPolicies) }()
-        case 24: try { try decoder.decodeSingularMessageField(value: &_storage._metadata) }()
-        default: break
-        }
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.domains) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.routes) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self.requireTls) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.requestHeadersToAdd) }()
+      case 10: try { try decoder.decodeRepeatedMessageField(value: &self.responseHeadersToAdd) }()
+      case 11: try { try decoder.decodeRepeatedStringField(value: &self.responseHeadersToRemove) }()
+      case 13: try { try decoder.decodeRepeatedStringField(value: &self.requestHeadersToRemove) }()
+      case 14: try { try decoder.decodeSingularBoolField(value: &self.includeRequestAttemptCount) }()
+      case 15: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.Google_Protobuf_Any>.self, value: &self.typedPerFilterConfig) }()
+      case 16: try { try decoder.decodeSingularMessageField(value: &self._retryPolicy) }()
+      case 17: try { try decoder.decodeSingularMessageField(value: &self._hedgePolicy) }()
+      case 19: try { try decoder.decodeSingularBoolField(value: &self.includeAttemptCountInResponse) }()
+      case 22: try { try decoder.decodeRepeatedMessageField(value: &self.requestMirrorPolicies) }()
+      case 24: try { try decoder.decodeSingularMessageField(value: &self._metadata) }()
+      default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every if/case branch local when no optimizations
-      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-      // https://github.com/apple/swift-protobuf/issues/1182
-      if !_storage._name.isEmpty {
-        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 1)
-      }
-      if !_storage._domains.isEmpty {
-        try visitor.visitRepeatedStringField(value: _storage._domains, fieldNumber: 2)
-      }
-      if !_storage._routes.isEmpty {
-        try visitor.visitRepeatedMessageField(value: _storage._routes, fieldNumber: 3)
-      }
-      if _storage._requireTls != .none {
-        try visitor.visitSingularEnumField(value: _storage._requireTls, fieldNumber: 4)
-      }
-      if !_storage._requestHeadersToAdd.isEmpty {
-        try visitor.visitRepeatedMessageField(value: _storage._requestHeadersToAdd, fieldNumber: 7)
-      }
-      if !_storage._responseHeadersToAdd.isEmpty {
-        try visitor.visitRepeatedMessageField(value: _storage._responseHeadersToAdd, fieldNumber: 10)
-      }
-      if !_storage._responseHeadersToRemove.isEmpty {
-        try visitor.visitRepeatedStringField(value: _storage._responseHeadersToRemove, fieldNumber: 11)
-      }
-      if !_storage._requestHeadersToRemove.isEmpty {
-        try visitor.visitRepeatedStringField(value: _storage._requestHeadersToRemove, fieldNumber: 13)
-      }
-      if _storage._includeRequestAttemptCount != false {
-        try visitor.visitSingularBoolField(value: _storage._includeRequestAttemptCount, fieldNumber: 14)
-      }
-      if !_storage._typedPerFilterConfig.isEmpty {
-        try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.Google_Protobuf_Any>.self, value: _storage._typedPerFilterConfig, fieldNumber: 15)
-      }
-      try { if let v = _storage._retryPolicy {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
-      } }()
-      try { if let v = _storage._hedgePolicy {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
-      } }()
-      if _storage._includeAttemptCountInResponse != false {
-        try visitor.visitSingularBoolField(value: _storage._includeAttemptCountInResponse, fieldNumber: 19)
-      }
-      if !_storage._requestMirrorPolicies.isEmpty {
-        try visitor.visitRepeatedMessageField(value: _storage._requestMirrorPolicies, fieldNumber: 22)
-      }
-      try { if let v = _storage._metadata {
-        try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
-      } }()
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
     }
+    if !self.domains.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.domains, fieldNumber: 2)
+    }
+    if !self.routes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.routes, fieldNumber: 3)
+    }
+    if self.requireTls != .none {
+      try visitor.visitSingularEnumField(value: self.requireTls, fieldNumber: 4)
+    }
+    if !self.requestHeadersToAdd.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.requestHeadersToAdd, fieldNumber: 7)
+    }
+    if !self.responseHeadersToAdd.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.responseHeadersToAdd, fieldNumber: 10)
+    }
+    if !self.responseHeadersToRemove.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.responseHeadersToRemove, fieldNumber: 11)
+    }
+    if !self.requestHeadersToRemove.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.requestHeadersToRemove, fieldNumber: 13)
+    }
+    if self.includeRequestAttemptCount != false {
+      try visitor.visitSingularBoolField(value: self.includeRequestAttemptCount, fieldNumber: 14)
+    }
+    if !self.typedPerFilterConfig.isEmpty {
+      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.Google_Protobuf_Any>.self, value: self.typedPerFilterConfig, fieldNumber: 15)
+    }
+    try { if let v = self._retryPolicy {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
+    } }()
+    try { if let v = self._hedgePolicy {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+    } }()
+    if self.includeAttemptCountInResponse != false {
+      try visitor.visitSingularBoolField(value: self.includeAttemptCountInResponse, fieldNumber: 19)
+    }
+    if !self.requestMirrorPolicies.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.requestMirrorPolicies, fieldNumber: 22)
+    }
+    try { if let v = self._metadata {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Envoy_Config_Route_V3_VirtualHost, rhs: Envoy_Config_Route_V3_VirtualHost) -> Bool {
-    if lhs._storage !== rhs._storage {
-      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
-        let _storage = _args.0
-        let rhs_storage = _args.1
-        if _storage._name != rhs_storage._name {return false}
-        if _storage._domains != rhs_storage._domains {return false}
-        if _storage._routes != rhs_storage._routes {return false}
-        if _storage._requireTls != rhs_storage._requireTls {return false}
-        if _storage._requestHeadersToAdd != rhs_storage._requestHeadersToAdd {return false}
-        if _storage._requestHeadersToRemove != rhs_storage._requestHeadersToRemove {return false}
-        if _storage._responseHeadersToAdd != rhs_storage._responseHeadersToAdd {return false}
-        if _storage._responseHeadersToRemove != rhs_storage._responseHeadersToRemove {return false}
-        if _storage._typedPerFilterConfig != rhs_storage._typedPerFilterConfig {return false}
-        if _storage._includeRequestAttemptCount != rhs_storage._includeRequestAttemptCount {return false}
-        if _storage._includeAttemptCountInResponse != rhs_storage._includeAttemptCountInResponse {return false}
-        if _storage._retryPolicy != rhs_storage._retryPolicy {return false}
-        if _storage._hedgePolicy != rhs_storage._hedgePolicy {return false}
-        if _storage._requestMirrorPolicies != rhs_storage._requestMirrorPolicies {return false}
-        if _storage._metadata != rhs_storage._metadata {return false}
-        return true
-      }
-      if !storagesAreEqual {return false}
-    }
+    if lhs.name != rhs.name {return false}
+    if lhs.domains != rhs.domains {return false}
+    if lhs.routes != rhs.routes {return false}
+    if lhs.requireTls != rhs.requireTls {return false}
+    if lhs.requestHeadersToAdd != rhs.requestHeadersToAdd {return false}
+    if lhs.requestHeadersToRemove != rhs.requestHeadersToRemove {return false}
+    if lhs.responseHeadersToAdd != rhs.responseHeadersToAdd {return false}
+    if lhs.responseHeadersToRemove != rhs.responseHeadersToRemove {return false}
+    if lhs.typedPerFilterConfig != rhs.typedPerFilterConfig {return false}
+    if lhs.includeRequestAttemptCount != rhs.includeRequestAttemptCount {return false}
+    if lhs.includeAttemptCountInResponse != rhs.includeAttemptCountInResponse {return false}
+    if lhs._retryPolicy != rhs._retryPolicy {return false}
+    if lhs._hedgePolicy != rhs._hedgePolicy {return false}
+    if lhs.requestMirrorPolicies != rhs.requestMirrorPolicies {return false}
+    if lhs._metadata != rhs._metadata {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3509,7 +3390,7 @@ nonisolated extension Envoy_Config_Route_V3_RetryPolicy.RetryPriority: SwiftProt
 
 nonisolated extension Envoy_Config_Route_V3_HedgePolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".HedgePolicy"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}initial_requests\0\u{3}additional_request_chance\0\u{3}hedge_on_per_try_timeout\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{3}hedge_on_per_try_timeout\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3517,8 +3398,6 @@ nonisolated extension Envoy_Config_Route_V3_HedgePolicy: SwiftProtobuf.Message, 
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._initialRequests) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._additionalRequestChance) }()
       case 3: try { try decoder.decodeSingularBoolField(value: &self.hedgeOnPerTryTimeout) }()
       default: break
       }
@@ -3526,16 +3405,6 @@ nonisolated extension Envoy_Config_Route_V3_HedgePolicy: SwiftProtobuf.Message, 
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._initialRequests {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._additionalRequestChance {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
     if self.hedgeOnPerTryTimeout != false {
       try visitor.visitSingularBoolField(value: self.hedgeOnPerTryTimeout, fieldNumber: 3)
     }
@@ -3543,8 +3412,6 @@ nonisolated extension Envoy_Config_Route_V3_HedgePolicy: SwiftProtobuf.Message, 
   }
 
   package static func ==(lhs: Envoy_Config_Route_V3_HedgePolicy, rhs: Envoy_Config_Route_V3_HedgePolicy) -> Bool {
-    if lhs._initialRequests != rhs._initialRequests {return false}
-    if lhs._additionalRequestChance != rhs._additionalRequestChance {return false}
     if lhs.hedgeOnPerTryTimeout != rhs.hedgeOnPerTryTimeout {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

@@ -64,7 +64,6 @@ extension RouteCompiler {
             message.hedgePolicy.hedgeOnPerTryTimeout, path + ".hedge_policy.hedge_on_per_try_timeout")
         refuse(message.appendXForwardedHost, path + ".append_x_forwarded_host")
         refuse(!message.upgradeConfigs.isEmpty, path + ".upgrade_configs")
-        refuse(message.hasHedgePolicy, path + ".hedge_policy")
         if case .hostRewritePathRegex = message.hostRewriteSpecifier {
             refuse(true, path + ".host_rewrite_path_regex")
         }
