@@ -83,6 +83,7 @@ extension Worker where Wire: ~Copyable {
             return dropInternal(handle, exchange)
         }
         exchanges[exchange].isAdmitted = true
+        exchanges[exchange].reframesRequest = generations[generation].clusters[cluster].mayStream
         exchanges[exchange].routeTimeoutMilliseconds = timeoutMilliseconds
         if exchanges[exchange].requestBody.isComplete { startRouteTime(exchange) }
         let statistic = generations[generation].clusters[cluster].statistics

@@ -25,9 +25,10 @@ extension Worker where Wire: ~Copyable {
                 continue
             }
             let handle = openInternal(for: exchange)
-            // Bodies between HTTP/1.1 peers were kept as they came.
+            // Bodies between HTTP/1.1 peers were kept as they came, all others without their framing.
+            let isBare = exchanges[exchange].reframesRequest
             exchanges[exchange].writeMirror(
-                to: &connections[handle].input, suffix: mirror.appendsSuffix, isBare: false)
+                to: &connections[handle].input, suffix: mirror.appendsSuffix, isBare: isBare)
             launchInternal(
                 handle, .mirror, for: exchange, cluster: Int(mirror.cluster.index),
                 timeoutMilliseconds: exchanges[exchange].routeTimeoutMilliseconds)
