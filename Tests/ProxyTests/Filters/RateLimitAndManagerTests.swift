@@ -11,7 +11,10 @@ struct RateLimitTests {
 
     private func world(_ members: String, route: String = route) throws -> FilterWorld {
         try FilterWorld(
-            filters: [FilterWorld.filter("limit", Self.type, #""statPrefix":"l","# + members)], routes: [route])
+            filters: [
+                FilterWorld.filter("limit", Self.type, #""statPrefix":"l""# + (members.isEmpty ? "" : ",") + members)
+            ],
+            routes: [route])
     }
 
     @Test("requests beyond the bucket are refused until it fills again")
@@ -58,7 +61,7 @@ struct RateLimitTests {
             filters: [
                 FilterWorld.filter(
                     "limit", Self.type,
-                    #""statPrefix":"l","localRateLimitPerDownstreamConnection":true,"tokenBucket":{"maxTokens":0,"fillInterval":"1ms"}"#
+                    #""statPrefix":"l","localRateLimitPerDownstreamConnection":true,"tokenBucket":{"maxTokens":0,"fillInterval":"0.001s"}"#
                 )
             ], routes: [Self.route])
         #expect(
