@@ -61,8 +61,8 @@ struct PolicyCompilerTests {
     @Test(
         "what cannot be honoured is named by its path",
         arguments: [
-            (policy(permission: #"{"metadata":{"filter":"istio_authn"}}"#), "permissions[0].metadata: "),
-            (policy(principal: #"{"notId":{"metadata":{"filter":"x"}}}"#), "principals[0].not_id.metadata: "),
+            (policy(permission: #"{"metadata":{"filter":"istio_authn"}}"#), "permissions[0].metadata."),
+            (policy(principal: #"{"notId":{"metadata":{"filter":"x"}}}"#), "principals[0].not_id.metadata."),
             (policy(permission: #"{"destinationPort":70000}"#), "permissions[0].destination_port: "),
             (
                 policy(permission: #"{"destinationPortRange":{"start":5,"end":5}}"#),

@@ -140,6 +140,9 @@ import Testing
         let upstream = try #require(world.acceptUpstream().first)
         world.proxy.drain(milliseconds: 5_000)
         world.settle()
+        // A client that is about to use its connection has a moment to do so.
+        #expect(!world.proxy.world { $0.isClosed(idle) })
+        world.pass(milliseconds: 300)
         #expect(world.proxy.world { $0.isClosed(idle) })
         #expect(world.dial() < 0)
         world.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", on: upstream)

@@ -229,6 +229,7 @@ import Testing
         world.settle()
         let upstream = try #require(world.acceptUpstream().first)
         world.proxy.drain(milliseconds: 5_000)
+        world.pass(milliseconds: 300)
         world.settle()
         client.pump()
         world.settle()
