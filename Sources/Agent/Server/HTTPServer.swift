@@ -31,7 +31,9 @@ package final class HTTPServer: Sendable {
     package init(_ sites: [Site], sharesPorts: Bool = false) throws(SocketError) {
         var sockets: [(Int32, Answer)] = []
         do {
-            for site in sites { sockets.append((try Sockets.listen(site.address, sharesPort: sharesPorts), site.answer)) }
+            for site in sites {
+                sockets.append((try Sockets.listen(site.address, sharesPort: sharesPorts), site.answer))
+            }
         } catch {
             for (socket, _) in sockets { close(socket) }
             throw error

@@ -35,7 +35,9 @@ enum EndpointSelection {
 
         init(_ workloads: [MeshWorkload]) {
             for pod in workloads {
-                for (name, value) in pod.labels { byLabel["\(pod.namespace)/\(name)=\(value)", default: []].append(pod) }
+                for (name, value) in pod.labels {
+                    byLabel["\(pod.namespace)/\(name)=\(value)", default: []].append(pod)
+                }
             }
         }
 

@@ -80,7 +80,8 @@ struct TrafficSplitResolution {
                 $0.metadata.namespace == split.metadata.namespace && $0.metadata.name == reference.name
             }
             guard let group else {
-                warn(key, at: reference.location, "spec.matches", "no HTTPRouteGroup \(reference.name): it selects nothing")
+                let message = "no HTTPRouteGroup \(reference.name): it selects nothing"
+                warn(key, at: reference.location, "spec.matches", message)
                 continue
             }
             for match in group.matches {
@@ -89,7 +90,8 @@ struct TrafficSplitResolution {
                 }
                 let path = match.pathRegex.map { StringMatch.regex($0.value, $0.location) }
                 let methods = match.methods.contains("*") ? [] : match.methods
-                let verbs = methods.isEmpty ? [nil] : methods.map { StringMatch.exact($0, match.location) as StringMatch? }
+                let verbs: [StringMatch?] =
+                    methods.isEmpty ? [nil] : methods.map { StringMatch.exact($0, match.location) }
                 result += verbs.map {
                     HTTPMatchRequest(at: match.location, uri: path, method: $0, headers: headers)
                 }

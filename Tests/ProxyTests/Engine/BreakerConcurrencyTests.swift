@@ -1,5 +1,6 @@
 import Dispatch
 import EventLoop
+import Foundation
 import Glibc
 import Proxy
 import Resilience
@@ -49,10 +50,11 @@ struct BreakerConcurrencyTests {
         let address = SocketAddress.ip(Self.loopback, port: port)
         let group = DispatchGroup()
         for _ in 0..<clients {
-            let queue = DispatchQueue(label: "client")
-            queue.async(group: group) {
-                let status = Self.ask(address)
-                statuses.add(status)
+            // Threads of their own: blocked queues would keep the pool that all tests share from its work.
+            group.enter()
+            Thread.detachNewThread {
+                statuses.add(Self.ask(address))
+                group.leave()
             }
         }
         // Refused ones return at once; the others wait at the endpoint until all refused ones are back.
@@ -171,11 +173,11 @@ private final class HoldingEndpoint: Sendable {
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         port = try #require(bindLoopback(listener))
         #expect(listen(listener, 256) == 0)
-        DispatchQueue(label: "endpoint").async { [self] in
+        Thread.detachNewThread { [self] in
             while true {
                 let client = accept(listener, nil, nil)
                 guard client >= 0 else { return }
-                DispatchQueue(label: "connection").async { [self] in serve(client) }
+                Thread.detachNewThread { [self] in serve(client) }
             }
         }
     }
