@@ -180,7 +180,7 @@ extension Worker where Wire: ~Copyable {
             let sent = connections[handle].send(body, count: left, &transport)
             swap(&body, &connections[source].input)
             guard sent > 0 else {
-                if cannotWrite(handle, sent) == .failed { return .failed }
+                if cannotWrite(handle, sent) == .failed { return drop(left, of: source) }
                 break
             }
             let fromHead = min(head, sent)
@@ -203,15 +203,22 @@ extension Worker where Wire: ~Copyable {
             case .blocked:
                 moveInput(of: source, toOutputOf: handle, count: left)
                 return .blocked
-            case .failed: return .failed
+            case .failed: return drop(left, of: source)
             }
             buffers.lend(&connections[handle].cipherOutput)
             let taken = seal(handle, from: source, count: left)
-            if taken < 0 || connections[handle].cipherOutput.isEmpty { return .failed }
+            if taken < 0 || connections[handle].cipherOutput.isEmpty { return drop(left, of: source) }
             connections[source].input.consume(taken)
             left &-= taken
         }
         return flush(handle)
+    }
+
+    /// A relay failed: the framing has counted these bytes already, so they must not be taken for what follows them. Left
+    /// where they are, the rest of a body would be read as the client's next request.
+    private mutating func drop(_ count: Int, of source: Handle) -> FlushResult {
+        connections[source].input.consume(count)
+        return .failed
     }
 
     /// Encrypting reads one connection and changes another of the same slab: the source's buffer is taken out meanwhile.

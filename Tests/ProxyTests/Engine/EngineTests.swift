@@ -191,6 +191,23 @@ import Testing
         #expect(response.body == Array("until the end".utf8))
     }
 
+    /// The endpoint resets the connection in the middle of a request body: what is left of the body is no request.
+    @Test(arguments: 0..<20 as Range<UInt64>)
+    func theRestOfABodyIsNeverARequest(seed: UInt64) throws {
+        let world = try Simulation(seed: seed, endpoints: 1)
+        let client = world.dial()
+        let rest = "GET /direct HTTP/1.1\r\nHost: x\r\n\r\n"
+        world.send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: \(4 + rest.utf8.count)\r\n\r\nbody", on: client)
+        world.settle()
+        let upstream = try #require(world.acceptUpstream().first)
+        world.proxy.world { $0.deliver(Array(rest.utf8), to: client) }
+        world.proxy.world { $0.reset(upstream) }
+        world.settle()
+        #expect(world.response(to: client)?.status == 503)
+        world.pass(milliseconds: 100)
+        #expect(world.response(to: client) == nil)
+    }
+
     @Test func halfAResponseIsCutOff() throws {
         let world = try Simulation()
         let client = world.dial()
