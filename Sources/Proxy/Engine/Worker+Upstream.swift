@@ -13,8 +13,12 @@ extension Worker where Wire: ~Copyable {
     /// Takes an upstream connection as far as its bytes and its room allow.
     mutating func advanceUpstream(_ handle: Handle, wrote: Bool) {
         switch connections[handle].phase {
-        case .connecting: finishConnecting(handle)
-        case .handshaking: handshakeUpstream(handle)
+        case .connecting:
+            finishConnecting(handle)
+            readEarly(handle)
+        case .handshaking:
+            handshakeUpstream(handle)
+            readEarly(handle)
         case .http where connections[handle].isHTTP2: advanceHTTP2(handle)
         case .http:
             let exchange = connections[handle].exchange
@@ -37,6 +41,15 @@ extension Worker where Wire: ~Copyable {
             watchIdle(handle)
         case .inspecting, .lingering: close(handle)
         }
+    }
+
+    /// What came with the event that made the connection ready: an endpoint may answer before it is asked, and its bytes
+    /// are announced only once.
+    private mutating func readEarly(_ handle: Handle) {
+        guard connections.contains(handle), connections[handle].phase == .http, connections[handle].canRead,
+            !connections[handle].isHTTP2, exchanges.contains(connections[handle].exchange)
+        else { return }
+        advanceResponse(handle)
     }
 
     /// Begins a connection to a pool's endpoint; nil when that fails at once.

@@ -208,6 +208,19 @@ import Testing
         #expect(world.response(to: client) == nil)
     }
 
+    /// The answer is there in the same event that says that the connection is.
+    @Test func anEndpointMayAnswerBeforeItIsAsked() throws {
+        let world = try Simulation(endpoints: 1)
+        let client = world.dial()
+        world.send(Self.get, on: client)
+        world.settle()
+        let upstream = try #require(world.proxy.world { $0.takeOpened() }.first)
+        world.proxy.world { $0.deliver(Array(Self.ok.utf8), to: upstream) }
+        world.proxy.world { $0.complete(upstream) }
+        world.settle()
+        #expect(world.response(to: client)?.status == 200)
+    }
+
     @Test func halfAResponseIsCutOff() throws {
         let world = try Simulation()
         let client = world.dial()
