@@ -8,9 +8,7 @@ import Testing
 ///
 /// A failing seed names itself: `MARTLET_SEED=n swift test --filter SimulationTests` runs it alone. `MARTLET_SEEDS` sets
 /// how many are run.
-@Suite(
-    "Deterministic simulation",
-    .enabled(if: getenv("MARTLET_SEEDS") != nil || getenv("MARTLET_SEED") != nil, "set MARTLET_SEEDS=10000"))
+@Suite("Deterministic simulation")
 struct SimulationTests {
     private static let blocks = 20
     private static let seeds = variable("MARTLET_SEEDS").flatMap { Int($0) } ?? 10_000
