@@ -216,5 +216,5 @@ private final class HTTPHandler: PollLoop.Handler {
     }
 }
 
-// SAFETY: the handler is made and used on its loop's thread only; tasks hand their answers over through the loop.
-extension HTTPHandler: @unchecked Sendable {}
+// SAFETY: tasks hand their answers over through the loop.
+extension HTTPHandler: @unchecked Sendable {}  // SAFETY: made and used on its loop's thread only.

@@ -62,8 +62,7 @@ package final class ControlConnection: Sendable {
 }
 
 /// Splits what arrives at a socket into lines.
-private final class LineReader: @unchecked Sendable {
-    // SAFETY: one thread reads a connection; writing needs no state of this object.
+private final class LineReader: @unchecked Sendable {  // SAFETY: one thread reads; writing needs no state of this.
     private let socket: Int32
     private var buffer = Data()
     private var descriptors: [Int32] = []

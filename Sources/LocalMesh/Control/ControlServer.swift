@@ -185,8 +185,8 @@ package final class CommandHandle: Sendable {
 }
 
 /// Lets a thread wait for a task.
-package final class DispatchGate: @unchecked Sendable {
-    // SAFETY: a POSIX semaphore is made for use by several threads; it is made in `init` and destroyed in `deinit`.
+package final class DispatchGate: @unchecked Sendable {  // SAFETY: several threads may use a POSIX semaphore.
+    // SAFETY: made in `init` and destroyed in `deinit`, never moved.
     private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 
     package init() { sem_init(semaphore, 0, 0) }

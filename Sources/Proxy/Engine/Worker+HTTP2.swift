@@ -235,7 +235,7 @@ extension Worker where Wire: ~Copyable {
     }
 
     /// The peer broke the protocol for good: GOAWAY is in the output.
-    private mutating func connectionBroken(_ handle: Handle) {
+    mutating func connectionBroken(_ handle: Handle) {
         _ = flush(handle)
         if connections[handle].role == .downstream {
             metrics.http[connections[handle].statistics].protocolErrors &+= 1

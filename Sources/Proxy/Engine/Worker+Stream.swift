@@ -43,7 +43,7 @@ extension Worker where Wire: ~Copyable {
             reply(exchange, 431, "", .downstreamProtocolError)
         case .failed:
             freeExchange(exchange)
-            connectionLost(handle, .protocolError)
+            connectionBroken(handle)
         }
     }
 

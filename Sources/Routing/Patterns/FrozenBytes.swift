@@ -1,6 +1,6 @@
 /// Bytes that never change or move: spans over them need no copy and no reference count.
-final class FrozenBytes: @unchecked Sendable {
-    // SAFETY (@unchecked above): the memory is written once in init, before anyone else can see it, and freed in deinit.
+final class FrozenBytes: @unchecked Sendable {  // SAFETY: written once in init, before anyone else can see it.
+    // SAFETY: allocated in init, freed in deinit, and lent out only as spans that borrow self.
     private let memory: UnsafeMutableBufferPointer<UInt8>
 
     init(_ bytes: [UInt8]) {

@@ -1,8 +1,8 @@
 internal import CRE2
 
 /// One compiled RE2 program: linear time, bounded memory, whole-text matching as Envoy's `safe_regex`.
-package final class RegexProgram: @unchecked Sendable {
-    // SAFETY (@unchecked above): RE2 programs are immutable to their users and documented as thread-safe.
+package final class RegexProgram: @unchecked Sendable {  // SAFETY: RE2 documents its programs as thread-safe.
+    // SAFETY: compiled in init, freed in deinit, immutable to its users between.
     private let program: OpaquePointer
 
     package struct Invalid: Error, CustomStringConvertible {
