@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Measures `martlet proxy` beside its peers with the harness in ../shared/bench and writes docs/performance.md.
-#   scripts/bench.sh [ROUNDS [SCENARIOS]]        defaults: 3 rounds of s1,s2
+#   scripts/bench.sh [ROUNDS [SCENARIOS]]        defaults: 3 rounds of every scenario
 # Wants nginx, haproxy, wrk, h2load and Envoy; see the harness's README.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 rounds=${1:-3}
-scenarios=${2:-s1,s2}
+scenarios=${2:-}
 harness=${MARTLET_BENCH:-../shared/bench}
 [[ -f $harness/bench.py ]] || { echo "bench: no harness in $harness; set MARTLET_BENCH" >&2; exit 1; }
 BENCH_DIR=$(mktemp -d)
