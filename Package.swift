@@ -208,13 +208,17 @@ let package = Package(
         .testTarget(
             name: "DecisionTests",
             dependencies: [
-                "Authentication", "Authorization", "HeaderBlock", "LoadBalancing", "Memory", "Resilience", "Routing",
-                "Telemetry",
+                "Authentication", "Authorization", "HeaderBlock", "LoadBalancing", "Memory", "RequestSupport",
+                "Resilience",
+                "Routing", "Telemetry",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ],
             swiftSettings: house
         ),
+        // Heads of requests as a codec would have filled them, for tests of decisions.
+        .target(
+            name: "RequestSupport", dependencies: ["HeaderBlock"], path: "Tests/RequestSupport", swiftSettings: house),
         // Its malloc counts: see Tests/ProxyTests/Engine/AllocationTests.swift.
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         // Names the seed of a simulation that crashed.
@@ -239,7 +243,8 @@ let package = Package(
         .testTarget(
             name: "TrafficTests",
             dependencies: [
-                "ControlPlane", "HeaderBlock", "MeshAPI", "MeshState", "Proxy", "Routing", "XDS", "XDSTransport",
+                "ControlPlane", "HeaderBlock", "MeshAPI", "MeshState", "Proxy", "RequestSupport", "Routing", "XDS",
+                "XDSTransport",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: house

@@ -9,7 +9,7 @@ package final class MeshSnapshot: Sendable {
     /// Services in order of namespace and name, then the hosts of ServiceEntries in order.
     package let services: [MeshService]
     package let workloads: [MeshWorkload]
-    /// Oldest first: by creation time, then in the order of the files.
+    /// Oldest first: by creation time, then by name.
     package let virtualServices: [ResolvedVirtualService]
     package let destinationRules: [ResolvedDestinationRule]
     package let gateways: [Gateway]

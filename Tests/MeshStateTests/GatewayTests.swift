@@ -64,6 +64,20 @@ import Testing
         #expect(hosts(snapshot).map(\.host) == ["b.example.com", "c.example.com"])
     }
 
+    @Test func ofTwoServersForBytesOnAPortTheOlderHasIt() {
+        let tcp = "{port: {number: 80, name: tcp, protocol: TCP}, hosts: ['*']}"
+        let result = mesh(gateway("gw", in: "zeta", tcp) + gateway("gw", in: "alpha", tcp), pods: [workload])
+        let listeners = result.snapshot.gatewayListeners(for: workload)
+        // Of the same age: the name decides, then the namespace.
+        #expect(listeners.flatMap { $0.servers.map(\.gateway) } == ["alpha/gw"])
+        #expect(result.diagnostics.count == 1)
+        #expect(
+            result.diagnostics.first?.description.contains(
+                "warning: Gateway zeta/gw: spec.servers.port: port 80 belongs to Gateway alpha/gw") == true,
+            "\(result.diagnostics)"
+        )
+    }
+
     @Test func gatewaysOfAPortShareAListenerUnlessTheirClassesDiffer() {
         let tls = "{port: {number: 80, name: tls, protocol: TLS}, hosts: ['*'], tls: {mode: PASSTHROUGH}}"
         let snapshot = mesh(

@@ -72,7 +72,7 @@ import Testing
         ).snapshot
         #expect(name(snapshot, "a.default.svc.cluster.local") == nil)
         #expect(name(snapshot, "b.default.svc.cluster.local") == "both")
-        #expect(snapshot.virtualServices[0].gateways == ["default/gw"])
+        #expect(snapshot.virtualServices.first { $0.key.name == "edge" }?.gateways == ["default/gw"])
     }
 
     @Test func conditionsOnTheClientAreDecidedForEachClient() throws {

@@ -2,6 +2,7 @@ import ControlPlane
 import MeshAPI
 import MeshState
 import Proxy
+import RequestSupport
 import Routing
 import SwiftProtobuf
 import XDS
@@ -29,7 +30,7 @@ struct RoutedWorld {
         let resources = documents.compactMap { document in
             document.key.flatMap { key in document.resource.map { (key: key, resource: $0) } }
         }
-        let snapshot = SnapshotBuilder().build(MeshState.ResourceSet(resources)).snapshot
+        let snapshot = SnapshotBuilder().build(MeshState.ResourceSet(Self.homed(resources))).snapshot
         services = snapshot.services
         let isGateway = !snapshot.gateways.isEmpty
         let proxy = ProxyIdentity(
@@ -57,6 +58,32 @@ struct RoutedWorld {
         for table in runtime.routeTables.compactMap(\.self) { tables[table.name] = table }
         self.tables = tables
         self.routes = routes
+    }
+
+    /// Puts Gateways where the cases have them.
+    ///
+    /// Istio's tests make them with a helper whose empty namespace means `default`, which the names of its route tables show
+    /// (`https.443.https.gateway.default`); the files of the cases say `istio-system` for an empty one. So a Gateway of
+    /// `istio-system` that nobody refers to there, but somebody in `default`, is in `default`.
+    private static func homed(
+        _ resources: [(key: ResourceKey, resource: Resource)]
+    ) -> [(key: ResourceKey, resource: Resource)] {
+        let references = resources.flatMap { entry -> [String] in
+            guard case .virtualService(let service) = entry.resource else { return [] }
+            return service.gateways.map {
+                $0.value.contains("/") ? $0.value : "\(service.metadata.namespace)/\($0.value)"
+            }
+        }
+        return resources.map { entry in
+            guard case .gateway(var gateway) = entry.resource, entry.key.namespace == "istio-system",
+                references.contains("default/\(entry.key.name)"),
+                !references.contains("istio-system/\(entry.key.name)")
+            else { return entry }
+            var key = entry.key
+            key.namespace = "default"
+            gateway.metadata.namespace = "default"
+            return (key, .gateway(gateway))
+        }
     }
 
     private static func all<M: Message>(_ set: XDSTransport.ResourceSet) throws -> [String: M] {

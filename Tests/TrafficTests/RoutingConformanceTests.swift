@@ -11,24 +11,13 @@ import XDS
 /// say where a call ends.
 @Suite(.enabled(if: RoutingCase.isPresent, "no conformance data beside the repository (../shared/conformance)"))
 struct RoutingConformanceTests {
-    /// Cases that do not hold yet, by number: work that is open. One that comes to hold fails here until it is taken off.
-    private static let openCalls: Set<String> = ["003", "009", "015", "042"]
-    private static let openTables: Set<String> = ["051", "053", "057", "060", "062", "064", "065", "069"]
-
-    private static func open(_ path: String, _ cases: Set<String>, _ body: () throws -> Void) throws {
-        guard cases.contains(String(path.prefix(3))) else { return try body() }
-        withKnownIssue("this case is open", body)
-    }
-
     @Test("A call ends where Istio's ends", arguments: RoutingCase.all)
     func calls(_ path: String) throws {
         let test = try RoutingCase(path)
         let world = try RoutedWorld(test)
-        try Self.open(path, Self.openCalls) {
-            for call in test.calls {
-                let found = try world.decide(call)
-                #expect(call.admits(found), "\(call.name): \(call) ended as \(found)")
-            }
+        for call in test.calls {
+            let found = try world.decide(call)
+            #expect(call.admits(found), "\(call.name): \(call) ended as \(found)")
         }
     }
 
@@ -37,12 +26,10 @@ struct RoutingConformanceTests {
         let test = try RoutingCase(path)
         guard let expected = test.virtualHosts, let name = test.routeName else { return }
         let world = try RoutedWorld(test)
-        try Self.open(path, Self.openTables) {
-            let table = try #require(world.routes[name])
-            for (host, clusters) in expected {
-                let found = table.virtualHosts.first { $0.name == "\(host):\(name)" }
-                #expect(found?.routes.flatMap(Self.clusters) == clusters, "\(host)")
-            }
+        let table = try #require(world.routes[name])
+        for (host, clusters) in expected {
+            let found = table.virtualHosts.first { $0.name == "\(host):\(name)" }
+            #expect(found?.routes.flatMap(Self.clusters) == clusters, "\(host)")
         }
     }
 

@@ -74,7 +74,8 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
     ]
     package static let grpc: ProxyFeatures = [.http2, .faults, .proxyless]
     package static let martlet: ProxyFeatures = [
-        .outlierDetection, .proxyProtocol, .faults, .cors, .mirrors, .headerOperators, .tokens, .externalAuthorization,
+        .http2, .outlierDetection, .proxyProtocol, .faults, .cors, .mirrors, .headerOperators, .tokens,
+        .externalAuthorization,
     ]
 }
 

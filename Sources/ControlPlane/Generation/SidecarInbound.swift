@@ -230,10 +230,15 @@ struct SidecarInbound {
             self.requireMeshTLS(&$0, alpn: [], strict: mode.mode == .strict)
         }
         let plain = chain("virtualInbound\(suffix)", tcp, port: port, mode: mode)
-        return switch mode.mode {
-        case .strict: [secure]
-        case .disable: [plain]
-        case .permissive, .unset: [secure, plain]
+        switch mode.mode {
+        case .strict: return [secure]
+        case .disable: return [plain]
+        case .permissive, .unset:
+            // A chain for TLS hides those without a protocol from all TLS: the application's own needs one too.
+            let foreign = chain("virtualInbound-tls\(suffix)", tcp, port: port, mode: mode) {
+                $0.filterChainMatch.transportProtocol = "tls"
+            }
+            return [secure, foreign, plain]
         }
     }
 

@@ -104,8 +104,9 @@ package struct Service: Sendable, Equatable {
             if ports.count > 1, (port.name ?? "").isEmpty {
                 spec.error("ports", "port \(port.number) needs a name, because there are several ports")
             }
+            // The proxies go by numbers: such a Service works here, as it does in Istio when it comes from elsewhere.
             if let name = port.name, !name.isEmpty, !names.insert(name).inserted {
-                spec.error("ports", "port name \"\(name)\" is given twice")
+                spec.warning("ports", "port name \"\(name)\" is given twice: Kubernetes would refuse this Service")
             }
             if !numbers.insert("\(port.number)/\(port.transport)").inserted {
                 spec.error("ports", "port \(port.number) is given twice")

@@ -22,6 +22,13 @@ package struct GatewayListener: Sendable, Equatable {
 
     package var isHTTP: Bool { servers.first.map { $0.port.transport.isHTTP && !$0.port.transport.needsTLS } ?? false }
     package var isTLS: Bool { servers.first?.port.transport.needsTLS ?? false }
+
+    /// Whether two servers of one port can be told apart: HTTP in clear by host, TLS by server name. Bytes in clear cannot: the
+    /// older server has the port alone, as in Istio.
+    package static func shares(_ older: Server.Port, _ younger: Server.Port) -> Bool {
+        if older.transport.needsTLS { return younger.transport.needsTLS }
+        return older.transport.isHTTP && younger.transport.isHTTP && !younger.transport.needsTLS
+    }
 }
 
 /// The merged rules of one host on a gateway.
@@ -53,8 +60,8 @@ extension MeshSnapshot {
         }
     }
 
-    /// What a gateway workload listens on, by port. A server whose class differs from that of an older one on the same port
-    /// has no place and is left out.
+    /// What a gateway workload listens on, by port. A server that cannot share its port with an older one has no place and is
+    /// left out (see `GatewayListener.shares`).
     package func gatewayListeners(for workload: MeshWorkload) -> [GatewayListener] {
         var listeners: [GatewayListener] = []
         for gateway in gateways(for: workload) {
@@ -78,8 +85,9 @@ extension MeshSnapshot {
                     servers: [entry]
                 )
                 if let same = listeners.firstIndex(where: { $0.targetPort == target && $0.bind == bind }) {
-                    guard listeners[same].isHTTP == next.isHTTP, listeners[same].isTLS == next.isTLS else { continue }
-                    listeners[same].servers.append(entry)
+                    if listeners[same].servers.allSatisfy({ GatewayListener.shares($0.port, port) }) {
+                        listeners[same].servers.append(entry)
+                    }
                 } else {
                     listeners.append(next)
                 }

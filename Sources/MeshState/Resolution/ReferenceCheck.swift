@@ -16,7 +16,7 @@ struct ReferenceCheck {
         var result = snapshot.virtualServices.flatMap(check)
         // Without any Service there is nothing to compare with: a single file is being looked at.
         if !hosts.isEmpty { result += snapshot.destinationRules.flatMap(check) }
-        return result + checkDuplicates() + checkCredentials()
+        return result + checkDuplicates() + checkCredentials() + GatewayConflicts.diagnostics(snapshot.gateways)
     }
 
     /// What stops a VirtualService from working: nil when all its destinations exist.

@@ -1,6 +1,7 @@
 package import MeshAPI
 
-/// The resources of all sources by kind, one for each key, oldest first (creation time, then the order given).
+/// The resources of all sources by kind, one for each key, oldest first; of the same age, as all
+/// without a creation time are, by name and then namespace (Istio's order: files of one `kubectl apply` have one age).
 package struct ResourceSet: Sendable {
     package private(set) var namespaces: [Namespace] = []
     package private(set) var services: [Service] = []
@@ -42,11 +43,15 @@ package struct ResourceSet: Sendable {
             }
             latest[document.key] = index
         }
-        let kept = latest.values.sorted { a, b in
-            let ages = [a, b].map { documents[$0].resource.metadata.creationTimestamp ?? "" }
-            return ages[0] == ages[1] ? a < b : ages[0] < ages[1]
+        // The zone Z is the only one that Kubernetes writes, so that texts compare as times do.
+        let ordered = latest.values.map { index in
+            let metadata = documents[index].resource.metadata
+            return (
+                age: metadata.creationTimestamp ?? "", name: "\(metadata.name).\(metadata.namespace)", index: index
+            )
         }
-        for index in kept { append(documents[index].resource) }
+        let kept = ordered.sorted { ($0.age, $0.name, $0.index) < ($1.age, $1.name, $1.index) }
+        for entry in kept { append(documents[entry.index].resource) }
     }
 
     private mutating func append(_ resource: Resource) {

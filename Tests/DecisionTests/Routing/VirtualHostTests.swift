@@ -1,4 +1,5 @@
 import HeaderBlock
+import RequestSupport
 import Routing
 import Testing
 

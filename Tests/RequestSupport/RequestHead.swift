@@ -1,14 +1,14 @@
-import HeaderBlock
+package import HeaderBlock
 
 /// A request for tests: builds the head that a codec would have filled, and lends it as a view.
-struct RequestHead: Sendable {
-    var method = "GET"
-    var path = "/"
-    var authority = "example.com"
-    var isSecure = false
-    var headers: [(String, String)] = []
+package struct RequestHead: Sendable {
+    package var method = "GET"
+    package var path = "/"
+    package var authority = "example.com"
+    package var isSecure = false
+    package var headers: [(String, String)] = []
 
-    init(
+    package init(
         _ path: String = "/", method: String = "GET", authority: String = "example.com", isSecure: Bool = false,
         headers: [(String, String)] = []
     ) {
@@ -19,7 +19,7 @@ struct RequestHead: Sendable {
         self.headers = headers
     }
 
-    func withView<Result>(_ body: (borrowing HeadView) -> Result) -> Result {
+    package func withView<Result>(_ body: (borrowing HeadView) -> Result) -> Result {
         var bytes: [UInt8] = []
         func add(_ text: String) -> ByteRange {
             let start = bytes.count
