@@ -122,9 +122,8 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "CLinux", "EventLoop", "HTTP1", "HeaderBlock", "Identity", "Proxy", "Resilience", "TLS", "Telemetry",
-                "XDS",
-                "XDSTransport",
+                "CLinux", "EventLoop", "HTTP1", "HeaderBlock", "Identity", "Proxy", "Resilience", "Routing", "TLS",
+                "Telemetry", "XDS", "XDSTransport",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: house

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 echo "test: building (the first build takes a while)"
 swift build -c release --build-tests "$@"
 echo "test: unit and component tests"
-swift test -c release --skip-build --skip MeshTests "$@"
+swift test -c release --skip-build --skip '^MeshTests\.' "$@"
 
 build=$(swift build -c release --show-bin-path)
 stage=$(mktemp -d "${TMPDIR:-/tmp}/martlet-test.XXXXXX")
@@ -37,7 +37,7 @@ mesh() {
         "$@" env HOME="$stage/home-$name" XDG_STATE_HOME="$stage/home-$name/state" TMPDIR="$stage/home-$name" \
             PATH="$stage:$PATH:/usr/sbin:/sbin" MARTLET="$stage/martlet" MARTLET_EXAMPLES="$stage/examples" \
             MARTLET_BOOKINFO="$stage/bookinfo" \
-            ./martletPackageTests.xctest --testing-library swift-testing --filter MeshTests
+            ./martletPackageTests.xctest --testing-library swift-testing --filter '^MeshTests\.'
     )
 }
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/if.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <string.h>
@@ -95,6 +96,20 @@ int martlet_link_up(int netlink, int index) {
     link->ifi_flags = IFF_UP;
     link->ifi_change = IFF_UP;
     return call(netlink, &request);
+}
+
+int martlet_link_without_ipv6(int netlink, int index) {
+    struct request request;
+    struct ifinfomsg *link = begin(&request, RTM_NEWLINK, 0, sizeof *link);
+    link->ifi_index = index;
+    struct rtattr *families = put(&request, IFLA_AF_SPEC | NLA_F_NESTED, NULL, 0);
+    struct rtattr *family = put(&request, AF_INET6 | NLA_F_NESTED, NULL, 0);
+    uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
+    put(&request, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof mode);
+    end(&request, family);
+    end(&request, families);
+    // A kernel without IPv6 knows no such family.
+    return call(netlink, &request) >= 0 || errno == EAFNOSUPPORT || errno == EOPNOTSUPP || errno == EINVAL ? 0 : -1;
 }
 
 int martlet_link_remove(int netlink, int index) {

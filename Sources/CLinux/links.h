@@ -8,6 +8,8 @@
 int martlet_netlink(void);
 int martlet_link_index(int netlink, const char *name);
 int martlet_link_up(int netlink, int index);
+/// Before the link goes up: it gets no address of IPv6, not even a link-local one.
+int martlet_link_without_ipv6(int netlink, int index);
 int martlet_link_remove(int netlink, int index);
 /// A veth pair: `name` in the netlink's namespace as a port of `bridge`, already up; `peer` in the namespace `net_namespace`.
 int martlet_link_pair(int netlink, const char *name, int bridge, const char *peer, int net_namespace);

@@ -100,11 +100,13 @@ static void place_descriptors(const struct martlet_spawn *spawn, int *report) {
 }
 
 // What a container keeps: everything that concerns files, its own users, low ports, raw sockets (ping, tcpdump) and chroot.
+// Not CAP_SYS_PTRACE: proxies and the control plane, which hold keys, have more capabilities, so that no container may look
+// into them.
 static int is_kept(int capability) {
     switch (capability) {
     case CAP_CHOWN: case CAP_DAC_OVERRIDE: case CAP_FOWNER: case CAP_FSETID: case CAP_KILL: case CAP_SETGID: case CAP_SETUID:
     case CAP_SETPCAP: case CAP_NET_BIND_SERVICE: case CAP_NET_RAW: case CAP_SYS_CHROOT: case CAP_MKNOD: case CAP_AUDIT_WRITE:
-    case CAP_SETFCAP: case CAP_SYS_PTRACE:
+    case CAP_SETFCAP:
         return 1;
     default:
         return 0;
@@ -136,6 +138,13 @@ static int read_report(int report, struct martlet_failure *failure) {
     return -1;
 }
 
+// In a mount namespace of its own: what stands beside the process goes on seeing the folder.
+static int hide(const char *folder) {
+    if (unshare(CLONE_NEWNS) != 0) return -1;
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return -1;
+    return mount("none", folder, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "size=4k,mode=0555");
+}
+
 pid_t martlet_spawn(const struct martlet_spawn *spawn, struct martlet_failure *failure) {
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0) return fail(failure, MARTLET_STEP_DESCRIPTORS);
@@ -151,6 +160,7 @@ pid_t martlet_spawn(const struct martlet_spawn *spawn, struct martlet_failure *f
             put_down(report[1], MARTLET_STEP_JOIN);
         if (spawn->mount_namespace >= 0 && setns(spawn->mount_namespace, CLONE_NEWNS) != 0)
             put_down(report[1], MARTLET_STEP_JOIN);
+        if (spawn->hidden && hide(spawn->hidden) != 0) put_down(report[1], MARTLET_STEP_MOUNT);
         become(spawn, report[1]);
     }
     int error = errno;
@@ -283,7 +293,9 @@ static void furnish(const struct martlet_pod *pod, int handover, int report) {
     if (martlet_link_pair(outside, pod->link, pod->bridge, "eth0", namespaces[0]) != 0) put_down(report, MARTLET_STEP_LINK);
     if (martlet_link_up(inside, 1) != 0) put_down(report, MARTLET_STEP_LINK);
     int index = martlet_link_index(inside, "eth0");
-    if (index < 0 || martlet_link_up(inside, index) != 0) put_down(report, MARTLET_STEP_LINK);
+    // Capture is IPv4's: an address of IPv6 would be a way past the sidecar.
+    if (index < 0 || martlet_link_without_ipv6(inside, index) != 0) put_down(report, MARTLET_STEP_LINK);
+    if (martlet_link_up(inside, index) != 0) put_down(report, MARTLET_STEP_LINK);
     if (martlet_add_address(inside, index, pod->address, pod->prefix) != 0) put_down(report, MARTLET_STEP_ADDRESS);
     if (martlet_add_default_route(inside, pod->gateway) != 0) put_down(report, MARTLET_STEP_ROUTE);
 

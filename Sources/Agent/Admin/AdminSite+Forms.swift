@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Proxy
+import Routing
 import SwiftProtobuf
 import XDS
 
@@ -10,10 +11,13 @@ extension AdminSite {
     func stats(_ request: ServerRequest, lines: [Substring]) -> ServerResponse {
         var lines = lines
         if let filter = request.query["filter"], !filter.isEmpty {
-            guard let pattern = try? Regex(filter) else { return .text("Invalid re2 regex\n", status: 400) }
+            // RE2 matches whole texts; the filter may match anywhere.
+            guard let pattern = try? RegexProgram("(?s:.*)(?:\(filter))(?s:.*)") else {
+                return .text("Invalid re2 regex\n", status: 400)
+            }
             lines = lines.filter { line in
-                let name = line.prefix { $0 != ":" }
-                return (try? pattern.firstMatch(in: name)) != nil
+                let name = Array(line.prefix { $0 != ":" }.utf8)
+                return pattern.matches(name.span)
             }
         }
         if request.query["usedonly"] != nil { lines = lines.filter { !$0.hasSuffix(": 0") } }

@@ -17,6 +17,7 @@ package final class HTTPServer: Sendable {
         }
     }
 
+    /// Of one site.
     static let maximumConnections = 128
     /// A request must be whole, and its answer taken, in this time; an idle connection is closed after it.
     static let timeout = Duration.seconds(30)
@@ -52,6 +53,8 @@ private final class HTTPHandler: PollLoop.Handler {
         /// Tells a reused descriptor from the one an answer was made for.
         var number: Int
         var answer: HTTPServer.Answer
+        /// The listening socket that it came in by.
+        var site: Int32
         var input: [UInt8] = []
         var output: [UInt8] = []
         var sent = 0
@@ -81,8 +84,11 @@ private final class HTTPHandler: PollLoop.Handler {
     }
 
     var interests: [PollLoop.Interest] {
-        let accepts = connections.count < HTTPServer.maximumConnections
-        return listening.keys.map { PollLoop.Interest(descriptor: $0, reads: accepts) }
+        // Each site for itself: who fills one must not shut the others.
+        let counts = Dictionary(connections.values.map { ($0.site, 1) }, uniquingKeysWith: +)
+        return listening.keys.map {
+            PollLoop.Interest(descriptor: $0, reads: counts[$0, default: 0] < HTTPServer.maximumConnections)
+        }
             + connections.map { descriptor, connection in
                 PollLoop.Interest(
                     descriptor: descriptor,
@@ -114,7 +120,8 @@ private final class HTTPHandler: PollLoop.Handler {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         Sockets.set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         accepted += 1
-        connections[descriptor] = Connection(number: accepted, answer: answer, deadline: .now + HTTPServer.timeout)
+        connections[descriptor] = Connection(
+            number: accepted, answer: answer, site: socket, deadline: .now + HTTPServer.timeout)
     }
 
     private func drop(_ descriptor: Int32) {

@@ -48,6 +48,8 @@ struct martlet_spawn {
     int uts_namespace;
     /// Drops the capabilities that a container has no use for.
     int drop_capabilities;
+    /// A folder that is empty for the process and all that it starts, or NULL.
+    const char *hidden;
 };
 
 /// Starts a process in a session of its own, with default signal dispositions and an empty signal mask. It dies with the caller.

@@ -220,7 +220,8 @@ struct ClusterCompiler {
             settings: policy.loadBalancer?.localityLbSetting, ejects: policy.outlierDetection != nil,
             prefersNearby: service.prefersNearby, client: view.workload
         )
-        let groups = placement.groups(endpoints)
+        // One without an address of its own (behind another network's gateway) cannot be dialled.
+        let groups = placement.groups(endpoints.filter { !$0.workload.ip.isEmpty })
         if placement.isWeighted { cluster.commonLbConfig.localityWeightedLbConfig = .init() }
         assignment.endpoints = groups.map { group in
             var locality = LocalityEndpoints()
@@ -228,8 +229,8 @@ struct ClusterCompiler {
             locality.locality.zone = group.locality.zone
             locality.locality.subZone = group.locality.subzone
             if group.locality.isEmpty { locality.clearLocality() }
-            locality.priority = UInt32(group.priority)
-            locality.loadBalancingWeight = .init(UInt32(group.weight))
+            locality.priority = UInt32(clamping: group.priority)
+            locality.loadBalancingWeight = .init(UInt32(clamping: max(1, group.weight)))
             locality.lbEndpoints = group.endpoints.map(endpoint)
             return locality
         }
@@ -243,7 +244,7 @@ struct ClusterCompiler {
         } else {
             endpoint.endpoint.address = .init(pod.workload.ip, port: pod.port)
         }
-        endpoint.loadBalancingWeight = .init(UInt32(max(1, pod.workload.weight ?? 1)))
+        endpoint.loadBalancingWeight = .init(UInt32(clamping: max(1, pod.workload.weight ?? 1)))
         endpoint.healthStatus = .healthy
         endpoint.metadata = WorkloadMetadata.endpoint(pod, settings: view.snapshot.settings)
         return endpoint

@@ -47,7 +47,9 @@ package struct ConfigurationBuilder {
         let before = snapshot
         snapshot = next
         guard let changed = next.changedEndpoints(since: before) else {
-            configuration = MeshConfiguration(next)
+            let read = MeshConfiguration(next)
+            // What cannot be read changes nothing: the defaults could open what was closed.
+            if read.fault == nil { configuration = read }
             labelNames = Self.labelNames(next)
             owned = [:]
             // Scopes that nobody asked for lately are nobody's.
@@ -88,6 +90,12 @@ package struct ConfigurationBuilder {
         let inbound = SidecarInbound(view: view)
         set.insert(inbound.listener(), named: Names.virtualInbound)
         for cluster in inbound.clusters() { set.insert(cluster, named: cluster.name) }
+        // Its Sidecar may hide who decides for it.
+        for (name, service) in inbound.security.authorizers where view.service(service.host)?.key != service.key {
+            for made in ClusterCompiler(view: view).clusters(of: service) where made.cluster.name == name {
+                Self.insert(made, into: &set)
+            }
+        }
         owned[proxy] = Own(resources: set.resources, scope: key)
         return set
     }

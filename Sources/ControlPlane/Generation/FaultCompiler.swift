@@ -10,10 +10,10 @@ enum FaultCompiler {
         }
         if let abort = injection.abort {
             switch abort.failure {
-            case .httpStatus(let status): fault.abort.httpStatus = UInt32(status)
+            case .httpStatus(let status): fault.abort.httpStatus = UInt32(clamping: status)
             case .grpcStatus(let name):
                 let number = HTTPFaultInjection.Abort.grpcStatuses.firstIndex(of: name) ?? 2
-                fault.abort.grpcStatus = UInt32(number)
+                fault.abort.grpcStatus = UInt32(clamping: number)
             }
             fault.abort.percentage = .init(percent: abort.percentage)
         }

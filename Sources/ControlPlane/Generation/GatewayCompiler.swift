@@ -52,19 +52,31 @@ struct GatewayCompiler {
                     gateway.servers.lazy.flatMap { tcpChains($0, listener: listener.name, output: &output) }.prefix(1)
                 )
             }
-            var matches: Set<[String]> = []
-            // Of two servers of one name the older one serves it.
-            listener.filterChains = listener.filterChains.filter {
-                matches.insert($0.filterChainMatch.serverNames).inserted
-            }
+            Self.separate(&listener.filterChains)
             if !listener.filterChains.isEmpty { output.listeners.append(listener) }
         }
         for table in output.routes {
             output.clusters.formUnion(table.virtualHosts.flatMap(\.routes).flatMap(\.clusterNames))
         }
+        output.clusters.formUnion(security.authorizers.keys)
         var seen: Set<String> = []
         output.secrets = output.secrets.filter { seen.insert($0.name).inserted }
         return output
+    }
+
+    /// Of two servers of one name the older one serves it: names are taken from later chains, which go when none is left.
+    private static func separate(_ chains: inout [FilterChain]) {
+        var taken: Set<String> = []
+        var hasDefault = false
+        chains = chains.compactMap { chain in
+            var chain = chain
+            guard !chain.filterChainMatch.serverNames.isEmpty else {
+                defer { hasDefault = true }
+                return hasDefault ? nil : chain
+            }
+            chain.filterChainMatch.serverNames.removeAll { !taken.insert($0).inserted }
+            return chain.filterChainMatch.serverNames.isEmpty ? nil : chain
+        }
     }
 
     // MARK: HTTP
@@ -301,7 +313,8 @@ struct GatewayCompiler {
         let clusters = L4Routes.clusters(route, compiler)
         guard let first = clusters.first else { return nil }
         output.clusters.formUnion(clusters.map(\.name))
-        return parts.tcp(clusters, statPrefix: first.name)
+        return parts.tcp(
+            clusters, statPrefix: first.name, idleTimeout: L4Routes.idleTimeout(of: route, compiler))
     }
 }
 

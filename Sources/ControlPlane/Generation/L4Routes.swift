@@ -13,6 +13,8 @@ struct L4Routes {
         var origin: Origin
         /// Of the first destination's DestinationRule.
         var tunnel: (target: String, usesPost: Bool)?
+        /// How long a connection may be silent (`connectionPool.tcp.idleTimeout` of the first destination).
+        var idleTimeout: Duration?
     }
 
     private let view: ProxyView
@@ -29,7 +31,8 @@ struct L4Routes {
         let cluster = Names.outboundCluster(port: port.number, host: service.host)
         fallback = Route(
             name: cluster, clusters: [(cluster, 1)], origin: service.origin,
-            tunnel: Self.tunnel(view, host: service.host, port: port.number, subset: nil)
+            tunnel: Self.tunnel(view, host: service.host, port: port.number, subset: nil),
+            idleTimeout: view.policy(host: service.host, port: port.number, subset: nil).connectionPool?.tcp?.idleTimeout
         )
         virtual = part.routing.virtualService(for: service.host)
         compiler = RouteCompiler(view: view, listenerPort: port.number, isGateway: false)
@@ -49,7 +52,8 @@ struct L4Routes {
                     Route(
                         name: first.name, clusters: clusters, serverNames: match.sniHosts.map(\.value),
                         ranges: match.destinationSubnets.compactMap(Self.range),
-                        origin: virtual.origin(of: rule.location), tunnel: tunnel(of: rule.route)
+                        origin: virtual.origin(of: rule.location), tunnel: tunnel(of: rule.route),
+                        idleTimeout: Self.idleTimeout(of: rule.route, compiler)
                     )
                 )
             }
@@ -66,7 +70,7 @@ struct L4Routes {
             guard let first = clusters.first else { continue }
             var route = Route(
                 name: first.name, clusters: clusters, origin: virtual.origin(of: rule.location),
-                tunnel: tunnel(of: rule.route)
+                tunnel: tunnel(of: rule.route), idleTimeout: Self.idleTimeout(of: rule.route, compiler)
             )
             if rule.match.isEmpty || rule.match.contains(where: { $0.destinationSubnets.isEmpty }) {
                 return (ranged, route)
@@ -91,6 +95,13 @@ struct L4Routes {
             let tunnel = view.policy(host: host, port: port, subset: subset).tunnel
         else { return nil }
         return ("\(tunnel.targetHost):\(tunnel.targetPort)", tunnel.httpMethod == "POST")
+    }
+
+    static func idleTimeout(of route: [RouteDestination], _ compiler: RouteCompiler) -> Duration? {
+        guard let first = route.first?.destination else { return nil }
+        let policy = compiler.view.policy(
+            host: first.host.value, port: compiler.port(of: first), subset: first.subset?.value)
+        return policy.connectionPool?.tcp?.idleTimeout
     }
 
     static func clusters(_ route: [RouteDestination], _ compiler: RouteCompiler) -> [(name: String, weight: Int)] {

@@ -69,11 +69,15 @@ struct ListenerParts {
         tcp([(cluster, 1)], statPrefix: statPrefix ?? cluster)
     }
 
-    /// - Parameter tunnel: `HOST:PORT` and whether POST stands for CONNECT, when connections go inside of a request.
+    /// - Parameters:
+    ///   - tunnel: `HOST:PORT` and whether POST stands for CONNECT, when connections go inside of a request.
+    ///   - idleTimeout: nil is the proxy's own, an hour.
     func tcp(
-        _ clusters: [(name: String, weight: Int)], statPrefix: String, tunnel: (target: String, usesPost: Bool)? = nil
+        _ clusters: [(name: String, weight: Int)], statPrefix: String, tunnel: (target: String, usesPost: Bool)? = nil,
+        idleTimeout: Duration? = nil
     ) -> NetworkFilter {
         var proxy = TCPProxy()
+        if let idleTimeout { proxy.idleTimeout = .init(idleTimeout) }
         if let tunnel {
             proxy.tunnelingConfig.hostname = tunnel.target
             proxy.tunnelingConfig.usePost = tunnel.usesPost
@@ -86,7 +90,7 @@ struct ListenerParts {
             proxy.weightedClusters.clusters = clusters.map {
                 var weight = TCPProxy.WeightedCluster.ClusterWeight()
                 weight.name = $0.name
-                weight.weight = UInt32($0.weight)
+                weight.weight = UInt32(clamping: $0.weight)
                 return weight
             }
         }
@@ -104,6 +108,6 @@ struct ListenerParts {
 
     /// Refuses traffic that was sent to the capture port itself: forwarding it would be a loop.
     func blackHole(_ name: String, port: Int) -> FilterChain {
-        chain(name, [tcp(Names.blackHole)]) { $0.filterChainMatch.destinationPort = .init(UInt32(port)) }
+        chain(name, [tcp(Names.blackHole)]) { $0.filterChainMatch.destinationPort = .init(UInt32(clamping: port)) }
     }
 }

@@ -66,12 +66,18 @@ package struct MeshConfiguration: Sendable, Equatable {
             case "accessLogFormat":
                 accessLog.format = value.string ?? ""
             case "outboundTrafficPolicy":
-                outboundMode = value["mode"]?.string.flatMap(Sidecar.OutboundMode.init) ?? .allowAny
+                guard let name = value["mode"]?.string else { continue }
+                if let mode = Sidecar.OutboundMode(rawValue: name) {
+                    outboundMode = mode
+                } else {
+                    fault = "outboundTrafficPolicy.mode: \"\(name)\" is unknown"
+                }
             case "extensionProviders":
                 for provider in value.sequence ?? [] {
                     guard let name = provider["name"]?.string else { continue }
                     if let authorizer = ExternalAuthorizer(provider) {
                         authorizers[name] = authorizer
+                        ignored += authorizer.ignored.map { "extensionProviders[\(name)].\($0)" }
                     } else {
                         ignored.append("extensionProviders[\(name)]")
                     }
@@ -102,7 +108,7 @@ package struct MeshConfiguration: Sendable, Equatable {
         }
         if let fault {
             found.append(
-                Diagnostic(.error, at: location, resource: resource, path: "data.mesh", "\(fault); the defaults hold")
+                Diagnostic(.error, at: location, resource: resource, path: "data.mesh", "\(fault); the last good settings hold")
             )
         }
         return found

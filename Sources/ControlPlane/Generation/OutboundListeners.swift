@@ -235,7 +235,8 @@ struct OutboundListeners {
     }
 
     private func filter(_ route: L4Routes.Route) -> NetworkFilter {
-        parts.tcp(route.clusters, statPrefix: route.name, tunnel: route.tunnel)
+        parts.tcp(
+            route.clusters, statPrefix: route.name, tunnel: route.tunnel, idleTimeout: route.idleTimeout)
     }
 
     /// TLS rules of VirtualServices for names that are no service: told apart by the server name on the ports they match.

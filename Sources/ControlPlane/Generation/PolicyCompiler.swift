@@ -10,10 +10,10 @@ enum PolicyCompiler {
             switch hash.algorithm {
             case .ringHash(let size):
                 cluster.lbPolicy = .ringHash
-                cluster.ringHashLbConfig.minimumRingSize = .init(UInt64(size))
+                cluster.ringHashLbConfig.minimumRingSize = .init(UInt64(clamping: size))
             case .maglev(let size):
                 cluster.lbPolicy = .maglev
-                cluster.maglevLbConfig.tableSize = .init(UInt64(size))
+                cluster.maglevLbConfig.tableSize = .init(UInt64(clamping: size))
             }
             return
         }
@@ -44,15 +44,15 @@ enum PolicyCompiler {
         limits.maxRetries = bound(http?.maxRetries)
         if let budget = policy.retryBudget {
             limits.retryBudget.budgetPercent.value = budget.percent ?? 20
-            limits.retryBudget.minRetryConcurrency = .init(UInt32(budget.minRetryConcurrency ?? 3))
+            limits.retryBudget.minRetryConcurrency = .init(UInt32(clamping: budget.minRetryConcurrency ?? 3))
         }
         cluster.circuitBreakers.thresholds = [limits]
 
         if let keepalive = tcp?.tcpKeepalive {
             var wire = Envoy_Config_Core_V3_TcpKeepalive()
-            if let probes = keepalive.probes { wire.keepaliveProbes = .init(UInt32(probes)) }
-            if let time = keepalive.time { wire.keepaliveTime = .init(UInt32(time.components.seconds)) }
-            if let interval = keepalive.interval { wire.keepaliveInterval = .init(UInt32(interval.components.seconds)) }
+            if let probes = keepalive.probes { wire.keepaliveProbes = .init(UInt32(clamping: probes)) }
+            if let time = keepalive.time { wire.keepaliveTime = .init(UInt32(clamping: time.components.seconds)) }
+            if let interval = keepalive.interval { wire.keepaliveInterval = .init(UInt32(clamping: interval.components.seconds)) }
             cluster.upstreamConnectionOptions.tcpKeepalive = wire
         }
 
@@ -82,7 +82,7 @@ enum PolicyCompiler {
             isNeeded = true
         }
         if let requests = http?.maxRequestsPerConnection, requests > 0 {
-            options.commonHTTPProtocolOptions.maxRequestsPerConnection = .init(UInt32(requests))
+            options.commonHTTPProtocolOptions.maxRequestsPerConnection = .init(UInt32(clamping: requests))
             isNeeded = true
         }
         if isNeeded {
@@ -94,7 +94,7 @@ enum PolicyCompiler {
     private static func http2(_ http: ConnectionPoolSettings.HTTP?) -> Envoy_Config_Core_V3_Http2ProtocolOptions {
         var options = Envoy_Config_Core_V3_Http2ProtocolOptions()
         if let streams = http?.maxConcurrentStreams, streams > 0 {
-            options.maxConcurrentStreams = .init(UInt32(streams))
+            options.maxConcurrentStreams = .init(UInt32(clamping: streams))
         }
         if let keepalive = http?.http2KeepAlive {
             options.connectionKeepalive.interval = .init(keepalive.interval)
@@ -105,7 +105,7 @@ enum PolicyCompiler {
 
     /// Nil and zero are Istio's default: no bound.
     private static func bound(_ value: Int?) -> Google_Protobuf_UInt32Value {
-        .init(value.flatMap { $0 > 0 ? UInt32($0) : nil } ?? .max)
+        .init(value.flatMap { $0 > 0 ? UInt32(clamping: $0) : nil } ?? .max)
     }
 
     static func applyOutlierDetection(_ settings: OutlierDetection?, to cluster: inout Cluster) {
@@ -113,23 +113,23 @@ enum PolicyCompiler {
         var outlier = Envoy_Config_Cluster_V3_OutlierDetection()
         outlier.enforcingSuccessRate = .init(0)
         if let count = settings.consecutive5xxErrors {
-            outlier.consecutive5Xx = .init(UInt32(count))
+            outlier.consecutive5Xx = .init(UInt32(clamping: count))
             outlier.enforcingConsecutive5Xx = .init(count > 0 ? 100 : 0)
         }
         if let count = settings.consecutiveGatewayErrors ?? settings.consecutiveErrors {
-            outlier.consecutiveGatewayFailure = .init(UInt32(count))
+            outlier.consecutiveGatewayFailure = .init(UInt32(clamping: count))
             outlier.enforcingConsecutiveGatewayFailure = .init(count > 0 ? 100 : 0)
         }
         if settings.splitExternalLocalOriginErrors == true {
             outlier.splitExternalLocalOriginErrors = true
             if let count = settings.consecutiveLocalOriginFailures {
-                outlier.consecutiveLocalOriginFailure = .init(UInt32(count))
+                outlier.consecutiveLocalOriginFailure = .init(UInt32(clamping: count))
                 outlier.enforcingConsecutiveLocalOriginFailure = .init(count > 0 ? 100 : 0)
             }
         }
         if let interval = settings.interval { outlier.interval = .init(interval) }
         if let time = settings.baseEjectionTime { outlier.baseEjectionTime = .init(time) }
-        if let percent = settings.maxEjectionPercent { outlier.maxEjectionPercent = .init(UInt32(percent)) }
+        if let percent = settings.maxEjectionPercent { outlier.maxEjectionPercent = .init(UInt32(clamping: percent)) }
         cluster.outlierDetection = outlier
         // Istio turns Envoy's panic mode off unless asked.
         cluster.commonLbConfig.healthyPanicThreshold.value = Double(settings.minHealthPercent ?? 0)

@@ -34,7 +34,7 @@ enum RetryCompiler {
 
     private static func make(attempts: Int, conditions: [String], avoidsPreviousHosts: Bool) -> RetryPolicy {
         var policy = RetryPolicy()
-        policy.numRetries = .init(UInt32(attempts))
+        policy.numRetries = .init(UInt32(clamping: attempts))
         let statuses = conditions.compactMap { UInt32($0) }
         var names = conditions.filter { UInt32($0) == nil }
         if !statuses.isEmpty, !names.contains("retriable-status-codes") { names.append("retriable-status-codes") }
@@ -104,9 +104,9 @@ enum RedirectCompiler {
         if !scheme.isEmpty { action.schemeRedirect = scheme }
         if let port = redirect.port, port != 0 {
             let isDefault = (scheme == "http" && port == 80) || (scheme == "https" && port == 443)
-            if !isDefault { action.portRedirect = UInt32(port) }
+            if !isDefault { action.portRedirect = UInt32(clamping: port) }
         } else if redirect.derivePort == .fromRequestPort, listenerPort != 80, listenerPort != 443 {
-            action.portRedirect = UInt32(listenerPort)
+            action.portRedirect = UInt32(clamping: listenerPort)
         }
         return action
     }

@@ -48,16 +48,15 @@ struct RouteCompiler {
         if let redirect = rule.redirect {
             route.redirect = RedirectCompiler.redirect(redirect, listenerPort: listenerPort, isGateway: isGateway)
         } else if let response = rule.directResponse {
-            route.directResponse.status = UInt32(response.status)
+            route.directResponse.status = UInt32(clamping: response.status)
             if !response.body.isEmpty { route.directResponse.body.inlineBytes = .init(response.body) }
         } else {
             route.route = action(rule, match: match, service: service)
-            if let first = rule.route.first?.destination {
+            if let first = Self.live(rule.route).first?.destination {
                 route.decorator.operation = "\(first.host.value):\(port(of: first))/*"
             }
-            if rule.route.count == 1 {
-                HeaderCompiler.apply(rule.route.first?.headers, features: features, to: &route)
-            }
+            let live = Self.live(rule.route)
+            if live.count == 1 { HeaderCompiler.apply(live.first?.headers, features: features, to: &route) }
         }
         FilterOverrides.apply(rule, features: features, to: &route)
         return route
@@ -72,9 +71,14 @@ struct RouteCompiler {
         return "\(origin.resource.namespace)/\(origin.resource.name)@\(origin.location)"
     }
 
+    /// Destinations that get requests: a weight of zero means none, where there is another.
+    private static func live(_ route: [HTTPRouteDestination]) -> [HTTPRouteDestination] {
+        route.filter { route.count == 1 || $0.weight > 0 }
+    }
+
     private func action(_ rule: HTTPRoute, match: HTTPMatchRequest?, service: ResolvedVirtualService) -> RouteAction {
         var action = RouteAction()
-        let destinations = rule.route.filter { rule.route.count == 1 || $0.weight > 0 }
+        let destinations = Self.live(rule.route)
         if destinations.count == 1, let destination = destinations.first?.destination {
             action.cluster = cluster(of: destination)
             applyHashPolicy(
@@ -85,7 +89,7 @@ struct RouteCompiler {
                 guard let destination = entry.destination else { continue }
                 var weight = Envoy_Config_Route_V3_WeightedCluster.ClusterWeight()
                 weight.name = cluster(of: destination)
-                weight.weight = .init(UInt32(entry.weight))
+                weight.weight = .init(UInt32(clamping: entry.weight))
                 HeaderCompiler.apply(entry.headers, features: features, to: &weight)
                 action.weightedClusters.clusters.append(weight)
             }
@@ -104,7 +108,9 @@ struct RouteCompiler {
             action.retryPolicy = policy
         }
         RewriteCompiler.apply(rule.rewrite, match: match, to: &action)
-        if let host = HeaderCompiler.hostOverride(rule.headers) { action.hostRewriteLiteral = host }
+        // The destination's own word comes last, as its other header operations do.
+        let headers = [rule.headers] + (destinations.count == 1 ? [destinations.first?.headers] : [])
+        if let host = headers.compactMap({ HeaderCompiler.hostOverride($0) }).last { action.hostRewriteLiteral = host }
         if features.contains(.mirrors) { action.requestMirrorPolicies = rule.mirrors.compactMap(mirror) }
         return action
     }

@@ -11,7 +11,11 @@ struct SecretCompiler {
         var names: Set<String> = []
         for rule in view.snapshot.destinationRules where rule.isVisible(in: view.proxy.namespace) {
             // A sidecar gets a credential only from a rule that selects it; a gateway always.
-            if view.proxy.role == .sidecar, rule.workloadSelector == nil { continue }
+            if view.proxy.role == .sidecar {
+                guard let selector = rule.workloadSelector, rule.origin.resource.namespace == view.proxy.namespace,
+                    view.workload.matches(selector)
+                else { continue }
+            }
             for policy in [rule.trafficPolicy] + rule.subsets.map(\.trafficPolicy) {
                 let settings = [policy?.tls] + (policy?.portLevelSettings.map(\.tls) ?? [])
                 for tls in settings { if let name = tls?.credentialName?.value { names.insert(name) } }

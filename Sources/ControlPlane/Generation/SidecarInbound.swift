@@ -7,7 +7,7 @@ import XDS
 struct SidecarInbound {
     let view: ProxyView
     private let parts: ListenerParts
-    private let security: SecurityFilters
+    let security: SecurityFilters
 
     init(view: ProxyView) {
         self.view = view
@@ -247,7 +247,7 @@ struct SidecarInbound {
         change: (inout FilterChain) -> Void = { _ in }
     ) -> FilterChain {
         parts.chain(name, filters) { chain in
-            if let port { chain.filterChainMatch.destinationPort = .init(UInt32(port)) }
+            if let port { chain.filterChainMatch.destinationPort = .init(UInt32(clamping: port)) }
             chain.metadata = Metadata(origin: mode.origin)
             change(&chain)
         }

@@ -30,7 +30,7 @@ typealias WireHeaderMatcher = Envoy_Config_Route_V3_HeaderMatcher
 extension Google_Protobuf_Duration {
     init(_ duration: Duration) {
         let (seconds, attoseconds) = duration.components
-        self.init(seconds: seconds, nanos: Int32(attoseconds / 1_000_000_000))
+        self.init(seconds: seconds, nanos: Int32(clamping: attoseconds / 1_000_000_000))
     }
 }
 
@@ -44,7 +44,7 @@ extension Envoy_Config_Core_V3_Address {
     init(_ address: String, port: Int) {
         self.init()
         socketAddress.address = address
-        socketAddress.portValue = UInt32(port)
+        socketAddress.portValue = UInt32(clamping: port)
     }
 }
 
@@ -62,7 +62,7 @@ extension Envoy_Type_V3_FractionalPercent {
     /// Hundredths of a percent are kept: the denominator is a million.
     init(percent: Double) {
         self.init()
-        numerator = UInt32((percent * 10_000).rounded())
+        numerator = UInt32((min(max(percent, 0), 100) * 10_000).rounded())
         denominator = .million
     }
 }

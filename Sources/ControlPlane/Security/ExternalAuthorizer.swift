@@ -1,3 +1,4 @@
+import MeshAPI
 import MeshState
 import SwiftProtobuf
 import XDS
@@ -23,8 +24,16 @@ package struct ExternalAuthorizer: Sendable, Equatable {
     var maxBodyBytes: Int?
     var allowPartialMessage = false
     var packAsBytes = false
+    /// Settings that are given and not carried out.
+    var ignored: [String] = []
     /// The fully qualified host, once it is known that it exists.
     var host: String?
+
+    private static let known: Set<String> = [
+        "service", "port", "timeout", "failOpen", "statusOnError", "pathPrefix", "includeRequestHeadersInCheck",
+        "includeHeadersInCheck", "headersToUpstreamOnAllow", "headersToDownstreamOnDeny", "headersToDownstreamOnAllow",
+        "includeAdditionalHeadersInCheck", "includeRequestBodyInCheck",
+    ]
 
     /// nil when the provider is of another kind.
     init?(_ node: Node) {
@@ -35,6 +44,9 @@ package struct ExternalAuthorizer: Sendable, Equatable {
         port = settings["port"]?.int ?? 0
         failOpen = settings["failOpen"]?.bool ?? false
         statusOnError = settings["statusOnError"]?.string.flatMap { Int($0) }
+        if let text = settings["timeout"]?.string, let timeout = DurationText.parse(text) {
+            timeoutMilliseconds = max(1, Int(timeout / .milliseconds(1)))
+        }
         pathPrefix = settings["pathPrefix"]?.string ?? ""
         let texts = { (key: String) in settings[key]?.sequence?.compactMap(\.string) ?? [] }
         includeHeaders = texts("includeRequestHeadersInCheck") + texts("includeHeadersInCheck")
@@ -43,6 +55,9 @@ package struct ExternalAuthorizer: Sendable, Equatable {
         headersToClientOnAllow = texts("headersToDownstreamOnAllow")
         if case .mapping(let mapping)? = settings["includeAdditionalHeadersInCheck"] {
             for (key, value) in mapping { additionalHeaders[key.string ?? ""] = value.string ?? "" }
+        }
+        if case .mapping(let mapping) = settings {
+            ignored = mapping.keys.compactMap(\.string).filter { !Self.known.contains($0) }
         }
         if let body = settings["includeRequestBodyInCheck"] {
             maxBodyBytes = body["maxRequestBytes"]?.int

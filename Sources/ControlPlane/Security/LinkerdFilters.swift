@@ -21,7 +21,7 @@ struct LinkerdFilters {
         self.workload = workload
         servers = snapshot.linkerdPolicies.compactMap { policy in
             guard case .server(let server) = policy, server.metadata.namespace == workload.namespace,
-                workload.matches(server.podSelector)
+                server.podSelector.matches(workload.labels)
             else { return nil }
             switch server.port {
             case .number(let number): return (server, number)
@@ -30,7 +30,8 @@ struct LinkerdFilters {
         }
         let annotation = snapshot.namespaces[workload.namespace]?.metadata.annotations[
             "config.linkerd.io/default-inbound-policy"]
-        fallback = annotation.flatMap(LinkerdDefaultPolicy.init) ?? .allUnauthenticated
+        // A name that nobody knows lets nobody in: whoever wrote it wanted a limit. `diagnostics` says so.
+        fallback = annotation.map { LinkerdDefaultPolicy(rawValue: $0) ?? .deny } ?? .allUnauthenticated
         if servers.isEmpty, fallback == .allUnauthenticated { return nil }
     }
 
@@ -136,9 +137,7 @@ struct LinkerdFilters {
             case .serverAuthorization(let authorization):
                 let selects =
                     authorization.serverName == server.metadata.name
-                    || authorization.serverSelector.map { selector in
-                        selector.allSatisfy { server.metadata.labels[$0.key] == $0.value }
-                    } ?? false
+                    || authorization.serverSelector?.matches(server.metadata.labels) ?? false
                 if selects { result.append((name, nil, principals(authorization))) }
             default: continue
             }
@@ -208,7 +207,18 @@ struct LinkerdFilters {
         let matches = route.rules.flatMap(\.matches).map(Self.permission)
         let isOpen = route.rules.isEmpty || route.rules.contains { $0.matches.isEmpty }
         let requests = isOpen ? RBACPermission.with { $0.any = true } : .with { $0.orRules.rules = matches }
-        return .with { $0.andRules.rules = [.port(port), requests] }
+        guard !route.hostnames.isEmpty else { return .with { $0.andRules.rules = [.port(port), requests] } }
+        let hosts = RBACPermission.with { $0.orRules.rules = route.hostnames.map(Self.host) }
+        return .with { $0.andRules.rules = [.port(port), hosts, requests] }
+    }
+
+    /// The authority of requests to a name, with or without a port.
+    private static func host(_ name: String) -> RBACPermission {
+        let pattern = name.hasPrefix("*.") ? "[^:/]+" + PolicyMatchers.quoted(String(name.dropFirst())) : PolicyMatchers.quoted(name)
+        return .with {
+            $0.header.name = ":authority"
+            $0.header.stringMatch = PolicyMatchers.regex("(?i)" + pattern + "(:[0-9]+)?")
+        }
     }
 
     private static func permission(_ match: LinkerdHTTPRoute.Match) -> RBACPermission {
@@ -237,7 +247,7 @@ struct LinkerdFilters {
 }
 
 extension RBACPermission {
-    fileprivate static func port(_ number: Int) -> RBACPermission { .with { $0.destinationPort = UInt32(number) } }
+    fileprivate static func port(_ number: Int) -> RBACPermission { .with { $0.destinationPort = UInt32(clamping: number) } }
 }
 
 extension RBACPrincipal {

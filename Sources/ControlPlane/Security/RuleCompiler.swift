@@ -14,8 +14,8 @@ struct RuleCompiler {
     /// then deny more.
     let isAllow: Bool
 
-    /// A condition on requests in a filter for connections.
-    private struct NeedsRequest: Error {}
+    /// A condition on requests in a filter for connections, or a value that means nothing.
+    private struct CannotJudge: Error {}
 
     /// One attribute with its values; some value must hold, and none of those to avoid.
     private struct Attribute {
@@ -30,7 +30,7 @@ struct RuleCompiler {
         let permissionKeys = when.filter { Self.isPermission($0.key) }
         let principalKeys = when.filter { !Self.isPermission($0.key) }
         var policy = Envoy_Config_Rbac_V3_Policy()
-        do throws(NeedsRequest) {
+        do throws(CannotJudge) {
             let operations = rule.to.isEmpty ? [[]] : rule.to.map { Self.attributes(of: $0) }
             for attributes in operations {
                 policy.permissions.append(try permission(attributes + permissionKeys))
@@ -77,14 +77,14 @@ struct RuleCompiler {
 
     // MARK: Permissions
 
-    private func permission(_ attributes: [Attribute]) throws(NeedsRequest) -> RBACPermission {
+    private func permission(_ attributes: [Attribute]) throws(CannotJudge) -> RBACPermission {
         var all: [RBACPermission] = []
         for attribute in attributes {
             for (values, negated) in [(attribute.values, false), (attribute.notValues, true)] where !values.isEmpty {
                 var any: [RBACPermission] = []
                 for value in values {
-                    do throws(NeedsRequest) {
-                        if let condition = try permission(attribute.key, value) { any.append(condition) }
+                    do throws(CannotJudge) {
+                        any.append(try permission(attribute.key, value))
                     } catch  where isAllow {
                         throw error
                     } catch {}
@@ -110,11 +110,11 @@ struct RuleCompiler {
         return permission
     }
 
-    private func permission(_ key: String, _ value: String) throws(NeedsRequest) -> RBACPermission? {
+    private func permission(_ key: String, _ value: String) throws(CannotJudge) -> RBACPermission {
         var permission = RBACPermission()
         switch key {
         case ":authority", ":method", "path":
-            guard !isTCP else { throw NeedsRequest() }
+            guard !isTCP else { throw CannotJudge() }
             if key == "path" {
                 if let template = PathTemplate.pattern(value) {
                     permission.uriTemplate = template
@@ -125,20 +125,19 @@ struct RuleCompiler {
                 permission.header = PolicyMatchers.header(key, value, ignoringCase: key == ":authority")
             }
         case "destination.ip":
-            guard let range = Envoy_Config_Core_V3_CidrRange(policyValue: value) else { return nil }
+            guard let range = Envoy_Config_Core_V3_CidrRange(policyValue: value) else { throw CannotJudge() }
             permission.destinationIp = range
         case "destination.port":
-            guard let port = UInt32(value) else { return nil }
-            permission.destinationPort = port
+            guard let port = UInt16(value) else { throw CannotJudge() }
+            permission.destinationPort = UInt32(port)
         case "connection.sni": permission.requestedServerName = PolicyMatchers.string(value)
         default:
             // experimental.envoy.filters.a.b[c]
-            let text = key.dropFirst("experimental.".count).dropLast()
-            guard let bracket = text.firstIndex(of: "[") else { return nil }
-            permission.metadata.filter = String(text[..<bracket])
-            var segment = WireMetadataMatcher.PathSegment()
-            segment.key = String(text[text.index(after: bracket)...])
-            permission.metadata.path = [segment]
+            guard let bracket = key.firstIndex(of: "["), let names = Self.brackets(key), names.count == 1 else {
+                throw CannotJudge()
+            }
+            permission.metadata.filter = String(key[..<bracket].dropFirst("experimental.".count))
+            permission.metadata.path = names.map { name in .with { $0.key = name } }
             if value.hasPrefix("["), value.hasSuffix("]") {
                 let element = PolicyMatchers.string(String(value.dropFirst().dropLast()))
                 permission.metadata.value.listMatch.oneOf = PolicyMatchers.value(element)
@@ -151,12 +150,12 @@ struct RuleCompiler {
 
     // MARK: Principals
 
-    private func principal(_ attributes: [Attribute]) throws(NeedsRequest) -> RBACPrincipal {
+    private func principal(_ attributes: [Attribute]) throws(CannotJudge) -> RBACPrincipal {
         var all: [RBACPrincipal] = []
         for attribute in attributes {
             for (values, negated) in [(attribute.values, false), (attribute.notValues, true)] where !values.isEmpty {
                 var any: [RBACPrincipal] = []
-                do throws(NeedsRequest) {
+                do throws(CannotJudge) {
                     any = try principals(attribute.key, values)
                 } catch  where isAllow {
                     throw error
@@ -182,17 +181,11 @@ struct RuleCompiler {
         return principal
     }
 
-    private func principals(_ key: String, _ values: [String]) throws(NeedsRequest) -> [RBACPrincipal] {
-        if key.hasPrefix("request."), isTCP { throw NeedsRequest() }
+    private func principals(_ key: String, _ values: [String]) throws(CannotJudge) -> [RBACPrincipal] {
+        if key.hasPrefix("request."), isTCP { throw CannotJudge() }
         switch key {
-        case "source.ip":
-            return values.compactMap { Envoy_Config_Core_V3_CidrRange(policyValue: $0) }.map { range in
-                .with { $0.directRemoteIp = range }
-            }
-        case "remote.ip":
-            return values.compactMap { Envoy_Config_Core_V3_CidrRange(policyValue: $0) }.map { range in
-                .with { $0.remoteIp = range }
-            }
+        case "source.ip": return try ranges(values).map { range in .with { $0.directRemoteIp = range } }
+        case "remote.ip": return try ranges(values).map { range in .with { $0.remoteIp = range } }
         case "source.principal":
             return TrustDomainAliases.expand(values, trustDomains).map {
                 authenticated(PolicyMatchers.string($0, prefix: "spiffe://"))
@@ -220,10 +213,17 @@ struct RuleCompiler {
         case "request.auth.audiences": return [claim(["aud"], values)]
         case "request.auth.presenter": return [claim(["azp"], values)]
         default:
-            guard let names = Self.brackets(key), let first = names.first else { return [] }
+            guard let names = Self.brackets(key), let first = names.first else { throw CannotJudge() }
             if key.hasPrefix("request.auth.claims") { return [claim(names, values)] }
             return values.map { value in .with { $0.header = PolicyMatchers.header(first, value) } }
         }
+    }
+
+    /// A range that cannot be read drops an ALLOW rule, and is left out of others.
+    private func ranges(_ values: [String]) throws(CannotJudge) -> [Envoy_Config_Core_V3_CidrRange] {
+        let found = values.compactMap { Envoy_Config_Core_V3_CidrRange(policyValue: $0) }
+        if isAllow, found.count < values.count { throw CannotJudge() }
+        return found
     }
 
     private func authenticated(_ matcher: WireStringMatcher) -> RBACPrincipal {

@@ -8,15 +8,24 @@ struct SecurityFilters {
     let http: [WireHTTPFilter]
     /// In front of the proxy filter of connections.
     let tcp: [NetworkFilter]
+    /// Who is asked: the proxy needs their clusters, also where no route leads to them. By name of the cluster.
+    let authorizers: [String: MeshService]
 
     init(view: ProxyView) {
         let snapshot = view.snapshot
+        let policies = snapshot.authorizationPolicies(of: view.workload).filter {
+            view.proxy.features.contains(.tokens) || !$0.needsTokens
+        }
+        let providers = view.mesh.authorizers.compactMapValues { $0.resolved(in: snapshot) }
         let authorization = AuthorizationFilters(
-            policies: snapshot.authorizationPolicies(of: view.workload).filter {
-                view.proxy.features.contains(.tokens) || !$0.needsTokens
-            },
-            trustDomains: [snapshot.settings.trustDomain] + view.mesh.trustDomainAliases,
-            providers: view.mesh.authorizers.compactMapValues { $0.resolved(in: snapshot) })
+            policies: policies, trustDomains: [snapshot.settings.trustDomain] + view.mesh.trustDomainAliases,
+            providers: providers)
+        var authorizers: [String: MeshService] = [:]
+        for policy in policies where policy.action == .custom {
+            guard let provider = policy.provider.flatMap({ providers[$0] }), let host = provider.host else { continue }
+            authorizers[Names.outboundCluster(port: provider.port, host: host)] = snapshot.service(host: host)
+        }
+        self.authorizers = authorizers
         let tokens =
             view.proxy.features.contains(.tokens)
             ? TokenFilter(policies: snapshot.requestAuthentications(of: view.workload), keySets: view.keySets) : nil

@@ -70,7 +70,11 @@ extension Mesh {
 
     func leave(_ pod: Pod, _ guest: ControlRequest.Guest) async {
         await removeGuest(pod)
-        unlink(serviceFile(guest))
+        // The last guest of a service takes it along.
+        let others = guests.values.contains {
+            $0.template.namespace == guest.namespace && $0.template.labels["app"] == guest.service
+        }
+        if !others { unlink(serviceFile(guest)) }
     }
 
     private func serviceFile(_ guest: ControlRequest.Guest) -> String {

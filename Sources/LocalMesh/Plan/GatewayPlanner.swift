@@ -4,7 +4,8 @@ package import MeshAPI
 package enum GatewayPlanner {
     package static let namespace = "istio-system"
 
-    /// Adds a gateway for each selector that no workload of the manifests answers to, and turns those that do into gateways.
+    /// Adds a gateway for each selector that no gateway of the manifests answers to: a workload without containers, or whose
+    /// image is Istio's proxy (`auto` asks for it to be put in). An application with such labels stays what it is.
     package static func add(_ gateways: [Gateway], to workloads: [WorkloadPlan]) -> [WorkloadPlan] {
         var ports: [[String: String]: Set<UInt16>] = [:]
         for gateway in gateways {
@@ -17,7 +18,9 @@ package enum GatewayPlanner {
         var result = workloads
         var names: Set<String> = []
         for (selector, numbers) in ports.sorted(by: { name(for: $0.key) < name(for: $1.key) }) {
-            if let index = result.firstIndex(where: { answers($0.template.labels, to: selector) }) {
+            if let index = result.firstIndex(where: {
+                answers($0.template.labels, to: selector) && isGateway($0.template)
+            }) {
                 result[index].template.kind = .gateway
                 result[index].template.sidecar = false
                 result[index].template.containers = []
@@ -44,6 +47,13 @@ package enum GatewayPlanner {
             result.append(WorkloadPlan(template: template, replicas: 1))
         }
         return result
+    }
+
+    private static func isGateway(_ template: PodTemplate) -> Bool {
+        template.kind == .gateway
+            || template.containers.allSatisfy { container in
+                container.image == "auto" || container.image.contains("/proxyv2") || container.name == "istio-proxy"
+            }
     }
 
     private static func answers(_ labels: [String: String], to selector: [String: String]) -> Bool {

@@ -78,7 +78,7 @@ extension Pod {
             }
             let request = ChildProcesses.Request(
                 path: path, words: words, environment: environment, descriptors: [-1, -1, -1], namespaces: namespaces,
-                dropCapabilities: true)
+                dropCapabilities: true, hiddenFolder: context.state.path)
             guard let child = try? context.children.start(request) else { return false }
             let limit = Task { [context] in
                 try await Task.sleep(for: timeout)

@@ -202,7 +202,9 @@ package actor Pod {
             directory: command.directory,
             descriptors: [-1, log, log],
             namespaces: namespaces,
-            dropCapabilities: true
+            dropCapabilities: true,
+            // Keys and tokens of everybody lie there.
+            hiddenFolder: context.state.path
         )
     }
 

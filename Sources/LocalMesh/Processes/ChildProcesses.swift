@@ -28,6 +28,8 @@ package final class ChildProcesses: Sendable {
         package var descriptors: [Int32]
         package var namespaces: PodNamespaces?
         package var dropCapabilities: Bool
+        /// A folder that is empty for the process.
+        package var hiddenFolder: String?
 
         package init(
             path: String,
@@ -36,7 +38,8 @@ package final class ChildProcesses: Sendable {
             directory: String? = nil,
             descriptors: [Int32],
             namespaces: PodNamespaces? = nil,
-            dropCapabilities: Bool = false
+            dropCapabilities: Bool = false,
+            hiddenFolder: String? = nil
         ) {
             self.path = path
             self.words = words
@@ -45,6 +48,7 @@ package final class ChildProcesses: Sendable {
             self.descriptors = descriptors
             self.namespaces = namespaces
             self.dropCapabilities = dropCapabilities
+            self.hiddenFolder = hiddenFolder
         }
     }
 

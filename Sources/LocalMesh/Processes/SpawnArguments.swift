@@ -8,21 +8,24 @@ extension ChildProcesses.Request {
             CStrings.with(environment.map { "\($0.name)=\($0.value)" }) { envp in
                 path.withCString { path in
                     CStrings.withOptional(directory) { directory in
-                        descriptors.withUnsafeBufferPointer { descriptors in
-                            body(
-                                martlet_spawn(
-                                    path: path,
-                                    argv: argv,
-                                    envp: envp,
-                                    directory: directory,
-                                    fds: descriptors.baseAddress,
-                                    fd_count: Int32(descriptors.count),
-                                    net_namespace: namespaces?.net ?? -1,
-                                    mount_namespace: namespaces?.mount ?? -1,
-                                    uts_namespace: namespaces?.hostName ?? -1,
-                                    drop_capabilities: dropCapabilities ? 1 : 0
+                        CStrings.withOptional(hiddenFolder) { hidden in
+                            descriptors.withUnsafeBufferPointer { descriptors in
+                                body(
+                                    martlet_spawn(
+                                        path: path,
+                                        argv: argv,
+                                        envp: envp,
+                                        directory: directory,
+                                        fds: descriptors.baseAddress,
+                                        fd_count: Int32(descriptors.count),
+                                        net_namespace: namespaces?.net ?? -1,
+                                        mount_namespace: namespaces?.mount ?? -1,
+                                        uts_namespace: namespaces?.hostName ?? -1,
+                                        drop_capabilities: dropCapabilities ? 1 : 0,
+                                        hidden: hidden
+                                    )
                                 )
-                            )
+                            }
                         }
                     }
                 }

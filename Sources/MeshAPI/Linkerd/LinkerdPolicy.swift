@@ -6,7 +6,7 @@ package struct LinkerdServer: Sendable, Equatable {
     }
 
     package var metadata: ObjectMeta
-    package var podSelector: [String: String]
+    package var podSelector: KubernetesSelector
     package var port: Port
     /// What holds for callers that no policy authorizes; Linkerd's default is `deny`.
     package var accessPolicy: LinkerdDefaultPolicy
@@ -14,8 +14,12 @@ package struct LinkerdServer: Sendable, Equatable {
     init(_ metadata: ObjectMeta, _ document: ObjectReader) {
         self.metadata = metadata
         let spec = document.child("spec", required: true)
-        podSelector = spec.object("podSelector", LabelSelector.self)?.matchLabels ?? [:]
-        if spec.has("externalWorkloadSelector") { spec.notSupported("externalWorkloadSelector") }
+        podSelector = spec.object("podSelector") ?? .everything
+        if spec.has("externalWorkloadSelector") {
+            spec.error("externalWorkloadSelector", "external workloads are not supported: select pods with podSelector")
+        } else if !spec.has("podSelector") {
+            spec.error(nil, "podSelector is required; {} selects every pod of the namespace")
+        }
         let text = spec.requiredString("port")
         port = Int(text).map { .number($0) } ?? .name(text)
         spec.accept("proxyProtocol")
@@ -79,7 +83,7 @@ package struct LinkerdReference: ObjectDecodable, Equatable {
         kind = reader.requiredString("kind")
         name = reader.requiredString("name")
         namespace = reader.string("namespace")
-        reader.accept("port", "sectionName")
+        for key in ["port", "sectionName"] { reader.notSupported(key, "a Server has one port") }
     }
 }
 
@@ -118,7 +122,7 @@ package struct LinkerdAuthorizationPolicy: Sendable, Equatable {
 package struct LinkerdServerAuthorization: Sendable, Equatable {
     package var metadata: ObjectMeta
     package var serverName: String?
-    package var serverSelector: [String: String]?
+    package var serverSelector: KubernetesSelector?
     package var networks: [LinkerdNetwork]
     package var unauthenticated: Bool
     package var identities: [String]
@@ -129,14 +133,17 @@ package struct LinkerdServerAuthorization: Sendable, Equatable {
         let spec = document.child("spec", required: true)
         let server = spec.child("server", required: true)
         serverName = server.string("name")
-        serverSelector = server.object("selector", LabelSelector.self)?.matchLabels
+        serverSelector = server.object("selector")
+        server.exactlyOne(of: "name", "selector")
         let client = spec.child("client", required: true)
         networks = client.objects("networks")
         unauthenticated = client.bool("unauthenticated") ?? false
         let tls = client.child("meshTLS")
         identities = tls.strings("identities")
         accounts = tls.objects("serviceAccounts")
-        if tls.bool("unauthenticatedTLS") == true { tls.notSupported("unauthenticatedTLS") }
+        if tls.bool("unauthenticatedTLS") == true {
+            tls.error("unauthenticatedTLS", "not supported: mutual TLS in the mesh always proves an identity")
+        }
     }
 }
 
@@ -182,7 +189,9 @@ package struct LinkerdHTTPRoute: Sendable, Equatable {
             location = reader.location
             method = reader.string("method")
             headers = reader.objects("headers")
-            if reader.has("queryParams") { reader.notSupported("queryParams") }
+            if reader.has("queryParams") {
+                reader.error("queryParams", "cannot be judged by a policy: without it more requests would be let in")
+            }
             let path = reader.child("path")
             if let value = path.string("value") {
                 switch path.string("type") ?? "PathPrefix" {
@@ -205,6 +214,8 @@ package struct LinkerdHTTPRoute: Sendable, Equatable {
 
     package var metadata: ObjectMeta
     package var parents: [LinkerdReference]
+    /// Names that requests are addressed to, `*.example.com` for all below one; empty means any.
+    package var hostnames: [String]
     package var rules: [Rule]
 
     init(_ metadata: ObjectMeta, _ document: ObjectReader) {
@@ -212,7 +223,7 @@ package struct LinkerdHTTPRoute: Sendable, Equatable {
         let spec = document.child("spec", required: true)
         parents = spec.objects("parentRefs")
         rules = spec.objects("rules")
-        spec.accept("hostnames")
+        hostnames = spec.strings("hostnames")
     }
 }
 

@@ -173,6 +173,13 @@ package struct AuthorizationCondition: ObjectDecodable {
             AddressRules.checkSubnets(values, key: "values", reader)
             AddressRules.checkSubnets(notValues, key: "notValues", reader)
         }
+        if key == "destination.port" {
+            for (field, list) in [("values", values), ("notValues", notValues)] {
+                for port in list where !(Int(port).map { (1...65535).contains($0) } ?? port.isEmpty) {
+                    reader.error(field, "\"\(port)\" is not a port")
+                }
+            }
+        }
     }
 
     private static let names = [
@@ -183,8 +190,15 @@ package struct AuthorizationCondition: ObjectDecodable {
     private static let indexed = ["request.headers", "request.auth.claims"]
 
     private static func isKnown(_ key: String) -> Bool {
-        if names.contains(key) || key.hasPrefix("experimental.envoy.filters.") { return true }
-        return indexed.contains { key.hasPrefix($0 + "[") && key.hasSuffix("]") && key.utf8.count > $0.utf8.count + 2 }
+        if names.contains(key) { return true }
+        guard let bracket = key.firstIndex(of: "["), key.hasSuffix("]") else { return false }
+        let parts = key[bracket...].dropFirst().dropLast().split(separator: "][", omittingEmptySubsequences: false)
+        guard !parts.contains(where: { $0.isEmpty || $0.contains("[") || $0.contains("]") }) else { return false }
+        switch key[..<bracket] {
+        case "request.auth.claims": return true
+        case "request.headers": return parts.count == 1
+        case let filter: return filter.hasPrefix("experimental.envoy.filters.") && parts.count == 1
+        }
     }
 }
 

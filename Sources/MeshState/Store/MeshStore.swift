@@ -148,10 +148,8 @@ package actor MeshStore {
 
     private func readWorkloads(_ findings: inout [Diagnostic]) -> [MeshWorkload] {
         guard let workloadsPath else { return [] }
-        guard let data = FileManager.default.contents(atPath: workloadsPath) else {
-            workloadsText = nil
-            return []
-        }
+        // The last list stays in force, also when the file is away.
+        guard let data = FileManager.default.contents(atPath: workloadsPath) else { return workloads }
         if data == workloadsText { return workloads }
         do {
             let list = try JSONDecoder().decode(WorkloadList.self, from: data)
