@@ -50,6 +50,17 @@ import Testing
           ports: [{ port: 80, targetPort: http }]
         """
 
+    @Test("An application whose labels a Gateway selects stays an application")
+    func labelled() throws {
+        let selected = gateway.replacing("istio: ingressgateway", with: "app: web").replacing("NAME", with: "g")
+            .replacing("PORT", with: "8080")
+        let plan = try plan(selected + deployment)
+        let web = try #require(plan.workloads.first { $0.template.workload == "web-v1" })
+        #expect(web.template.kind == .pod)
+        #expect(web.template.containers.count == 1)
+        #expect(plan.workloads.contains { $0.template.kind == .gateway })
+    }
+
     @Test func gatewaysOfOneSelectorShareAWorkload() throws {
         let text = [("a", "80"), ("b", "443"), ("c", "80")]
             .map { gateway.replacing("NAME", with: $0.0).replacing("PORT", with: $0.1) }.joined()

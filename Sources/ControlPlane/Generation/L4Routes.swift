@@ -32,7 +32,8 @@ struct L4Routes {
         fallback = Route(
             name: cluster, clusters: [(cluster, 1)], origin: service.origin,
             tunnel: Self.tunnel(view, host: service.host, port: port.number, subset: nil),
-            idleTimeout: view.policy(host: service.host, port: port.number, subset: nil).connectionPool?.tcp?.idleTimeout
+            idleTimeout: view.policy(host: service.host, port: port.number, subset: nil).connectionPool?.tcp?
+                .idleTimeout
         )
         virtual = part.routing.virtualService(for: service.host)
         compiler = RouteCompiler(view: view, listenerPort: port.number, isGateway: false)

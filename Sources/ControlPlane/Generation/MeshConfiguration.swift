@@ -108,7 +108,9 @@ package struct MeshConfiguration: Sendable, Equatable {
         }
         if let fault {
             found.append(
-                Diagnostic(.error, at: location, resource: resource, path: "data.mesh", "\(fault); the last good settings hold")
+                Diagnostic(
+                    .error, at: location, resource: resource, path: "data.mesh", "\(fault); the last good settings hold"
+                )
             )
         }
         return found

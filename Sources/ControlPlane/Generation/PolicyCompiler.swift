@@ -52,7 +52,9 @@ enum PolicyCompiler {
             var wire = Envoy_Config_Core_V3_TcpKeepalive()
             if let probes = keepalive.probes { wire.keepaliveProbes = .init(UInt32(clamping: probes)) }
             if let time = keepalive.time { wire.keepaliveTime = .init(UInt32(clamping: time.components.seconds)) }
-            if let interval = keepalive.interval { wire.keepaliveInterval = .init(UInt32(clamping: interval.components.seconds)) }
+            if let interval = keepalive.interval {
+                wire.keepaliveInterval = .init(UInt32(clamping: interval.components.seconds))
+            }
             cluster.upstreamConnectionOptions.tcpKeepalive = wire
         }
 

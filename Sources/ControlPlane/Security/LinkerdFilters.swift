@@ -214,7 +214,9 @@ struct LinkerdFilters {
 
     /// The authority of requests to a name, with or without a port.
     private static func host(_ name: String) -> RBACPermission {
-        let pattern = name.hasPrefix("*.") ? "[^:/]+" + PolicyMatchers.quoted(String(name.dropFirst())) : PolicyMatchers.quoted(name)
+        let pattern =
+            name.hasPrefix("*.")
+            ? "[^:/]+" + PolicyMatchers.quoted(String(name.dropFirst())) : PolicyMatchers.quoted(name)
         return .with {
             $0.header.name = ":authority"
             $0.header.stringMatch = PolicyMatchers.regex("(?i)" + pattern + "(:[0-9]+)?")
@@ -247,7 +249,9 @@ struct LinkerdFilters {
 }
 
 extension RBACPermission {
-    fileprivate static func port(_ number: Int) -> RBACPermission { .with { $0.destinationPort = UInt32(clamping: number) } }
+    fileprivate static func port(_ number: Int) -> RBACPermission {
+        .with { $0.destinationPort = UInt32(clamping: number) }
+    }
 }
 
 extension RBACPrincipal {

@@ -14,6 +14,8 @@ package struct MutualTLSReport: Sendable {
 
     /// How many calls of each kind.
     package private(set) var calls: [Row: Int] = [:]
+    /// Lines that are no access log in Istio's default format: the calls of another format cannot be told.
+    package private(set) var unreadable = 0
     private let names: [String: String]
 
     package init(pods: [MeshWorkload]) {
@@ -23,11 +25,16 @@ package struct MutualTLSReport: Sendable {
     /// Reads one line of the access log of `destination`, in Istio's default format; others are passed over.
     package mutating func read(line: Substring, destination: String) {
         // Behind the last quoted field: cluster, local address of the upstream, then what the client called and who it is.
-        guard let quote = line.lastIndex(of: "\"") else { return }
-        let fields = line[line.index(after: quote)...].split(separator: " ")
-        guard fields.count >= 5, fields[0].hasPrefix("inbound|") || fields[0] == "InboundPassthroughCluster" else {
+        guard let quote = line.lastIndex(of: "\""), line.hasPrefix("[") else {
+            if line.hasPrefix("{") { unreadable += 1 }
             return
         }
+        let fields = line[line.index(after: quote)...].split(separator: " ")
+        guard fields.count >= 5 else {
+            unreadable += 1
+            return
+        }
+        guard fields[0].hasPrefix("inbound|") || fields[0] == "InboundPassthroughCluster" else { return }
         guard let port = Self.address(fields[2])?.port, let peer = Self.address(fields[3])?.host else { return }
         // The proxies of the mesh name in their handshake what they call; nobody else does.
         let isSecure = fields[4].hasPrefix("outbound_.")
@@ -42,7 +49,17 @@ package struct MutualTLSReport: Sendable {
 
     /// A table, and below it what would break.
     package func lines() -> [String] {
-        guard !calls.isEmpty else { return ["nobody has called anybody yet"] }
+        var doubts: [String] = []
+        if unreadable > 0 {
+            doubts = [
+                "",
+                "\(unreadable) lines of access logs could not be read: the report wants Istio's default text format "
+                    + "(accessLogEncoding TEXT, no accessLogFormat). Do not go by it before it can read all.",
+            ]
+        }
+        guard !calls.isEmpty else {
+            return ["no calls in the access logs: none were made, or accessLogFile is off"] + doubts
+        }
         var rows = [["WORKLOAD", "PORT", "CALLER", "MUTUAL TLS", "PLAINTEXT"]]
         let pairs = Dictionary(grouping: calls.keys) { "\($0.destination) \($0.port) \($0.caller)" }
         for key in pairs.keys.sorted() {
@@ -68,7 +85,7 @@ package struct MutualTLSReport: Sendable {
                     "  \(row.caller) calls \(row.destination) port \(row.port) in plaintext (\(calls[row] ?? 0) calls)")
             }
         }
-        return result
+        return result + doubts
     }
 }
 

@@ -32,7 +32,8 @@ struct LabelSelector: ObjectDecodable {
     init(_ reader: ObjectReader) {
         matchLabels = reader.stringMap("matchLabels")
         if reader.has("matchExpressions") {
-            reader.error("matchExpressions", "Istio's selectors have matchLabels only; more workloads would be selected")
+            reader.error(
+                "matchExpressions", "Istio's selectors have matchLabels only; more workloads would be selected")
         }
         for (name, value) in matchLabels.sorted(by: { $0.key < $1.key }) {
             if name.isEmpty { reader.error("matchLabels", "a label needs a name") }
