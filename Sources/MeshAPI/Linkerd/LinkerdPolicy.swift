@@ -20,8 +20,13 @@ package struct LinkerdServer: Sendable, Equatable {
         } else if !spec.has("podSelector") {
             spec.error(nil, "podSelector is required; {} selects every pod of the namespace")
         }
-        let text = spec.requiredString("port")
-        port = Int(text).map { .number($0) } ?? .name(text)
+        switch spec.portTarget("port") {
+        case .number(let number)?: port = .number(number)
+        case .name(let name)?: port = .name(name)
+        case nil:
+            port = .number(0)
+            if !spec.has("port") { spec.error(nil, "port is required: a number or the name of a container's port") }
+        }
         spec.accept("proxyProtocol")
         accessPolicy =
             spec.string("accessPolicy").flatMap { name in
