@@ -16,11 +16,47 @@ private let probePod = """
           command: ["sleep", "infinity"]
     """
 
+/// Looks for what belongs to others, and says `OPEN` for what it finds.
+private let spyPod = #"""
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: spy
+      namespace: shop
+      annotations:
+        sidecar.istio.io/inject: "false"
+    spec:
+      containers:
+        - name: spy
+          command:
+            - sh
+            - -c
+            - |
+              for p in /proc/[0-9]*; do
+                line=$(tr '\0' ' ' < $p/cmdline 2> /dev/null)
+                case "$line" in
+                  "sh -c"*) continue ;;
+                  *" control-plane "*|*" proxy "*) ;;
+                  *) continue ;;
+                esac
+                ls $p/root/ > /dev/null 2>&1 && echo "OPEN root of $line"
+                cat $p/environ > /dev/null 2>&1 && echo "OPEN environment of $line"
+                case "$line" in *--state-dir*) ;; *) continue ;; esac
+                dir=${line##*--state-dir }
+                dir=${dir%% *}
+                echo "state is $dir"
+                [ -n "$(ls $dir)" ] && echo "OPEN $dir"
+              done
+              grep -v ' lo$' /proc/net/if_inet6 && echo "OPEN address of IPv6"
+              echo "spy has looked"
+              sleep infinity
+    """#
+
 extension WholeMesh {
     /// What a newcomer sees after `make up`.
     @Suite(
         .mesh {
-            try Mesh(copying: ["shop": "\(Mesh.examples)/shop"], texts: ["probe.yaml": probePod])
+            try Mesh(copying: ["shop": "\(Mesh.examples)/shop"], texts: ["probe.yaml": probePod, "spy.yaml": spyPod])
         }
     )
     struct ShopTests {
@@ -42,6 +78,16 @@ extension WholeMesh {
             let url = "http://cart:8080/"
             let answer = try mesh.exec("shop/cart-v1", ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url])
             #expect(answer.output == "200", "\(answer)")
+        }
+
+        @Test func aContainerSeesNoKeysOfOthersAndNoWayPastTheSidecars() async throws {
+            let mesh = try currentMesh()
+            let seen = try await eventually("the report of the spy") {
+                let text = try mesh.martlet("logs", ["shop/spy"]).output.split(separator: "\n")
+                return text.contains("spy has looked") ? text : nil
+            }
+            #expect(seen.contains { $0.hasPrefix("state is /") }, "it knows where to look: \(seen)")
+            #expect(!seen.contains { $0.hasPrefix("OPEN") }, "\(seen)")
         }
 
         @Test func aPathIsRewrittenAtTheGateway() async throws {
