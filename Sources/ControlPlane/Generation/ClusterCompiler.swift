@@ -52,6 +52,12 @@ struct ClusterCompiler {
         cluster: inout Cluster
     ) -> Endpoints? {
         let passesThrough = policy.loadBalancer?.simple == .passthrough || isAddressedDirectly(service, port)
+        if passesThrough {
+            // Whatever kind of service: connections go where the client meant them to go.
+            cluster.type = .originalDst
+            cluster.lbPolicy = .clusterProvided
+            return nil
+        }
         switch service.resolution {
         case .externalName(let name):
             cluster.type = .strictDns
@@ -74,11 +80,6 @@ struct ClusterCompiler {
             cluster.type = .originalDst
             cluster.lbPolicy = .clusterProvided
         case .clusterIP, .headless, .entry(.fixed):
-            if passesThrough {
-                cluster.type = .originalDst
-                cluster.lbPolicy = .clusterProvided
-                return nil
-            }
             cluster.type = .eds
             cluster.edsClusterConfig.edsConfig = .aggregated
             cluster.edsClusterConfig.serviceName = cluster.name
