@@ -57,6 +57,8 @@ package struct RouteEntry: Sendable {
     package var idleTimeoutNanoseconds: UInt64 = .max
     /// .max = not set: `grpc-timeout` is ignored.
     package var maxGRPCTimeoutNanoseconds: UInt64 = .max
+    /// See `ForwardSpec.grpcTimeoutNeedsHeader`.
+    package var grpcTimeoutNeedsHeader = false
     /// Index into the owner's retry policies; .max = none.
     package var retryPolicy: UInt32 = .max
     package var hashPolicies = IndexRange()

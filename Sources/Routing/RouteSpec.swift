@@ -135,6 +135,9 @@ package struct ForwardSpec: Sendable {
     package var idleTimeoutNanoseconds: UInt64?
     /// Upper bound for `grpc-timeout`; 0 = take the client's, nil = ignore `grpc-timeout`.
     package var maxGRPCTimeoutNanoseconds: UInt64?
+    /// The bound holds for requests that bear `grpc-timeout`, for no others (`max_stream_duration`); else for every gRPC
+    /// request (`max_grpc_timeout`).
+    package var grpcTimeoutNeedsHeader = false
     /// Index into the owner's retry policies; .max = none.
     package var retryPolicy: UInt32 = .max
     package var hashPolicies: [HashPolicySpec] = []

@@ -112,6 +112,7 @@ struct RouteTableBuilder {
         if let timeout = forward.timeoutNanoseconds { entry.timeoutNanoseconds = timeout }
         if let idle = forward.idleTimeoutNanoseconds { entry.idleTimeoutNanoseconds = idle }
         if let limit = forward.maxGRPCTimeoutNanoseconds { entry.maxGRPCTimeoutNanoseconds = limit }
+        entry.grpcTimeoutNeedsHeader = forward.grpcTimeoutNeedsHeader
         entry.retryPolicy = forward.retryPolicy
         entry.status = forward.clusterNotFoundStatus
         entry.highPriority = forward.highPriority

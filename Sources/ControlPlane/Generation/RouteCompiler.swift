@@ -24,8 +24,7 @@ struct RouteCompiler {
     func defaultRoute(host: String, port: Int, origin: Origin?) -> Route {
         var action = RouteAction()
         action.cluster = Names.outboundCluster(port: port, host: host)
-        action.timeout = .init(.zero)
-        action.maxStreamDuration = Self.streamDuration(.zero)
+        limit(.zero, &action)
         action.retryPolicy = RetryCompiler.standard()
         applyHashPolicy(&action, host: host, port: port, subset: nil)
         var route = Route()
@@ -101,9 +100,7 @@ struct RouteCompiler {
             }
         }
         // No timeout unless asked for: Envoy's own default of 15 seconds is not Istio's.
-        let timeout = rule.timeout ?? .zero
-        action.timeout = .init(timeout)
-        action.maxStreamDuration = Self.streamDuration(timeout)
+        limit(rule.timeout ?? .zero, &action)
         if let policy = RetryCompiler.policy(rule.retries, hasHashPolicy: !action.hashPolicy.isEmpty) {
             action.retryPolicy = policy
         }
@@ -115,11 +112,15 @@ struct RouteCompiler {
         return action
     }
 
-    private static func streamDuration(_ timeout: Duration) -> RouteAction.MaxStreamDuration {
-        var limits = RouteAction.MaxStreamDuration()
-        limits.maxStreamDuration = .init(.zero)
-        limits.grpcTimeoutHeaderMax = .init(timeout)
-        return limits
+    /// Where `max_stream_duration` is present Envoy heeds neither `timeout` nor the retries' share of it, so proxies get the
+    /// older field for `grpc-timeout`; gRPC itself reads the newer one only.
+    private func limit(_ timeout: Duration, _ action: inout RouteAction) {
+        action.timeout = .init(timeout)
+        if features.contains(.proxyless) {
+            action.maxStreamDuration.maxStreamDuration = .init(timeout)
+        } else {
+            action.maxGrpcTimeout = .init(timeout)
+        }
     }
 
     private func mirror(_ policy: HTTPMirrorPolicy) -> RouteAction.RequestMirrorPolicy? {

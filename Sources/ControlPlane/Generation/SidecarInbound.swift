@@ -275,10 +275,7 @@ struct SidecarInbound {
         route.match.prefix = "/"
         route.route.cluster = Names.inboundCluster(port: port.number)
         route.route.timeout = .init(.zero)
-        var limits = RouteAction.MaxStreamDuration()
-        limits.maxStreamDuration = .init(.zero)
-        limits.grpcTimeoutHeaderMax = .init(.zero)
-        route.route.maxStreamDuration = limits
+        route.route.maxGrpcTimeout = .init(.zero)
         // The application may close a kept-alive connection just as it is used again.
         route.route.retryPolicy.retryOn = "reset-before-request"
         route.route.retryPolicy.numRetries = .init(2)

@@ -133,10 +133,11 @@ extension Exchange {
     /// The time limits of this request: the route's, and what the request asks for.
     func timeoutPlan(_ route: RouteEntry) -> TimeoutPlan {
         var grpc: UInt64?
-        if route.maxGRPCTimeoutNanoseconds != .max, RequestKind.isGRPC(HeadView(request, bytes: arena.storage)) {
-            grpc = 0
-            if let range = request.first(.grpcTimeout) {
-                grpc = TimeoutPlan.grpcTimeout(arena.storage.extracting(range.lowerBound..<range.upperBound)) ?? 0
+        if route.maxGRPCTimeoutNanoseconds != .max {
+            let needsHeader = route.grpcTimeoutNeedsHeader
+            if !needsHeader, RequestKind.isGRPC(HeadView(request, bytes: arena.storage)) { grpc = 0 }
+            if needsHeader || grpc != nil, let range = request.first(.grpcTimeout) {
+                grpc = TimeoutPlan.grpcTimeout(arena.storage.extracting(range.lowerBound..<range.upperBound)) ?? grpc
             }
         }
         return TimeoutPlan(
@@ -201,6 +202,17 @@ extension Exchange {
         let mark = beginField(id)
         arena.append(decimal: decimal)
         endField(id, mark)
+    }
+
+    /// Tells a gRPC endpoint how long it has: eight digits at most (Grpc::Common::toGrpcTimeout).
+    mutating func setGRPCTimeout(milliseconds: Int) {
+        guard RequestKind.isGRPC(HeadView(request, bytes: arena.storage)) else { return }
+        request.removeAll(.grpcTimeout)
+        let mark = beginField(.grpcTimeout)
+        let isLong = milliseconds > 99_999_999
+        arena.append(decimal: isLong ? min(milliseconds / 1000, 99_999_999) : milliseconds)
+        arena.append(isLong ? "S" : "m")
+        endField(.grpcTimeout, mark)
     }
 
     /// Adds a field with a copy of other bytes of the arena.

@@ -143,6 +143,9 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].request.removeAll(.xEnvoyExpectedRqTimeoutMs)
             exchanges[exchange].addField(.xEnvoyExpectedRqTimeoutMs, decimal: Int(clamping: expected))
         }
+        if expected > 0, route.maxGRPCTimeoutNanoseconds != .max, !route.grpcTimeoutNeedsHeader {
+            exchanges[exchange].setGRPCTimeout(milliseconds: Int(clamping: expected))
+        }
         if table.rewritesPath(decision) { rewritePath(exchange, table, decision) }
         if decision.hostRewrite.kind != .none { rewriteHost(exchange, table, decision) }
         for index in decision.requestMutations.indices { mutateRequest(exchange, table, table.mutation(index)) }

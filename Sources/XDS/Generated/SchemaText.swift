@@ -396,12 +396,13 @@ let schemaText = """
     5:prefix_rewrite:s 6:host_rewrite_literal:s 7:auto_host_rewrite:mgoogle.protobuf.BoolValue \
     8:timeout:mgoogle.protobuf.Duration 9:retry_policy:menvoy.config.route.v3.RetryPolicy 11:priority:e \
     13:rate_limits:- 14:include_vh_rate_limits:- 15:hash_policy:*menvoy.config.route.v3.RouteAction.HashPolicy \
-    17:cors:- 20:cluster_not_found_response_code:e 23:max_grpc_timeout:- 24:idle_timeout:mgoogle.protobuf.Duration \
-    25:upgrade_configs:*menvoy.config.route.v3.RouteAction.UpgradeConfig 26:internal_redirect_action:- \
-    27:hedge_policy:menvoy.config.route.v3.HedgePolicy 28:grpc_timeout_offset:- 29:host_rewrite_header:s \
-    30:request_mirror_policies:*menvoy.config.route.v3.RouteAction.RequestMirrorPolicy 31:max_internal_redirects:- \
-    32:regex_rewrite:menvoy.type.matcher.v3.RegexMatchAndSubstitute 33:retry_policy_typed_config:- \
-    34:internal_redirect_policy:- 35:host_rewrite_path_regex:menvoy.type.matcher.v3.RegexMatchAndSubstitute \
+    17:cors:- 20:cluster_not_found_response_code:e 23:max_grpc_timeout:mgoogle.protobuf.Duration \
+    24:idle_timeout:mgoogle.protobuf.Duration 25:upgrade_configs:*menvoy.config.route.v3.RouteAction.UpgradeConfig \
+    26:internal_redirect_action:- 27:hedge_policy:menvoy.config.route.v3.HedgePolicy 28:grpc_timeout_offset:- \
+    29:host_rewrite_header:s 30:request_mirror_policies:*menvoy.config.route.v3.RouteAction.RequestMirrorPolicy \
+    31:max_internal_redirects:- 32:regex_rewrite:menvoy.type.matcher.v3.RegexMatchAndSubstitute \
+    33:retry_policy_typed_config:- 34:internal_redirect_policy:- \
+    35:host_rewrite_path_regex:menvoy.type.matcher.v3.RegexMatchAndSubstitute \
     36:max_stream_duration:menvoy.config.route.v3.RouteAction.MaxStreamDuration 37:cluster_specifier_plugin:- \
     38:append_x_forwarded_host:t 39:inline_cluster_specifier_plugin:- 40:early_data_policy:- \
     41:path_rewrite_policy:- 42:flush_timeout:- 44:host_rewrite:- 45:path_rewrite:-

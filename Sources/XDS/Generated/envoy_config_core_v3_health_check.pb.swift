@@ -75,7 +75,7 @@ package nonisolated enum Envoy_Config_Core_V3_HealthStatus: SwiftProtobuf.Enum, 
 
 }
 
-package nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable {
+package nonisolated struct Envoy_Config_Core_V3_HealthCheck: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.

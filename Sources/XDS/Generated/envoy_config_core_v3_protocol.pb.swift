@@ -148,7 +148,7 @@ package nonisolated struct Envoy_Config_Core_V3_Http1ProtocolOptions: Sendable {
   fileprivate var _allowAbsoluteURL: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
 }
 
-package nonisolated struct Envoy_Config_Core_V3_Http2ProtocolOptions: @unchecked Sendable {
+package nonisolated struct Envoy_Config_Core_V3_Http2ProtocolOptions: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.

@@ -58,7 +58,7 @@ package nonisolated struct Envoy_Config_Listener_V3_ListenerFilter: Sendable {
   fileprivate var _filterDisabled: Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate? = nil
 }
 
-package nonisolated struct Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate: @unchecked Sendable {
+package nonisolated struct Envoy_Config_Listener_V3_ListenerFilterChainMatchPredicate: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -136,7 +136,7 @@ package nonisolated struct Envoy_Config_Listener_V3_ListenerFilterChainMatchPred
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-package nonisolated struct Envoy_Config_Listener_V3_FilterChain: @unchecked Sendable {
+package nonisolated struct Envoy_Config_Listener_V3_FilterChain: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.

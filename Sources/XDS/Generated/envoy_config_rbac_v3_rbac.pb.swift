@@ -86,7 +86,7 @@ package nonisolated struct Envoy_Config_Rbac_V3_Policy: Sendable {
   package init() {}
 }
 
-package nonisolated struct Envoy_Config_Rbac_V3_Permission: @unchecked Sendable {
+package nonisolated struct Envoy_Config_Rbac_V3_Permission: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -227,7 +227,7 @@ package nonisolated struct Envoy_Config_Rbac_V3_Permission: @unchecked Sendable 
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-package nonisolated struct Envoy_Config_Rbac_V3_Principal: @unchecked Sendable {
+package nonisolated struct Envoy_Config_Rbac_V3_Principal: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.

@@ -148,7 +148,7 @@ package nonisolated struct Envoy_Config_Route_V3_FilterConfig: Sendable {
   fileprivate var _config: SwiftProtobuf.Google_Protobuf_Any? = nil
 }
 
-package nonisolated struct Envoy_Config_Route_V3_Route: @unchecked Sendable {
+package nonisolated struct Envoy_Config_Route_V3_Route: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -518,7 +518,7 @@ package nonisolated struct Envoy_Config_Route_V3_RouteMatch: Sendable {
   fileprivate var _tlsContext: Envoy_Config_Route_V3_RouteMatch.TlsContextMatchOptions? = nil
 }
 
-package nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable {
+package nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -663,6 +663,15 @@ package nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendabl
     get {_storage._hashPolicy}
     set {_uniqueStorage()._hashPolicy = newValue}
   }
+
+  package var maxGrpcTimeout: SwiftProtobuf.Google_Protobuf_Duration {
+    get {_storage._maxGrpcTimeout ?? SwiftProtobuf.Google_Protobuf_Duration()}
+    set {_uniqueStorage()._maxGrpcTimeout = newValue}
+  }
+  /// Returns true if `maxGrpcTimeout` has been explicitly set.
+  package var hasMaxGrpcTimeout: Bool {_storage._maxGrpcTimeout != nil}
+  /// Clears the value of `maxGrpcTimeout`. Subsequent reads from it will return its default value.
+  package mutating func clearMaxGrpcTimeout() {_uniqueStorage()._maxGrpcTimeout = nil}
 
   package var upgradeConfigs: [Envoy_Config_Route_V3_RouteAction.UpgradeConfig] {
     get {_storage._upgradeConfigs}
@@ -1016,7 +1025,7 @@ package nonisolated struct Envoy_Config_Route_V3_RouteAction: @unchecked Sendabl
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-package nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable {
+package nonisolated struct Envoy_Config_Route_V3_RetryPolicy: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -2280,7 +2289,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteMatch.ConnectMatcher: SwiftProt
 
 nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RouteAction"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{3}cluster_header\0\u{3}weighted_clusters\0\u{3}metadata_match\0\u{3}prefix_rewrite\0\u{3}host_rewrite_literal\0\u{3}auto_host_rewrite\0\u{1}timeout\0\u{3}retry_policy\0\u{2}\u{2}priority\0\u{4}\u{4}hash_policy\0\u{4}\u{5}cluster_not_found_response_code\0\u{4}\u{4}idle_timeout\0\u{3}upgrade_configs\0\u{4}\u{2}hedge_policy\0\u{4}\u{2}host_rewrite_header\0\u{3}request_mirror_policies\0\u{4}\u{2}regex_rewrite\0\u{4}\u{3}host_rewrite_path_regex\0\u{3}max_stream_duration\0\u{4}\u{2}append_x_forwarded_host\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cluster\0\u{3}cluster_header\0\u{3}weighted_clusters\0\u{3}metadata_match\0\u{3}prefix_rewrite\0\u{3}host_rewrite_literal\0\u{3}auto_host_rewrite\0\u{1}timeout\0\u{3}retry_policy\0\u{2}\u{2}priority\0\u{4}\u{4}hash_policy\0\u{4}\u{5}cluster_not_found_response_code\0\u{4}\u{3}max_grpc_timeout\0\u{3}idle_timeout\0\u{3}upgrade_configs\0\u{4}\u{2}hedge_policy\0\u{4}\u{2}host_rewrite_header\0\u{3}request_mirror_policies\0\u{4}\u{2}regex_rewrite\0\u{4}\u{3}host_rewrite_path_regex\0\u{3}max_stream_duration\0\u{4}\u{2}append_x_forwarded_host\0")
 
   fileprivate class _StorageClass {
     var _clusterSpecifier: Envoy_Config_Route_V3_RouteAction.OneOf_ClusterSpecifier?
@@ -2296,6 +2305,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
     var _requestMirrorPolicies: [Envoy_Config_Route_V3_RouteAction.RequestMirrorPolicy] = []
     var _priority: Envoy_Config_Core_V3_RoutingPriority = .default
     var _hashPolicy: [Envoy_Config_Route_V3_RouteAction.HashPolicy] = []
+    var _maxGrpcTimeout: SwiftProtobuf.Google_Protobuf_Duration? = nil
     var _upgradeConfigs: [Envoy_Config_Route_V3_RouteAction.UpgradeConfig] = []
     var _hedgePolicy: Envoy_Config_Route_V3_HedgePolicy? = nil
     var _maxStreamDuration: Envoy_Config_Route_V3_RouteAction.MaxStreamDuration? = nil
@@ -2322,6 +2332,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
       _requestMirrorPolicies = source._requestMirrorPolicies
       _priority = source._priority
       _hashPolicy = source._hashPolicy
+      _maxGrpcTimeout = source._maxGrpcTimeout
       _upgradeConfigs = source._upgradeConfigs
       _hedgePolicy = source._hedgePolicy
       _maxStreamDuration = source._maxStreamDuration
@@ -2400,6 +2411,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
         case 11: try { try decoder.decodeSingularEnumField(value: &_storage._priority) }()
         case 15: try { try decoder.decodeRepeatedMessageField(value: &_storage._hashPolicy) }()
         case 20: try { try decoder.decodeSingularEnumField(value: &_storage._clusterNotFoundResponseCode) }()
+        case 23: try { try decoder.decodeSingularMessageField(value: &_storage._maxGrpcTimeout) }()
         case 24: try { try decoder.decodeSingularMessageField(value: &_storage._idleTimeout) }()
         case 25: try { try decoder.decodeRepeatedMessageField(value: &_storage._upgradeConfigs) }()
         case 27: try { try decoder.decodeSingularMessageField(value: &_storage._hedgePolicy) }()
@@ -2487,6 +2499,9 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
       if _storage._clusterNotFoundResponseCode != .serviceUnavailable {
         try visitor.visitSingularEnumField(value: _storage._clusterNotFoundResponseCode, fieldNumber: 20)
       }
+      try { if let v = _storage._maxGrpcTimeout {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
+      } }()
       try { if let v = _storage._idleTimeout {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
       } }()
@@ -2536,6 +2551,7 @@ nonisolated extension Envoy_Config_Route_V3_RouteAction: SwiftProtobuf.Message, 
         if _storage._requestMirrorPolicies != rhs_storage._requestMirrorPolicies {return false}
         if _storage._priority != rhs_storage._priority {return false}
         if _storage._hashPolicy != rhs_storage._hashPolicy {return false}
+        if _storage._maxGrpcTimeout != rhs_storage._maxGrpcTimeout {return false}
         if _storage._upgradeConfigs != rhs_storage._upgradeConfigs {return false}
         if _storage._hedgePolicy != rhs_storage._hedgePolicy {return false}
         if _storage._maxStreamDuration != rhs_storage._maxStreamDuration {return false}

@@ -42,7 +42,7 @@ package nonisolated struct Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtAuthenti
   package init() {}
 }
 
-package nonisolated struct Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtProvider: @unchecked Sendable {
+package nonisolated struct Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtProvider: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.

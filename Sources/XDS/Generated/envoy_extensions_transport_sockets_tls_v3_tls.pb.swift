@@ -101,7 +101,7 @@ package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTl
   fileprivate var _requireSni: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
 }
 
-package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext: @unchecked Sendable {
+package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CommonTlsContext: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.

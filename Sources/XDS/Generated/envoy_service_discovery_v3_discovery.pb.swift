@@ -88,7 +88,7 @@ package nonisolated struct Envoy_Service_Discovery_V3_DiscoveryResponse: Sendabl
   fileprivate var _controlPlane: Envoy_Config_Core_V3_ControlPlane? = nil
 }
 
-package nonisolated struct Envoy_Service_Discovery_V3_DeltaDiscoveryRequest: @unchecked Sendable {
+package nonisolated struct Envoy_Service_Discovery_V3_DeltaDiscoveryRequest: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.

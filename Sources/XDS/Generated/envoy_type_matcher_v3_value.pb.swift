@@ -20,7 +20,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-package nonisolated struct Envoy_Type_Matcher_V3_ValueMatcher: @unchecked Sendable {
+package nonisolated struct Envoy_Type_Matcher_V3_ValueMatcher: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -114,7 +114,7 @@ package nonisolated struct Envoy_Type_Matcher_V3_ValueMatcher: @unchecked Sendab
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-package nonisolated struct Envoy_Type_Matcher_V3_ListMatcher: @unchecked Sendable {
+package nonisolated struct Envoy_Type_Matcher_V3_ListMatcher: @unchecked Sendable {  // SAFETY: storage is copied on write and never shared while it changes.
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.

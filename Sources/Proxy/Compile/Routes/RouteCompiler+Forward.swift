@@ -23,10 +23,17 @@ extension RouteCompiler {
         if message.hasIdleTimeout {
             forward.idleTimeoutNanoseconds = nanoseconds(message.idleTimeout, path + ".idle_timeout")
         }
-        let limits = message.maxStreamDuration
-        if limits.hasGrpcTimeoutHeaderMax {
-            forward.maxGRPCTimeoutNanoseconds = nanoseconds(
-                limits.grpcTimeoutHeaderMax, path + ".max_stream_duration.grpc_timeout_header_max")
+        if message.hasMaxStreamDuration {
+            // Beside it neither `timeout` nor `max_grpc_timeout` counts (FilterUtility::finalTimeout).
+            forward.timeoutNanoseconds = 0
+            let limits = message.maxStreamDuration
+            if limits.hasGrpcTimeoutHeaderMax {
+                forward.maxGRPCTimeoutNanoseconds = nanoseconds(
+                    limits.grpcTimeoutHeaderMax, path + ".max_stream_duration.grpc_timeout_header_max")
+                forward.grpcTimeoutNeedsHeader = true
+            }
+        } else if message.hasMaxGrpcTimeout {
+            forward.maxGRPCTimeoutNanoseconds = nanoseconds(message.maxGrpcTimeout, path + ".max_grpc_timeout")
         }
         if message.hasRetryPolicy {
             forward.retryPolicy = parts.retryPolicy(message.retryPolicy, path: path + ".retry_policy", issues: &issues)
