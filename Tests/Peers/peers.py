@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
 """One mesh, driven by Martlet's control plane, seen through Martlet's sidecar, a stock Envoy sidecar and gRPC's own xDS client.
 
-Usage: peers.py MARTLET [envoy|grpc|all]
+Usage: peers.py MARTLET [envoy|change|tls|grpc|all]
 
-The sidecars listen where a Sidecar resource says (captureMode NONE), so that no traffic has to be captured: first
-Martlet's proxy, then Envoy, on the same ports, with the same requests under the same configurations. Every answer
-must be equal: status, endpoint, what the endpoint saw of the request, and what the client saw of the response.
-Exits 1 and tells the differences when there are some.
+envoy: the sidecars listen where a Sidecar resource says (captureMode NONE), so that no traffic has to be captured: first
+Martlet's proxy, then Envoy, on the same port, with the same requests under the same configurations. Every answer
+must be equal: status, endpoint, what the endpoint saw of the request, and what the client saw of the response; and no
+proxy may refuse what the control plane sends.
+change: no request fails while subsets come and go, in one file or in the wrong order; and a client of discovery that answers
+slowly is told of clusters and endpoints before the routes that name them, and of their end after it.
+tls: each of the two as client and as server of mutual TLS under STRICT, in two network namespaces; Envoy has its
+certificates over SDS, Martlet's proxy asks for its own.
+grpc: grpcio's own xDS client, with the bootstrap of `martlet bootstrap --grpc`.
+Exits 1 and tells what is wrong when something is.
 """
 import http.client
 import http.server
@@ -22,11 +28,15 @@ import tempfile
 import threading
 import time
 
-PORT = 18080
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    PORT = probe.getsockname()[1]
+KINDS = ("martlet", "envoy")
 
 
 class Backend(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     failures = {}
 
     def answer(self):
@@ -41,7 +51,7 @@ class Backend(http.server.BaseHTTPRequestHandler):
             status = 503
         if "x-want-delay" in seen:
             time.sleep(float(seen["x-want-delay"]))
-        kept = {k: v for k, v in seen.items() if k.startswith("x-test") or k in ("host", "x-envoy-original-path")}
+        kept = {k: v for k, v in seen.items() if k.startswith("x-test") or k in ("host", "x-envoy-original-path", "x-forwarded-client-cert")}
         document = json.dumps({"backend": name, "method": self.command, "path": self.path, "seen": kept,
                                "body": len(body)}).encode()
         self.send_response(status)
@@ -70,8 +80,8 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     request_queue_size = 64
 
 
-def backend(name, address):
-    server = Server((address, 0), Backend)
+def backend(name, address, port=0):
+    server = Server((address, port), Backend)
     server.name = name
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_address[1]
@@ -190,7 +200,8 @@ spec:
 """ % to("v2")),
      [("GET", "/d/two/x", {}), ("GET", "/d/one", {}), GET, ("GET", "/d", {})]),
     ("a host that is no service, and a wildcard", rule("  - " + to("v2"), hosts='["made.up.example", "*.wild.example"]'),
-     [("GET", "/", {}, "made.up.example"), ("GET", "/", {}, "a.wild.example"), ("GET", "/", {}, "a.b.wild.example"), GET]),
+     [("GET", "/", {}, "made.up.example"), ("GET", "/", {}, "a.wild.example"), ("GET", "/", {}, "a.b.wild.example"),
+                                                     ("GET", "/a/b?x=1", {}, "ratings")]),
     ("a TrafficSplit", """
 apiVersion: split.smi-spec.io/v1alpha2
 kind: TrafficSplit
@@ -221,6 +232,7 @@ class Mesh:
             file.write(os.urandom(32).hex() + "\n")
         os.chmod(os.path.join(self.state, "token.key"), 0o600)
         self.children = []
+        self.nacks = set()
         self.listen = free_port()
 
     def start(self, services, workloads):
@@ -262,6 +274,7 @@ class Mesh:
             now = self.status()
             return all(p["ackedGeneration"] >= now["generation"] for p in now["proxies"])
         wait(settled, "the proxies")
+        self.nacks |= {(p["id"], text) for p in self.status()["proxies"] for text in p["nacks"]}
 
     def run(self, name, words, environment=None):
         log = open(os.path.join(self.folder, name + ".log"), "w")
@@ -269,8 +282,27 @@ class Mesh:
         self.children.append(child)
         return child
 
-    def bootstrap(self, kind, pod, labels):
-        words = [self.martlet, "bootstrap", "--" + kind, "--state-dir", self.state, "--pod", pod, "--ip", "127.0.0.1"]
+    def proxy(self, kind, pod, labels, ip="127.0.0.1", account="default", around=()):
+        """Starts a sidecar of either kind from the same bootstrap."""
+        path = self.bootstrap("envoy", pod, labels, ip, account)
+        if kind == "envoy":
+            words = ["envoy", "-c", path, "--disable-hot-restart", "--concurrency", "1", "-l", "warn"]
+            return self.run(kind + "-" + pod, [*around, *words])
+        with open(path) as file:
+            document = json.load(file)
+        # Martlet's proxy has its tokens in a file of their own, because they change.
+        token = document["dynamic_resources"]["ads_config"]["grpc_services"][0].pop("initial_metadata")[0]["value"]
+        with open(path, "w") as file:
+            json.dump(document, file)
+        tokens = path + ".tokens"
+        with open(tokens, "w") as file:
+            json.dump({"ca": mint_ca(self, pod, account), "xds": token[len("Bearer "):]}, file)
+        words = [self.martlet, "proxy", "-c", path, "--tokens", tokens, "--concurrency", "1"]
+        return self.run(kind + "-" + pod, [*around, *words])
+
+    def bootstrap(self, kind, pod, labels, ip="127.0.0.1", account="default"):
+        words = [self.martlet, "bootstrap", "--" + kind, "--state-dir", self.state, "--pod", pod, "--ip", ip,
+                 "--service-account", account]
         for label in labels:
             words += ["--label", label]
         words += ["--admin-port", str(free_port())]
@@ -312,17 +344,17 @@ def wait(condition, what, seconds=20):
     raise TimeoutError("waited %d seconds for %s" % (seconds, what))
 
 
-def accepts(port):
+def accepts(port, address="127.0.0.1"):
     try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
+        socket.create_connection((address, port), 1).close()
         return True
     except OSError:
         return False
 
 
-def ask(method, path, headers, host, run):
+def ask(method, path, headers, host, run, address=("127.0.0.1", PORT)):
     sent = {k: v.replace("RUN", run) for k, v in headers.items()}
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=10)
+    connection = http.client.HTTPConnection(*address, timeout=10)
     try:
         connection.request(method, path, headers={"host": host, **sent})
         response = connection.getresponse()
@@ -331,6 +363,11 @@ def ask(method, path, headers, host, run):
                 if k.lower().startswith(("x-test", "access-control")) or k.lower() in ("location", "x-secret")}
         try:
             document = json.loads(body)
+            seen = document["seen"]
+            if "x-forwarded-client-cert" in seen:
+                # Certificates differ from run to run.
+                parts = seen["x-forwarded-client-cert"].split(";")
+                seen["x-forwarded-client-cert"] = ";".join(p for p in parts if not p.startswith("Hash="))
         except ValueError:
             document = body if response.status < 400 or response.status == 418 else "(text)"
         return {"status": response.status, "headers": kept, "body": document}
@@ -341,20 +378,8 @@ def ask(method, path, headers, host, run):
 def sidecars(mesh):
     """The answers of each kind of sidecar, by case and request."""
     answers = {}
-    for kind in ("martlet", "envoy"):
-        path = mesh.bootstrap("envoy", "client-" + kind, ["app=client"])
-        if kind == "martlet":
-            with open(path) as file:
-                document = json.load(file)
-            token = document["dynamic_resources"]["ads_config"]["grpc_services"][0].pop("initial_metadata")[0]["value"]
-            with open(path, "w") as file:
-                json.dump(document, file)
-            tokens = path + ".tokens"
-            with open(tokens, "w") as file:
-                json.dump({"ca": mint_ca(mesh, "client-" + kind), "xds": token[len("Bearer "):]}, file)
-            child = mesh.run(kind, [mesh.martlet, "proxy", "-c", path, "--tokens", tokens, "--concurrency", "1"])
-        else:
-            child = mesh.run(kind, ["envoy", "-c", path, "--disable-hot-restart", "--concurrency", "1", "-l", "warn"])
+    for kind in KINDS:
+        child = mesh.proxy(kind, "client-" + kind, ["app=client"])
         wait(lambda: accepts(PORT), kind + " to listen")
         for name, manifests, requests in CASES:
             mesh.apply(manifests)
@@ -374,7 +399,7 @@ def sidecars(mesh):
     return answers
 
 
-def mint_ca(mesh, pod):
+def mint_ca(mesh, pod, account):
     """A one-time token for the first certificate, as `martlet up` makes it."""
     import base64
     import hashlib
@@ -382,7 +407,7 @@ def mint_ca(mesh, pod):
     with open(os.path.join(mesh.state, "token.key")) as file:
         key = bytes.fromhex(file.read().strip())
     payload = json.dumps({"aud": "ca", "exp": int(time.time()) + 3600, "nonce": os.urandom(16).hex(), "ns": "default",
-                          "pod": pod, "sa": "default"}, separators=(",", ":"), sort_keys=True).encode()
+                          "pod": pod, "sa": account}, separators=(",", ":"), sort_keys=True).encode()
     text = lambda data: base64.urlsafe_b64encode(data).decode().rstrip("=")
     return text(payload) + "." + text(hmac.new(key, payload, hashlib.sha256).digest())
 
@@ -406,12 +431,11 @@ def envoy_test(martlet):
         different = [(key, value) for key, value in answers.items() if value["martlet"] != value["envoy"]]
         for (name, number), value in different:
             print("%s, request %d:\n  martlet %s\n  envoy   %s" % (name, number, value["martlet"], value["envoy"]))
-        nacks = mesh.status()["proxies"]
-        print("%d requests over %d configurations, %d answered differently" % (len(answers), len(CASES), len(different)))
-        for proxy in nacks:
-            for text in proxy["nacks"]:
-                print("%s refuses: %s" % (proxy["id"], text))
-        return not different
+        print("%d requests over %d configurations, %d answered differently" % (
+            len(answers), len({name for name, _ in answers}), len(different)))
+        for proxy, text in sorted(mesh.nacks):
+            print("%s refuses: %s" % (proxy, text))
+        return not different and not mesh.nacks and len(answers) >= 100
     finally:
         if os.environ.get("PEERS_KEEP"):
             print(mesh.folder)
@@ -420,6 +444,274 @@ def envoy_test(martlet):
                     mesh.end(child)
         else:
             mesh.stop()
+
+
+def subset_rule(name):
+    return """
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ratings, namespace: default}
+spec: {host: ratings, subsets: [{name: %s, labels: {app: ratings}}]}
+---
+""" % name
+
+
+def subset_route(name):
+    return rule("  - route: [{destination: {host: ratings, subset: %s}}]" % name, hosts="[ratings]")
+
+
+def churn(mesh, rounds):
+    """Renames a subset and the route to it, again and again."""
+    for number in range(rounds):
+        name = "n%d" % number
+        if number % 3 == 0:
+            mesh.apply(subset_rule(name) + subset_route(name))
+        elif number % 3 == 1:
+            # The route first: it names what is not there yet.
+            mesh.write("case.yaml", subset_rule("n%d" % (number - 1)) + subset_route(name))
+            time.sleep(0.15)
+            mesh.apply(subset_rule(name) + subset_route(name))
+        else:
+            # The rule first: the route still names what is gone.
+            mesh.write("case.yaml", subset_rule(name) + subset_route("n%d" % (number - 1)))
+            time.sleep(0.15)
+            mesh.apply(subset_rule(name) + subset_route(name))
+
+
+class Load:
+    """Requests without a pause over a few kept connections."""
+
+    def __init__(self, host):
+        self.host = host
+        self.found = {}
+        self.ends = threading.Event()
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.ask) for _ in range(4)]
+        for thread in self.threads:
+            thread.start()
+
+    def ask(self):
+        connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=10)
+        while not self.ends.is_set():
+            try:
+                connection.request("GET", "/", headers={"host": self.host})
+                response = connection.getresponse()
+                response.read()
+                outcome = response.status
+            except (OSError, http.client.HTTPException) as error:
+                outcome = repr(error)
+                connection.close()
+            with self.lock:
+                self.found[outcome] = self.found.get(outcome, 0) + 1
+            time.sleep(0.002)
+        connection.close()
+
+    def stop(self):
+        self.ends.set()
+        for thread in self.threads:
+            thread.join()
+        return self.found
+
+
+class Recorder:
+    """A client of aggregated discovery (delta) that takes its time before each answer and writes down what it is told."""
+
+    WORDS = {"clusters": "envoy.config.cluster.v3.Cluster", "endpoints": "envoy.config.endpoint.v3.ClusterLoadAssignment",
+             "listeners": "envoy.config.listener.v3.Listener", "routes": "envoy.config.route.v3.RouteConfiguration"}
+
+    def __init__(self, mesh):
+        import queue
+
+        import grpc
+        from envoy.config.core.v3 import base_pb2
+        from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
+        from google.protobuf import json_format
+        with open(mesh.bootstrap("envoy", "client-recorder", ["app=client"])) as file:
+            document = json.load(file)
+        self.messages = discovery_pb2
+        self.held = {kind: {} for kind in self.WORDS}
+        self.failures = []
+        self.answers = 0
+        self.isComplete = False
+        self.requests = queue.Queue()
+        node = json_format.ParseDict(document["node"], base_pb2.Node(), ignore_unknown_fields=True)
+        header = document["dynamic_resources"]["ads_config"]["grpc_services"][0]["initial_metadata"][0]
+        self.send("clusters", node=node)
+        self.send("listeners")
+        self.channel = grpc.insecure_channel("127.0.0.1:%d" % mesh.listen)
+        stub = ads_pb2_grpc.AggregatedDiscoveryServiceStub(self.channel)
+        self.call = stub.DeltaAggregatedResources(iter(self.requests.get, None),
+                                                  metadata=[(header["key"], header["value"])])
+        self.thread = threading.Thread(target=self.read)
+        self.thread.start()
+
+    def send(self, kind, names=(), gone=(), nonce="", node=None):
+        self.requests.put(self.messages.DeltaDiscoveryRequest(
+            node=node, type_url="type.googleapis.com/" + self.WORDS[kind], resource_names_subscribe=names,
+            resource_names_unsubscribe=gone, response_nonce=nonce))
+
+    def read(self):
+        import grpc
+        from envoy.config.cluster.v3 import cluster_pb2
+        from envoy.config.endpoint.v3 import endpoint_pb2
+        from envoy.config.listener.v3 import listener_pb2  # noqa: F401
+        from envoy.config.route.v3 import route_pb2
+        try:
+            for response in self.call:
+                kind = next(k for k, word in self.WORDS.items() if response.type_url.endswith("/" + word))
+                time.sleep(0.03)
+                wanted = []
+                for resource in response.resources:
+                    value = resource.resource.value
+                    if kind == "clusters":
+                        cluster = cluster_pb2.Cluster.FromString(value)
+                        if cluster.type == cluster_pb2.Cluster.EDS and resource.name not in self.held["endpoints"]:
+                            wanted.append(resource.name)
+                    elif kind == "listeners" and resource.name == "127.0.0.1_%d" % PORT:
+                        self.send("routes", names=["127.0.0.1:%d" % PORT])
+                    elif kind == "endpoints":
+                        value = len(endpoint_pb2.ClusterLoadAssignment.FromString(value).endpoints)
+                    elif kind == "routes":
+                        self.check(route_pb2.RouteConfiguration.FromString(value))
+                    self.held[kind][resource.name] = value
+                for name in response.removed_resources:
+                    self.held[kind].pop(name, None)
+                if response.removed_resources and kind in ("clusters", "endpoints"):
+                    for value in self.held["routes"].values():
+                        self.check(route_pb2.RouteConfiguration.FromString(value))
+                # As Envoy does: what new clusters need is asked for before they are acknowledged.
+                if wanted:
+                    self.send("endpoints", names=wanted)
+                self.send(kind, nonce=response.nonce)
+                self.answers += 1
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.CANCELLED:
+                self.failures.append(str(error))
+
+    def check(self, table):
+        """Everything that a route names is held: a cluster, and endpoints where they are discovered."""
+        if not self.isComplete:
+            return
+        for host in table.virtual_hosts:
+            for route in host.routes:
+                name = route.route.cluster
+                if name.startswith("outbound|") and not self.held["endpoints"].get(name):
+                    self.failures.append("a route names %s, which is not there" % name)
+                if name and name not in self.held["clusters"]:
+                    self.failures.append("a route names the cluster %s, which is not there" % name)
+
+    def stop(self):
+        self.requests.put(None)
+        self.call.cancel()
+        self.thread.join()
+        self.channel.close()
+
+
+def change_test(martlet):
+    mesh = Mesh(martlet)
+    good = True
+    try:
+        port = backend("ratings", "127.0.0.1")
+        other = backend("reviews-v1", "127.0.0.1")
+        mesh.start(SERVICES, [workload("ratings", "ratings", port),
+                              workload("reviews-v1", "reviews", other, {"version": "v1"}),
+                              workload("reviews-v2", "reviews", other, {"version": "v2"})])
+        for kind in KINDS:
+            child = mesh.proxy(kind, "client-" + kind, ["app=client"])
+            wait(lambda: accepts(PORT), kind + " to listen")
+            mesh.apply(subset_rule("first") + subset_route("first"))
+            load = Load("ratings")
+            churn(mesh, 12)
+            found = load.stop()
+            print("%s while subsets come and go: %s" % (kind, found))
+            good = good and set(found) == {200} and found[200] > 100
+            mesh.end(child)
+        recorder = Recorder(mesh)
+        # What it subscribed to by itself came in no order.
+        wait(lambda: recorder.held["routes"] and recorder.held["endpoints"], "the recorder's first resources")
+        recorder.isComplete = True
+        churn(mesh, 9)
+        recorder.stop()
+        print("told in order: %d answers, %d faults" % (recorder.answers, len(recorder.failures)),
+              *recorder.failures[:5], sep="\n")
+        return good and not recorder.failures and not mesh.nacks and recorder.answers > 30
+    finally:
+        mesh.stop()
+
+
+TLS_SERVICES = SERVICES + """
+apiVersion: v1
+kind: Service
+metadata: {name: secure, namespace: default}
+spec: {clusterIP: 10.96.0.3, selector: {app: secure}, ports: [{name: http, port: %d, targetPort: http}]}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: default}
+spec: {mtls: {mode: STRICT}}
+---
+""" % PORT
+TLS_REQUESTS = [("GET", "/a?x=1", {}), ("POST", "/b", {"x-test": "1"}), ("GET", "/", {"x-want-status": "404"}),
+                ("GET", "/c", {"x-forwarded-client-cert": "URI=spiffe://forged"})]
+ADDRESSES = "10.77.0.1", "10.77.0.2"
+
+
+def tls_test(martlet):
+    """Runs itself in namespaces of its own: a pod's proxy takes all connections that come to the pod."""
+    script = "ip link set lo up && exec python3 \"$@\""
+    inner = [os.path.abspath(__file__), martlet, "tls-inside"]
+    return subprocess.run(["unshare", "-rn", "sh", "-c", script, "sh", *inner]).returncode == 0
+
+
+def tls_inside(martlet):
+    mesh = Mesh(martlet)
+    failures = []
+    try:
+        room = mesh.run("room", ["unshare", "-n", "sleep", "600"])
+        there = ["nsenter", "--net=/proc/%d/ns/net" % room.pid]
+        own = os.readlink("/proc/self/ns/net")
+        wait(lambda: os.readlink("/proc/%d/ns/net" % room.pid) != own, "a second namespace")
+        for words in (["ip", "link", "add", "name", "near", "type", "veth", "peer", "name", "far", "netns", str(room.pid)],
+                      ["ip", "address", "add", ADDRESSES[0] + "/24", "dev", "near"], ["ip", "link", "set", "near", "up"],
+                      there + ["ip", "address", "add", ADDRESSES[1] + "/24", "dev", "far"],
+                      there + ["ip", "link", "set", "far", "up"], there + ["ip", "link", "set", "lo", "up"],
+                      there + ["nft", "add table ip capture; add chain ip capture in "
+                               "{ type nat hook prerouting priority dstnat; }; "
+                               "add rule ip capture in tcp dport 8080 redirect to :15006"]):
+            subprocess.run(words, check=True)
+        mesh.run("backend", there + [sys.executable, os.path.abspath(__file__), martlet, "backend"])
+        mesh.start(TLS_SERVICES, [workload("secure", "secure", 8080, ip=ADDRESSES[1], sidecar=True, serviceAccount="secure")])
+        answers = {}
+        for server in KINDS:
+            behind = mesh.proxy(server, "secure", ["app=secure"], ADDRESSES[1], "secure", there)
+            wait(lambda: accepts(8080, ADDRESSES[1]), server + " as server")
+            for client in KINDS:
+                before = mesh.proxy(client, "client", ["app=client"])
+                wait(lambda: accepts(PORT), client + " as client")
+                wait(lambda: ask("GET", "/", {}, "secure", "")["status"] == 200, "an answer")
+                answers[client, server] = [ask(*request, "secure", "") for request in TLS_REQUESTS]
+                mesh.end(before)
+            try:
+                refused = ask("GET", "/", {}, "secure", "", (ADDRESSES[1], 8080))
+                failures.append("%s answers in clear under STRICT: %s" % (server, refused))
+            except (OSError, http.client.HTTPException):
+                pass
+            mesh.end(behind)
+            mesh.nacks |= {(p["id"], text) for p in mesh.status()["proxies"] for text in p["nacks"]}
+        first = answers[KINDS[0], KINDS[0]]
+        certificate = first[0]["body"]["seen"].get("x-forwarded-client-cert", "")
+        wanted = "URI=spiffe://cluster.local/ns/default/sa/default"
+        if wanted not in certificate or "forged" in first[3]["body"]["seen"].get("x-forwarded-client-cert", ""):
+            failures.append("the server does not tell who called: " + certificate)
+        for pair, found in answers.items():
+            if found != first:
+                failures.append("%s to %s:\n  %s\ninstead of\n  %s" % (*pair, found, first))
+        failures += ["%s refuses: %s" % pair for pair in sorted(mesh.nacks)]
+        print("mutual TLS: %d requests over %d pairs of client and server" % (
+            sum(map(len, answers.values())), len(answers)), *failures, sep="\n")
+        return not failures
+    finally:
+        mesh.stop()
 
 
 GRPC_CLIENT = r"""
@@ -520,8 +812,17 @@ def main():
     martlet = os.path.abspath(sys.argv[1])
     what = sys.argv[2] if len(sys.argv) > 2 else "all"
     good = True
+    if what == "backend":
+        backend("secure", ADDRESSES[1], 8080)
+        threading.Event().wait()
     if what in ("envoy", "all"):
         good = envoy_test(martlet) and good
+    if what in ("change", "all"):
+        good = change_test(martlet) and good
+    if what in ("tls", "all"):
+        good = tls_test(martlet) and good
+    if what == "tls-inside":
+        good = tls_inside(martlet)
     if what in ("grpc", "all"):
         good = grpc_test(martlet) and good
     sys.exit(0 if good else 1)
