@@ -58,15 +58,15 @@ private func fresh(_ variant: DiscoveryState.Variant) -> DiscoveryState {
             ), now: 1, check: { _ in [] })
         #expect(outcome.problems.isEmpty)
         #expect(outcome.isChanged)
-        #expect(outcome.requests.map(\.type) == [TypeURL.cluster, TypeURL.endpoint])
-        #expect(outcome.requests[0].nonce == "n1")
-        #expect(outcome.requests[0].error == nil)
-        #expect(outcome.requests[1].subscribe == ["a", "b"])
+        #expect(outcome.requests.map(\.type) == [TypeURL.endpoint, TypeURL.cluster])
+        #expect(outcome.requests[0].subscribe == ["a", "b"])
+        #expect(outcome.requests[1].nonce == "n1")
+        #expect(outcome.requests[1].error == nil)
 
         let removal = state.receive(
             Response(type: TypeURL.cluster, version: "2", nonce: "n2", resources: [], removed: ["a"]), now: 2,
             check: { _ in [] })
-        #expect(removal.requests.map(\.unsubscribe) == [[], ["a"]])
+        #expect(removal.requests.map(\.unsubscribe) == [["a"], []])
         #expect(state.store.clusters.keys.sorted() == ["b", "c"])
     }
 
@@ -102,14 +102,14 @@ private func fresh(_ variant: DiscoveryState.Variant) -> DiscoveryState {
         let outcome = state.receive(response("2", ["a", "b"]), now: 2) { resource in
             resource.name == "b" ? ["lb_policy: not supported yet"] : []
         }
-        let answer = outcome.requests[0]
+        let answer = try #require(outcome.requests.last)
         #expect(answer.error == "Cluster b: lb_policy: not supported yet")
         #expect(answer.nonce == "n2")
         #expect(state.store.clusters["a"]?.version == "v2")
         #expect(state.store.clusters["b"]?.version == "v1")
         if variant == .stateOfTheWorld { #expect(answer.version == "1") }
         let mended = state.receive(response("3", ["a", "b"]), now: 3, check: { _ in [] })
-        #expect(mended.requests[0].error == nil)
+        #expect(mended.requests.last?.error == nil)
         #expect(state.store.clusters["b"]?.version == "v3")
     }
 
@@ -122,7 +122,7 @@ private func fresh(_ variant: DiscoveryState.Variant) -> DiscoveryState {
         let outcome = state.receive(
             Response(type: TypeURL.cluster, version: "1", nonce: "n", resources: [("a", "v", any)]), now: 1,
             check: { _ in [] })
-        #expect(outcome.requests[0].error?.contains("Cluster a: field 1000") == true)
+        #expect(outcome.requests.last?.error?.contains("Cluster a: field 1000") == true)
         #expect(state.store.clusters.isEmpty)
     }
 
@@ -137,8 +137,8 @@ private func fresh(_ variant: DiscoveryState.Variant) -> DiscoveryState {
             Response(type: TypeURL.cluster, version: "2", nonce: "n2", resources: [("", "2", cluster("b"))]), now: 1,
             check: { _ in [] })
         #expect(state.store.clusters.keys.sorted() == ["b"])
-        #expect(outcome.requests[0].version == "2")
-        #expect(outcome.requests[1].subscribe == ["b"])
+        #expect(outcome.requests[1].version == "2")
+        #expect(outcome.requests[0].subscribe == ["b"])
         // Endpoints are not removed for being left out of a response.
         _ = state.receive(
             Response(type: TypeURL.endpoint, version: "1", nonce: "m", resources: [("", "1", endpoints("b"))]), now: 1,

@@ -129,7 +129,9 @@ package struct DiscoveryState: Sendable {
         absent[response.type, default: []].formUnion(response.removed)
         absent[response.type]?.subtract(store.versions(of: response.type).keys)
         if problems.isEmpty { subscriptions[response.type]?.version = response.version }
-        let requests = [answer(response, problems)] + resubscribe()
+        // What new clusters and listeners need is asked for before they are acknowledged: a server that waits with routes for
+        // the answer to clusters has then been asked for their endpoints.
+        let requests = resubscribe() + [answer(response, problems)]
         return Outcome(
             requests: requests, problems: problems,
             isChanged: before != store.versions(of: response.type) || !response.removed.isEmpty)
