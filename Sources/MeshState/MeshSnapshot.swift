@@ -30,6 +30,8 @@ package final class MeshSnapshot: Sendable {
     let endpointIndex: [String: [MeshWorkload]]
     /// How this came out of the snapshot before, when only pods changed.
     let endpointChange: (since: UInt64, services: [Int], workloads: Set<String>)?
+    /// How this came out of the snapshot before, when only rules of VirtualServices changed.
+    let ruleChange: (since: UInt64, services: [RuleEdit])?
     let destinationRuleIndex: [String: [Int]]
     let wildcardDestinationRules: [Int]
     let secrets: [String: Secret]
@@ -76,6 +78,7 @@ package final class MeshSnapshot: Sendable {
         let endpointIndex = EndpointSelection.index(services, workloads, entries: entries)
         self.endpointIndex = endpointIndex
         endpointChange = nil
+        ruleChange = nil
         var served: [String: [Int]] = [:]
         for (number, service) in services.enumerated() {
             for workload in endpointIndex[service.key] ?? [] {
@@ -145,6 +148,37 @@ package final class MeshSnapshot: Sendable {
         servedIndex = served
         let names = changed.compactMap { change in (change.old ?? change.new).map { "\($0.namespace)/\($0.name)" } }
         endpointChange = (before.generation, touched.sorted(), Set(names))
+        ruleChange = nil
+    }
+
+    /// `before` with other rules in some VirtualServices; see `SnapshotBuilder.edit`.
+    init(_ before: MeshSnapshot, virtualServices: [ResolvedVirtualService], edits: [RuleEdit]) {
+        generation = before.generation + 1
+        settings = before.settings
+        namespaces = before.namespaces
+        services = before.services
+        workloads = before.workloads
+        self.virtualServices = virtualServices
+        destinationRules = before.destinationRules
+        gateways = before.gateways
+        peerAuthentications = before.peerAuthentications
+        sidecars = before.sidecars
+        proxyConfigs = before.proxyConfigs
+        workloadGroups = before.workloadGroups
+        authorizationPolicies = before.authorizationPolicies
+        requestAuthentications = before.requestAuthentications
+        linkerdPolicies = before.linkerdPolicies
+        secrets = before.secrets
+        configMaps = before.configMaps
+        serviceIndex = before.serviceIndex
+        namespaceIndex = before.namespaceIndex
+        destinationRuleIndex = before.destinationRuleIndex
+        wildcardDestinationRules = before.wildcardDestinationRules
+        workloadIndex = before.workloadIndex
+        endpointIndex = before.endpointIndex
+        servedIndex = before.servedIndex
+        endpointChange = nil
+        ruleChange = (before.generation, edits)
     }
 
     /// A mesh with nothing in it.

@@ -43,9 +43,9 @@ package struct DiscoverySession: Sendable {
         var names: Set<String> = []
         /// State of the world: what the peer has from us, by name.
         var sent: [String: VersionedResource] = [:]
-        /// Delta: names whose resource at the peer may differ from the target's, with the version there; empty is none. All
+        /// Delta: names whose resource at the peer may differ from the target's, with the version there. All
         /// other names that are subscribed to are in agreement, so that a change costs what it changes.
-        var stale: [String: String] = [:]
+        var stale: [String: VersionedResource.Digest] = [:]
 
         func wants(_ name: String) -> Bool { isWildcard || names.contains(name) }
         var lastNonce = ""
@@ -103,10 +103,11 @@ package struct DiscoverySession: Sendable {
     package mutating func update(_ set: ResourceSet) -> [Reply] {
         if variant == .delta {
             for (type, names) in target.differences(to: set) {
-                guard let subscription = subscriptions[type] else { continue }
-                for name in names where subscription.stale[name] == nil && subscription.wants(name) {
-                    subscriptions[type]?.stale[name] = target.resource(type, name)?.version ?? ""
+                guard var stale = subscriptions[type]?.stale else { continue }
+                for name in names where stale[name] == nil && subscriptions[type]?.wants(name) ?? false {
+                    stale[name] = target.resource(type, name)?.digest ?? .absent
                 }
+                subscriptions[type]?.stale = stale
             }
         }
         target = set
@@ -127,7 +128,9 @@ package struct DiscoverySession: Sendable {
 
     private mutating func subscribeDelta(_ request: Request) -> [Reply] {
         let isFirst = subscriptions[request.type] == nil
-        var subscription = subscriptions[request.type] ?? Subscription()
+        // Nearly every request is an answer and nothing else.
+        guard isFirst || !request.subscribe.isEmpty || !request.unsubscribe.isEmpty else { return [] }
+        var subscription = subscriptions.removeValue(forKey: request.type) ?? Subscription()
         for name in request.unsubscribe {
             subscription.names.remove(name)
             if name == "*" { subscription.isWildcard = false }
@@ -136,9 +139,10 @@ package struct DiscoverySession: Sendable {
         if isFirst {
             // No names in the first request of a type means all of them (the protocol's legacy wildcard).
             subscription.isWildcard = request.subscribe.isEmpty
-            for (name, version) in request.heldVersions where target.resource(request.type, name)?.version != version {
+            for (name, version) in request.heldVersions {
+                let held = VersionedResource.Digest(text: version)
                 // What the peer still holds need not be sent again; what is gone will be removed by a later stage.
-                subscription.stale[name] = version
+                if target.resource(request.type, name)?.digest != held { subscription.stale[name] = held }
             }
         }
         if request.subscribe.contains("*") { subscription.isWildcard = true }
@@ -151,10 +155,11 @@ package struct DiscoverySession: Sendable {
         var removed: [String] = []
         func take(_ name: String, _ resource: VersionedResource?) {
             guard let resource else { return removed.append(name) }
-            let held = isFirst && request.heldVersions[name] == resource.version
-            if !held { resources[name] = resource }
+            let held = isFirst ? request.heldVersions[name].map(VersionedResource.Digest.init(text:)) : nil
+            if held != resource.digest { resources[name] = resource }
         }
-        if subscription.isWildcard, isFirst || request.subscribe.contains("*") {
+        let isWildcard = subscriptions[request.type]?.isWildcard ?? false
+        if isWildcard, isFirst || request.subscribe.contains("*") {
             for (name, resource) in target[request.type] { take(name, resource) }
         }
         for name in names { take(name, target.resource(request.type, name)) }
@@ -198,9 +203,9 @@ package struct DiscoverySession: Sendable {
             var additions: [String: VersionedResource] = [:]
             for (name, version) in stale {
                 let wanted = target.resource(type, name)
-                if let wanted, wanted.version != version {
+                if let wanted, wanted.digest != version {
                     additions[name] = wanted
-                } else if wanted?.version ?? "" == version {
+                } else if wanted?.digest ?? .absent == version {
                     subscriptions[type]?.stale[name] = nil
                 }
             }

@@ -3,64 +3,74 @@ package import SwiftProtobuf
 import Synchronization
 import XDS
 
-/// One resource as it goes over the wire, with a version that is a digest of its content: the same content has the
-/// same version, also after a restart of the control plane.
-package struct VersionedResource: Sendable, Equatable {
-    package let version: String
-    package let body: Google_Protobuf_Any
-
-    package init(_ message: some Message) {
-        body = Google_Protobuf_Any(packing: message)
-        version = Self.digest(body)
-    }
-
-    init(version: String, body: Google_Protobuf_Any) {
-        self.version = version
-        self.body = body
-    }
-
-    package static func == (left: Self, right: Self) -> Bool {
-        left.version == right.version
-    }
-
-    /// FNV-1a, 64 bits twice with different offsets: no defence against an adversary, who cannot write here anyway.
-    private static func digest(_ body: Google_Protobuf_Any) -> String {
-        var first: UInt64 = 0xcbf2_9ce4_8422_2325
-        var second: UInt64 = 0x8422_2325_cbf2_9ce4
-        for byte in body.value {
-            first = (first ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
-            second = (second ^ UInt64(byte)) &* 0x0000_0100_0000_0233
-        }
-        return String(first, radix: 16) + String(second, radix: 16)
-    }
-}
-
-/// What many proxies have in common, kept once. Immutable; a changed one knows which names differ from the one before.
+/// What many proxies have in common, kept once. Immutable; a changed one knows which names differ from those before it.
 package final class SharedResources: Sendable {
+    package typealias Resources = [String: [String: VersionedResource]]
+
     /// Type URL, then resource name.
-    package let resources: [String: [String: VersionedResource]]
-    let serial: UInt64
-    /// The one that `changes` count from.
-    let predecessor: UInt64?
-    package let changes: [String: Set<String>]
+    private let base: Resources
+    /// What took the place of parts of `base`: few, so that a change costs what it changes.
+    private let newer: Resources
+    private let serial: UInt64
+    /// What differs from each of the last predecessors to its successor, the oldest first.
+    private let history: [(serial: UInt64, names: [String: Set<String>])]
 
     private static let serials = Atomic<UInt64>(1)
+    /// A proxy that is further behind is compared name by name.
+    private static let remembered = 16
+    private static let mostNewer = 512
 
-    /// - Parameters:
-    ///   - before: the one that this takes the place of.
-    ///   - changes: names by type that differ from it, when the maker knows; nil compares.
-    package init(
-        _ resources: [String: [String: VersionedResource]], after before: SharedResources? = nil,
-        changes known: [String: Set<String>]? = nil
-    ) {
-        self.resources = resources
+    /// - Parameter before: the one that this takes the place of; its resources are compared with these.
+    package init(_ resources: Resources, after before: SharedResources? = nil) {
+        base = resources
+        newer = [:]
         serial = Self.serials.wrappingAdd(1, ordering: .relaxed).newValue
-        predecessor = before?.serial
-        if let before {
-            changes = known ?? Self.difference(before.resources, resources)
+        history = before?.history(with: Self.difference(before?.all ?? [:], resources)) ?? []
+    }
+
+    /// `before` with some resources replaced or added. Cost: theirs, now and then that of all.
+    package init(_ before: SharedResources, replacing resources: Resources) {
+        var newer = before.newer
+        for (type, changed) in resources { newer[type, default: [:]].merge(changed) { $1 } }
+        if newer.values.reduce(0, { $0 + $1.count }) > Self.mostNewer {
+            base = Self.joined(before.base, newer)
+            self.newer = [:]
         } else {
-            changes = [:]
+            base = before.base
+            self.newer = newer
         }
+        serial = Self.serials.wrappingAdd(1, ordering: .relaxed).newValue
+        history = before.history(with: resources.mapValues { Set($0.keys) })
+    }
+
+    private func history(with names: [String: Set<String>]) -> [(serial: UInt64, names: [String: Set<String>])] {
+        history.suffix(Self.remembered - 1) + [(serial, names)]
+    }
+
+    private static func joined(_ base: Resources, _ newer: Resources) -> Resources {
+        base.merging(newer) { $0.merging($1) { $1 } }
+    }
+
+    /// Everything. Cost: its number where something is newer.
+    package var all: Resources { newer.isEmpty ? base : Self.joined(base, newer) }
+
+    package subscript(type: String) -> [String: VersionedResource] {
+        guard let changed = newer[type] else { return base[type] ?? [:] }
+        return (base[type] ?? [:]).merging(changed) { $1 }
+    }
+
+    package func resource(_ type: String, _ name: String) -> VersionedResource? {
+        newer[type]?[name] ?? base[type]?[name]
+    }
+
+    /// Names by type that may differ from an earlier one. Cost: what changed since, or both when that is forgotten.
+    package func changes(since before: SharedResources?) -> [String: Set<String>] {
+        if before === self { return [:] }
+        guard let before, let first = history.firstIndex(where: { $0.serial == before.serial }) else {
+            return Self.difference(before?.all ?? [:], all)
+        }
+        guard first < history.count - 1 else { return history[first].names }
+        return history[first...].reduce(into: [:]) { $0.merge($1.names) { $0.union($1) } }
     }
 
     static func difference(
@@ -98,7 +108,7 @@ package struct ResourceSet: Sendable, Equatable {
     /// All resources of a type. Cost: their number.
     package subscript(type: String) -> [String: VersionedResource] {
         get {
-            guard let common = shared?.resources[type] else { return resources[type] ?? [:] }
+            guard let common = shared?[type] else { return resources[type] ?? [:] }
             guard let own = resources[type], !own.isEmpty else { return common }
             return common.merging(own) { _, own in own }
         }
@@ -106,7 +116,7 @@ package struct ResourceSet: Sendable, Equatable {
     }
 
     package func resource(_ type: String, _ name: String) -> VersionedResource? {
-        resources[type]?[name] ?? shared?.resources[type]?[name]
+        resources[type]?[name] ?? shared?.resource(type, name)
     }
 
     package mutating func insert(_ message: some Message, named name: String) {
@@ -117,24 +127,17 @@ package struct ResourceSet: Sendable, Equatable {
         left.generation == right.generation && left.hasEqualContent(to: right)
     }
 
-    /// Whether a proxy would get the same.
+    /// Whether a proxy would get the same; false also when only names are alike that it does not see.
+    /// Cost: that of `differences`.
     package func hasEqualContent(to other: Self) -> Bool {
-        if shared === other.shared { return resources == other.resources }
-        let types = Set(resources.keys).union(other.resources.keys).union(shared?.resources.keys ?? [:].keys)
-            .union(other.shared?.resources.keys ?? [:].keys)
-        return types.allSatisfy { self[$0] == other[$0] }
+        resources == other.resources && (shared === other.shared || differences(to: other).isEmpty)
     }
 
     /// Names by type that may differ between this set and a later one.
     func differences(to next: Self) -> [String: Set<String>] {
         var result = SharedResources.difference(resources, next.resources)
         if shared === next.shared { return result }
-        let common: [String: Set<String>]
-        if let now = next.shared, let before = shared, now.predecessor == before.serial {
-            common = now.changes
-        } else {
-            common = SharedResources.difference(shared?.resources ?? [:], next.shared?.resources ?? [:])
-        }
+        let common = next.shared?.changes(since: shared) ?? SharedResources.difference(shared?.all ?? [:], [:])
         for (type, names) in common { result[type, default: []].formUnion(names) }
         return result
     }

@@ -20,7 +20,24 @@ package struct ConfigurationBuilder {
     private struct Scope {
         var shared: SharedResources
         var scope: SidecarScope
+        var tables: [String: EncodedRouteTable]
         var snapshot: UInt64
+    }
+
+    /// What was done so far, in counts that do not depend on the machine.
+    package struct Work: Sendable {
+        /// Scopes made whole.
+        package var scopes = 0
+        /// Resources made for changes in scopes that were kept.
+        package var resources = 0
+    }
+
+    /// The clusters of a service are the same in all scopes where the same rule holds for it.
+    private struct ClusterKey: Hashable {
+        var service: String
+        var rule: ResourceKey?
+        var features: ProxyFeatures
+        var locality: Locality
     }
 
     private struct Own {
@@ -33,6 +50,9 @@ package struct ConfigurationBuilder {
     private var labelNames: Set<String>
     private var scopes: [ScopeKey: Scope] = [:]
     private var owned: [ProxyIdentity: Own] = [:]
+    /// Of the snapshot in force.
+    private var clusters: [ClusterKey: SharedResources.Resources] = [:]
+    package private(set) var work = Work()
     private var keySets: KeySetSnapshot
 
     package init(_ snapshot: MeshSnapshot, keySets: KeySetSnapshot = KeySetSnapshot()) {
@@ -46,6 +66,16 @@ package struct ConfigurationBuilder {
     package mutating func advance(to next: MeshSnapshot) {
         let before = snapshot
         snapshot = next
+        clusters = [:]
+        if let edits = next.changedRules(since: before), labelNames.isSuperset(of: edits.flatMap(Self.clientLabels)) {
+            for key in scopes.keys where scopes[key]?.snapshot == before.generation {
+                // Out of the dictionary, so that it is changed in place.
+                guard var scope = scopes.removeValue(forKey: key) else { continue }
+                if advance(&scope, key, edits) { scope.snapshot = next.generation }
+                scopes[key] = scope
+            }
+            return
+        }
         guard let changed = next.changedEndpoints(since: before) else {
             let read = MeshConfiguration(next)
             // What cannot be read changes nothing: the defaults could open what was closed.
@@ -57,7 +87,8 @@ package struct ConfigurationBuilder {
             return
         }
         for (key, scope) in scopes where scope.snapshot == before.generation {
-            scopes[key] = advance(scope, key, changed.services)
+            let next = advance(scope, key, changed.services)
+            scopes[key] = next
         }
         for proxy in owned.keys where changed.workloads.contains("\(proxy.namespace)/\(proxy.pod)") {
             owned[proxy] = nil
@@ -131,74 +162,134 @@ package struct ConfigurationBuilder {
         return names
     }
 
+    private static func clientLabels(_ edit: RuleEdit) -> [String] {
+        edit.new.http.flatMap(\.match).flatMap(\.sourceLabels.keys)
+    }
+
     private mutating func scope(_ key: ScopeKey, for proxy: ProxyIdentity) -> Scope {
         let known = scopes[key]
         if let known, known.snapshot == snapshot.generation { return known }
         let view = ProxyView(snapshot: snapshot, proxy: proxy, mesh: configuration)
-        let resources = Self.shared(view).resources
-        let made = Scope(
-            shared: SharedResources(resources, after: known?.shared), scope: view.scope, snapshot: snapshot.generation
-        )
+        let made = scope(view, after: known)
         scopes[key] = made
         return made
     }
 
-    /// A scope after a change of endpoints: the clusters of the services concerned are made anew, the rest is kept.
-    private func advance(_ before: Scope, _ key: ScopeKey, _ changed: [MeshService]) -> Scope {
-        var scope = before
-        scope.snapshot = snapshot.generation
-        let visible = changed.filter { scope.scope.service($0.host)?.key == $0.key }
-        guard !visible.isEmpty else { return scope }
-        // Any proxy of the scope stands for all.
+    private mutating func scope(_ view: ProxyView, after known: Scope?) -> Scope {
+        work.scopes += 1
+        let (set, tables) = shared(view)
+        return Scope(
+            shared: SharedResources(set.resources, after: known?.shared), scope: view.scope, tables: tables,
+            snapshot: snapshot.generation
+        )
+    }
+
+    /// A scope after edits of VirtualServices: the virtual hosts concerned are made anew, the rest is kept.
+    /// - Returns: false when more must be made anew; then what it shares is as before.
+    private mutating func advance(_ scope: inout Scope, _ key: ScopeKey, _ edits: [RuleEdit]) -> Bool {
+        let visible = edits.filter { $0.new.isVisible(in: key.namespace) }
+        for edit in visible {
+            let isBytes = [edit.old, edit.new].contains { !$0.tls.isEmpty || !$0.tcp.isEmpty }
+            let narrows = !(scope.scope.sidecar?.egress.isEmpty ?? true)
+            // Where a Sidecar lists what is imported, destinations decide what is in sight.
+            let destinations = [edit.old, edit.new].map { Set($0.destinations.map(\.host.value)) }
+            if isBytes || edit.old.matchesMesh != edit.new.matchesMesh || narrows && destinations[0] != destinations[1]
+            {
+                return false
+            }
+            scope.scope.replace(edit.new)
+        }
+        guard !visible.isEmpty else { return true }
+        let outbound = SidecarOutbound(view: view(key, scope.scope))
+        var changed: Set<String> = []
+        for edit in visible where edit.new.gateways.contains("mesh") || edit.new.matchesMesh {
+            guard let names = outbound.update(&scope.tables, for: edit.new) else { return false }
+            changed.formUnion(names)
+        }
+        work.resources += changed.count
+        share([TypeURL.route: scope.tables.filter { changed.contains($0.key) }.mapValues(\.resource)], in: &scope)
+        return true
+    }
+
+    /// A scope's view of the mesh: any proxy of it stands for all.
+    private func view(_ key: ScopeKey, _ scope: SidecarScope) -> ProxyView {
         let proxy = ProxyIdentity(
             id: "", role: .sidecar, ip: "", pod: "", namespace: key.namespace, labels: key.labels,
             features: key.features
         )
-        let view = ProxyView(
-            snapshot: snapshot, proxy: proxy, mesh: configuration, scope: scope.scope, locality: key.locality
+        return ProxyView(
+            snapshot: snapshot, proxy: proxy, mesh: configuration, scope: scope, locality: key.locality
         )
+    }
+
+    /// Puts resources that differ from what a scope shares in their places.
+    private func share(_ resources: SharedResources.Resources, in scope: inout Scope) {
+        var changed: SharedResources.Resources = [:]
+        for (type, made) in resources {
+            let differing = made.filter { scope.shared.resource(type, $0.key) != $0.value }
+            if !differing.isEmpty { changed[type] = differing }
+        }
+        if !changed.isEmpty { scope.shared = SharedResources(scope.shared, replacing: changed) }
+    }
+
+    /// A scope after a change of endpoints: the clusters of the services concerned are made anew, the rest is kept.
+    private mutating func advance(_ before: Scope, _ key: ScopeKey, _ changed: [MeshService]) -> Scope {
+        var scope = before
+        scope.snapshot = snapshot.generation
+        let visible = changed.filter { scope.scope.service($0.host)?.key == $0.key }
+        guard !visible.isEmpty else { return scope }
+        let view = view(key, scope.scope)
         // Headless services have listeners and names by pod.
-        if visible.contains(where: { $0.resolution == .headless }) {
-            scope.shared = SharedResources(Self.shared(view).resources, after: before.shared)
-            return scope
-        }
-        let compiler = ClusterCompiler(view: view)
-        var resources = before.shared.resources
-        var changes: [String: Set<String>] = [:]
-        func put(_ type: String, _ name: String, _ resource: VersionedResource) {
-            guard resources[type]?[name] != resource else { return }
-            resources[type, default: [:]][name] = resource
-            changes[type, default: []].insert(name)
-        }
-        for service in visible {
-            for output in compiler.clusters(of: service) {
-                put(TypeURL.cluster, output.cluster.name, VersionedResource(output.cluster))
-                guard let endpoints = output.endpoints else { continue }
-                put(TypeURL.endpoint, endpoints.clusterName, VersionedResource(endpoints))
-            }
-        }
-        guard !changes.isEmpty else { return scope }
-        scope.shared = SharedResources(resources, after: before.shared, changes: changes)
+        if visible.contains(where: { $0.resolution == .headless }) { return self.scope(view, after: before) }
+        var made: SharedResources.Resources = [:]
+        for service in visible { made.merge(clusters(of: service, view)) { $0.merging($1) { $1 } } }
+        work.resources += made.values.reduce(0) { $0 + $1.count }
+        share(made, in: &scope)
         return scope
     }
 
     // MARK: Making
 
+    /// A service's clusters and their endpoints, encoded.
+    private mutating func clusters(of service: MeshService, _ view: ProxyView) -> SharedResources.Resources {
+        let rule = view.destinationRule(service.host)
+        let key = ClusterKey(
+            service: service.key, rule: rule?.origin.resource, features: view.proxy.features,
+            locality: view.workload.place
+        )
+        if let known = clusters[key] { return known }
+        var made: SharedResources.Resources = [:]
+        for output in ClusterCompiler(view: view).clusters(of: service) {
+            made[TypeURL.cluster, default: [:]][output.cluster.name] = VersionedResource(output.cluster)
+            guard let endpoints = output.endpoints else { continue }
+            made[TypeURL.endpoint, default: [:]][endpoints.clusterName] = VersionedResource(endpoints)
+        }
+        // Where labels of the client decide, the key does not tell all.
+        let policies = [rule?.trafficPolicy] + (rule?.subsets.map(\.trafficPolicy) ?? [])
+        let settings = policies.flatMap { [$0?.loadBalancer] + ($0?.portLevelSettings.map(\.loadBalancer) ?? []) }
+        if settings.allSatisfy({ $0?.localityLbSetting?.failoverPriority.isEmpty ?? true }) { clusters[key] = made }
+        return made
+    }
+
     /// What all sidecars of a scope have.
-    private static func shared(_ view: ProxyView) -> XDSTransport.ResourceSet {
+    private mutating func shared(
+        _ view: ProxyView
+    ) -> (set: XDSTransport.ResourceSet, tables: [String: EncodedRouteTable]) {
         var set = XDSTransport.ResourceSet()
-        let compiler = ClusterCompiler(view: view)
         for service in view.services {
-            for output in compiler.clusters(of: service) { insert(output, into: &set) }
+            for (type, made) in clusters(of: service, view) {
+                for (name, resource) in made { set.resources[type, default: [:]][name] = resource }
+            }
         }
         for secret in SecretCompiler(view: view).clientSecrets() { set.insert(secret, named: secret.name) }
         for cluster in SidecarOutbound.fixedClusters() { set.insert(cluster, named: cluster.name) }
         let outbound = SidecarOutbound(view: view)
         let routes = outbound.routes()
-        for table in routes { set.insert(table, named: table.name) }
+        let tables = Dictionary(routes.map { ($0.name, EncodedRouteTable($0)) }) { $1 }
+        set[TypeURL.route] = tables.mapValues(\.resource)
         for listener in outbound.listeners(routes: routes) { set.insert(listener, named: listener.name) }
         set.insert(NameTableCompiler(view: view).table(), named: "")
-        return set
+        return (set, tables)
     }
 
     /// Gateways and gRPC programs, which share nothing.

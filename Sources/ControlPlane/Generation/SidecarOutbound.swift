@@ -66,7 +66,8 @@ struct SidecarOutbound {
         return table
     }
 
-    private func virtualHost(_ service: MeshService, port: Int, part: SidecarScope.Listener) -> VirtualHost {
+    /// How requests for a service are routed on a port, whatever table they come from.
+    func virtualHost(_ service: MeshService, port: Int, part: SidecarScope.Listener) -> VirtualHost {
         var host = VirtualHost()
         host.name = "\(service.host):\(port)"
         host.domains = domains(of: service)
@@ -95,17 +96,60 @@ struct SidecarOutbound {
                 continue
             }
             guard taken.insert(entry.host.lowercased()).inserted else { continue }
-            let rules = entry.virtualService.httpRules(for: view.client, port: port)
-            let routes = compiler.routes(for: entry.virtualService, rules: rules)
-            guard !routes.isEmpty else { continue }
-            var host = VirtualHost()
-            host.name = "\(entry.host):\(port)"
-            host.domains = [entry.host]
-            host.routes = routes
-            host.includeRequestAttemptCount = true
-            hosts.append(host)
+            let host = foreignHost(entry.host, entry.virtualService, compiler)
+            if !host.routes.isEmpty { hosts.append(host) }
         }
         return hosts
+    }
+
+    private func foreignHost(
+        _ name: String, _ service: ResolvedVirtualService, _ compiler: RouteCompiler
+    ) -> VirtualHost {
+        var host = VirtualHost()
+        host.name = "\(name):\(compiler.listenerPort)"
+        host.domains = [name]
+        host.routes = compiler.routes(
+            for: service, rules: service.httpRules(for: view.client, port: compiler.listenerPort))
+        host.includeRequestAttemptCount = true
+        return host
+    }
+
+    /// Makes the virtual hosts of a VirtualService anew after its rules changed.
+    /// - Returns: the names of the tables that changed; nil when more than virtual hosts must be made anew.
+    func update(_ tables: inout [String: EncodedRouteTable], for service: ResolvedVirtualService) -> Set<String>? {
+        var changed: Set<String> = []
+        for part in view.scope.listeners {
+            for host in service.hosts.map(\.value) {
+                // A wildcard may route any number of services.
+                if host.hasPrefix("*") { return nil }
+                guard part.routing.virtualService(for: host)?.key == service.key else { continue }
+                if let known = part.service(host) {
+                    for port in known.ports where names.isServed(port.number, by: part) {
+                        let own = "\(host):\(port.number)"
+                        let name =
+                            port.applicationProtocol == .unknown ? own : names.table(part, port: port.number)
+                        // Not in this table: another service has its names, or the port is not routed here.
+                        guard let domains = tables[name]?.domains(own) else { continue }
+                        var made = virtualHost(known, port: port.number, part: part)
+                        made.domains = domains
+                        guard tables[name]?.replace(made) == true else { return nil }
+                        changed.insert(name)
+                    }
+                } else {
+                    for (name, table) in tables {
+                        guard let port = Int(name.split(separator: ":").last ?? ""),
+                            table.domains("\(host):\(port)") != nil
+                        else { continue }
+                        let compiler = RouteCompiler(view: view, listenerPort: port, isGateway: false)
+                        let made = foreignHost(host, service, compiler)
+                        guard !made.routes.isEmpty, tables[name]?.replace(made) == true else { return nil }
+                        changed.insert(name)
+                    }
+                    if changed.isEmpty { return nil }
+                }
+            }
+        }
+        return changed
     }
 
     /// The names under which a pod of this namespace may call the service.

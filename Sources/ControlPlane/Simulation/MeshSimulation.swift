@@ -40,6 +40,9 @@ package struct MeshSimulation {
         var reached: Int
         /// When each of them was sent it, counted from the change.
         var delays: [Double]
+        /// Scopes made whole, and resources made in scopes that were kept.
+        var scopes = 0
+        var resources = 0
     }
 
     private let size: Size
@@ -63,7 +66,8 @@ package struct MeshSimulation {
             )
             proxies.append(Proxy(identity: identity))
         }
-        documents = decode(manifests())
+        // Each manifest is a file of its own, so that an edit moves nothing else.
+        documents = manifests().flatMap(decode)
     }
 
     private func namespace(of service: Int) -> String { "ns-\(service % size.namespaces)" }
@@ -77,7 +81,7 @@ package struct MeshSimulation {
         )
     }
 
-    private func manifests() -> String {
+    private func manifests() -> [String] {
         var text: [String] = []
         for number in 0..<size.services {
             let place = "{name: svc-\(number), namespace: \(namespace(of: number))}"
@@ -104,10 +108,10 @@ package struct MeshSimulation {
                 )
             }
         }
-        return text.joined(separator: "\n---\n")
+        return text
     }
 
-    private func route(_ number: Int, percent: Int) -> String {
+    private func route(_ number: Int, percent: Int, policy: String = "") -> String {
         """
         apiVersion: networking.istio.io/v1
         kind: VirtualService
@@ -124,15 +128,13 @@ package struct MeshSimulation {
         metadata: {name: svc-\(number), namespace: \(namespace(of: number))}
         spec:
           host: svc-\(number)
+          \(policy)
           subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
         """
     }
 
     private func decode(_ text: String) -> [(key: ResourceKey, resource: Resource)] {
-        var decoder = ManifestDecoder()
-        decoder.limits.fileBytes = 1 << 30
-        decoder.limits.documents = 1 << 24
-        return decoder.decode(text, file: "mesh.yaml").compactMap { document in
+        ManifestDecoder().decode(text, file: "mesh.yaml").compactMap { document in
             document.key.flatMap { key in document.resource.map { (key: key, resource: $0) } }
         }
     }
@@ -147,10 +149,10 @@ package struct MeshSimulation {
         ]
         let builder = SnapshotBuilder(settings: settings)
         let begin = Clock.now
-        var snapshot = builder.build(MeshState.ResourceSet(documents), workloads: pods).snapshot
+        var state = builder.build(MeshState.ResourceSet(documents), workloads: pods)
         lines.append("snapshot of everything: \(Clock.text(Clock.now - begin))")
 
-        var configurations = ConfigurationBuilder(snapshot)
+        var configurations = ConfigurationBuilder(state.snapshot)
         let first = deliver(&configurations, since: Clock.now, cpu: Clock.cpu, subscribing: true)
         lines.append(
             "all proxies from nothing: \(Clock.text(first.milliseconds)), \(Clock.text(first.cpu)) of CPU,"
@@ -165,26 +167,51 @@ package struct MeshSimulation {
             pods[index].ready = round % 2 == 1
             let start = Clock.now
             let cpu = Clock.cpu
-            snapshot = snapshot.replacing(pods, generation: snapshot.generation + 1)
-            configurations.advance(to: snapshot)
-            outcomes.append(deliver(&configurations, since: start, cpu: cpu))
+            state.snapshot = state.snapshot.replacing(pods, generation: state.snapshot.generation + 1)
+            outcomes.append(change(&configurations, to: state.snapshot, since: start, cpu: cpu))
         }
         lines.append(Self.summary("one endpoint changes", outcomes))
 
-        outcomes = []
-        for round in 0..<min(rounds, 10) {
-            let changed = decode(route(0, percent: 20 + round))
-            let keys = Set(changed.map(\.key))
-            documents = documents.filter { !keys.contains($0.key) } + changed
-            let start = Clock.now
-            let cpu = Clock.cpu
-            snapshot = builder.build(MeshState.ResourceSet(documents), workloads: pods, previous: snapshot).snapshot
-            configurations.advance(to: snapshot)
-            outcomes.append(deliver(&configurations, since: start, cpu: cpu))
+        for (what, share, policy) in [("VirtualService", 30, ""), ("DestinationRule", 30, "connectTimeout: ")] {
+            outcomes = []
+            for round in 0..<min(rounds, 10) {
+                let text = route(
+                    0, percent: share + (policy.isEmpty ? round : 9),
+                    policy: policy.isEmpty ? "" : "trafficPolicy: {connectionPool: {tcp: {\(policy)\(round + 1)s}}}")
+                let edits = edit(decode(text))
+                let start = Clock.now
+                let cpu = Clock.cpu
+                state =
+                    builder.edit(state, edits)
+                    ?? builder.build(MeshState.ResourceSet(documents), workloads: pods, previous: state.snapshot)
+                outcomes.append(change(&configurations, to: state.snapshot, since: start, cpu: cpu))
+            }
+            lines.append(Self.summary("one \(what) changes", outcomes))
         }
-        lines.append(Self.summary("one VirtualService changes", outcomes))
         lines.append("memory: \(Self.residentMebibytes()) MiB resident")
         return lines
+    }
+
+    /// Puts new versions of resources in their places; those that differ, as they were and as they are.
+    private mutating func edit(_ next: [(key: ResourceKey, resource: Resource)]) -> [(old: Resource, new: Resource)] {
+        var edits: [(old: Resource, new: Resource)] = []
+        for (key, resource) in next {
+            guard let place = documents.firstIndex(where: { $0.key == key }) else { continue }
+            if documents[place].resource != resource { edits.append((documents[place].resource, resource)) }
+            documents[place].resource = resource
+        }
+        return edits
+    }
+
+    private mutating func change(
+        _ configurations: inout ConfigurationBuilder, to snapshot: MeshSnapshot, since start: Double, cpu: Double
+    ) -> Outcome {
+        let before = configurations.work
+        configurations.advance(to: snapshot)
+        var outcome = deliver(&configurations, since: start, cpu: cpu)
+        outcome.scopes = configurations.work.scopes - before.scopes
+        outcome.resources = configurations.work.resources - before.resources
+        return outcome
     }
 
     private static func summary(_ what: String, _ outcomes: [Outcome]) -> String {
@@ -198,7 +225,8 @@ package struct MeshSimulation {
             "\(what): reaches \(reached) proxies, p50 \(Clock.text(delays.isEmpty ? 0 : delays[delays.count / 2])),"
             + " p99 \(Clock.text(p99)), slowest \(Clock.text(last.last ?? 0));"
             + " CPU \(Clock.text(cpu)) in all, \(Clock.text(cpu * 100 / Double(max(1, reached)))) per 100 proxies;"
-            + " \(bytes) bytes to each"
+            + " \(bytes) bytes to each; made: \(outcomes.map(\.scopes).max() ?? 0) scopes,"
+            + " \(outcomes.map(\.resources).max() ?? 0) resources"
     }
 
     /// Gives every proxy what is its, and lets it acknowledge, until nobody waits for anything.
@@ -241,7 +269,7 @@ package struct MeshSimulation {
             replies += proxies[index].session.receive(.init(type: type))
         }
         for type in [TypeURL.endpoint, TypeURL.route] {
-            let names = Array((set.shared?.resources[type] ?? [:]).keys)
+            let names = Array((set.shared?[type] ?? [:]).keys)
             if !names.isEmpty { replies += proxies[index].session.receive(.init(type: type, subscribe: names)) }
         }
         return replies
@@ -258,7 +286,7 @@ package struct MeshSimulation {
         guard fgets(&pages, 128, file) != nil else { return 0 }
         let text = String(decoding: pages.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let parts = text.split(separator: " ")
-        return (parts.count > 1 ? Int(parts[1]) ?? 0 : 0) * Int(sysconf(Int32(_SC_PAGESIZE))) >> 20
+        return (parts.count > 1 ? Int(parts[1]) ?? 0 : 0) * Int(sysconf(Int32(_SC_PAGESIZE))) / 1_048_576
     }
 }
 

@@ -18,6 +18,14 @@ package struct SidecarRouting: Sendable {
         }
     }
 
+    /// Puts a newer version of a VirtualService in its place, which has the same hosts.
+    package mutating func replace(_ service: ResolvedVirtualService) {
+        for host in service.hosts {
+            guard let place = exact[host.value], entries[place].virtualService.key == service.key else { continue }
+            entries[place].virtualService = service
+        }
+    }
+
     /// The VirtualService for a host: an exact host beats wildcards, a longer wildcard a shorter one, an older resource a
     /// younger one. VirtualServices of one host are not merged on sidecars.
     package func virtualService(for host: String) -> ResolvedVirtualService? {
@@ -48,7 +56,7 @@ extension MeshSnapshot {
 
 extension ResolvedVirtualService {
     /// Whether a rule asks for `mesh` in its own match, which overrides the gateways of the resource.
-    var matchesMesh: Bool { matches(gateway: "mesh") }
+    package var matchesMesh: Bool { matches(gateway: "mesh") }
 
     func matches(gateway: String) -> Bool {
         http.contains { $0.match.contains { $0.gateways.contains { $0.value == gateway } } }

@@ -40,6 +40,11 @@ package struct SidecarScope: Sendable {
 
     package func service(_ host: String) -> MeshService? { index[host].map { services[$0] } }
 
+    /// Puts a newer version of a VirtualService in its place, which has the same hosts and destinations.
+    package mutating func replace(_ service: ResolvedVirtualService) {
+        for index in listeners.indices { listeners[index].routing.replace(service) }
+    }
+
     /// The listener for ports that have none of their own.
     package var catchAll: Listener? { listeners.first { ($0.port?.number ?? 0) == 0 } }
 

@@ -116,14 +116,19 @@ package actor MeshStore {
         if isFirst || !update.isSnapshotUnchanged || Self.order(resources) != Self.order(scan.resources) {
             let isSameConfiguration =
                 !isFirst && changedResources.isEmpty && Self.order(resources) == Self.order(scan.resources)
+            let edits =
+                isFirst || !changedWorkloads.isEmpty ? nil : Self.edits(resources, scan.resources, changedResources)
             resources = scan.resources
             workloads = pods
             if isSameConfiguration {
                 // Only pods came, went or changed: what they touch is made anew.
                 update.snapshot = current.snapshot.replacing(pods, generation: current.snapshot.generation + 1)
             } else {
-                let result = builder.build(
-                    ResourceSet(resources), workloads: pods, previous: isFirst ? nil : current.snapshot)
+                let known = SnapshotBuilder.Result(snapshot: current.snapshot, diagnostics: held)
+                let result =
+                    edits.flatMap { builder.edit(known, $0) }
+                    ?? builder.build(
+                        ResourceSet(resources), workloads: pods, previous: isFirst ? nil : current.snapshot)
                 update.snapshot = result.snapshot
                 held = result.diagnostics
             }
@@ -174,6 +179,15 @@ package actor MeshStore {
         var changed = Set(new.filter { old[$0.key] != $0.value }.keys)
         changed.formUnion(old.keys.filter { new[$0] == nil })
         return changed
+    }
+
+    /// The changed resources as they were and as they are, when they are few and none came, went or moved.
+    private static func edits(
+        _ before: [(key: ResourceKey, resource: Resource)], _ after: [(key: ResourceKey, resource: Resource)],
+        _ changed: Set<ResourceKey>
+    ) -> [(old: Resource, new: Resource)]? {
+        guard (1...16).contains(changed.count), order(before) == order(after) else { return nil }
+        return zip(before, after).filter { changed.contains($1.key) }.map { (old: $0.resource, new: $1.resource) }
     }
 
     private static func difference(_ before: [MeshWorkload], _ after: [MeshWorkload]) -> Set<String> {
