@@ -18,7 +18,7 @@ package struct Authorizer: Sendable {
     private let policies: [CompiledPolicy]
     private let deniedWithoutPolicy: PooledBytes
     /// By policy: its name as metadata; empty without shadow rules.
-    private let names: [JSONDocument]
+    private let documents: [JSONDocument]
     private let shadowPolicyKey: [UInt8]
     private static let metadataName = Array("envoy.filters.http.rbac".utf8)
 
@@ -36,7 +36,7 @@ package struct Authorizer: Sendable {
         policies = compiler.policies
         shadowPolicyKey = Array((spec.shadowPrefix + "shadow_effective_policy_id").utf8)
         let pool = pool
-        names =
+        documents =
             spec.shadowRules == nil
             ? []
             : policies.map { policy in
@@ -50,7 +50,7 @@ package struct Authorizer: Sendable {
     package func record(_ verdict: AuthorizationVerdict, in metadata: inout RequestMetadata) {
         guard verdict.shadowPolicy != .none else { return }
         metadata.set(
-            filter: Self.metadataName, key: shadowPolicyKey, names[Int(verdict.shadowPolicy.index)])
+            filter: Self.metadataName, key: shadowPolicyKey, documents[Int(verdict.shadowPolicy.index)])
     }
 
     /// Decides about one request or connection.
@@ -75,6 +75,14 @@ package struct Authorizer: Sendable {
         let run = policy == .none ? deniedWithoutPolicy : policies[Int(policy.index)].details
         return pool.span(run)
     }
+
+    /// The same, as text.
+    package func detailsText(_ policy: PolicyID) -> String {
+        pool.string(policy == .none ? deniedWithoutPolicy : policies[Int(policy.index)].details)
+    }
+
+    /// The names of its policies, by their numbers.
+    package var names: [String] { policies.map { pool.string($0.name) } }
 
     /// The name of a policy, empty for none; for messages and the admin interface.
     package func name(_ policy: PolicyID) -> String {

@@ -187,7 +187,7 @@ struct GatewayCompiler {
     private func context(_ settings: ServerTLSSettings, isHTTP: Bool, output: inout Output) -> DownstreamTLS {
         if settings.mode == .istioMutual {
             return MeshTLS.downstream(
-                alpn: isHTTP ? view.serverALPN : ["istio"], trustDomain: view.snapshot.settings.trustDomain
+                alpn: isHTTP ? view.serverALPN : ["istio"], trustDomains: view.trustDomains
             )
         }
         var context = DownstreamTLS()

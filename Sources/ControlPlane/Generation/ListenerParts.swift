@@ -25,6 +25,8 @@ struct ListenerParts {
             manager.mergeSlashes = true
             manager.pathWithEscapedSlashesAction = .unescapeAndForward
         }
+        // `example.com.` is `example.com`: policies for a host must not be passed by with a dot.
+        manager.stripTrailingHostDot = true
         manager.useRemoteAddress = .init(false)
         manager.streamIdleTimeout = .init(.zero)
         var websocket = ConnectionManager.UpgradeConfig()

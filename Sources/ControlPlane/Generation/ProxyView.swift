@@ -115,6 +115,9 @@ struct ProxyView {
 
     var accessLog: AccessLogSettings { mesh.accessLog }
 
+    /// Of the mesh: its own, then its aliases.
+    var trustDomains: [String] { [snapshot.settings.trustDomain] + mesh.trustDomainAliases }
+
     /// Requests of this protocol are routed one by one; others are carried as bytes.
     func routesRequests(_ kind: ApplicationProtocol) -> Bool {
         kind.isHTTP && (proxy.features.contains(.http2) || !kind.isHTTP2)

@@ -259,7 +259,7 @@ struct SidecarInbound {
         if !strict { chain.filterChainMatch.applicationProtocols = MeshTLS.meshALPN }
         let offered = alpn.isEmpty ? ["istio"] : alpn
         chain.transportSocket = .downstreamTLS(
-            MeshTLS.downstream(alpn: offered, trustDomain: view.snapshot.settings.trustDomain)
+            MeshTLS.downstream(alpn: offered, trustDomains: view.trustDomains)
         )
     }
 

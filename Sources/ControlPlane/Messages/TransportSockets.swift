@@ -54,13 +54,17 @@ enum MeshTLS {
         return context
     }
 
-    static func downstream(alpn: [String], trustDomain: String) -> DownstreamTLS {
+    /// - Parameter trustDomains: of callers: the mesh's own and its aliases.
+    static func downstream(alpn: [String], trustDomains: [String]) -> DownstreamTLS {
         var context = DownstreamTLS()
         context.commonTlsContext = common(identities: [])
-        var prefix = Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher()
-        prefix.sanType = .uri
-        prefix.matcher.prefix = "spiffe://\(trustDomain)/"
-        context.commonTlsContext.combinedValidationContext.defaultValidationContext.matchTypedSubjectAltNames = [prefix]
+        context.commonTlsContext.combinedValidationContext.defaultValidationContext.matchTypedSubjectAltNames =
+            trustDomains.map { domain in
+                var prefix = Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher()
+                prefix.sanType = .uri
+                prefix.matcher.prefix = "spiffe://\(domain)/"
+                return prefix
+            }
         context.commonTlsContext.alpnProtocols = alpn
         context.requireClientCertificate = .init(true)
         return context

@@ -28,8 +28,9 @@ struct LinkerdFilters {
             case .name(let name): return workload.ports.first { $0.name == name }.map { (server, $0.number) }
             }
         }
-        let annotation = snapshot.namespaces[workload.namespace]?.metadata.annotations[
-            "config.linkerd.io/default-inbound-policy"]
+        let key = "config.linkerd.io/default-inbound-policy"
+        let annotation =
+            workload.annotations?[key] ?? snapshot.namespaces[workload.namespace]?.metadata.annotations[key]
         // A name that nobody knows lets nobody in: whoever wrote it wanted a limit. `diagnostics` says so.
         fallback = annotation.map { LinkerdDefaultPolicy(rawValue: $0) ?? .deny } ?? .allUnauthenticated
         if servers.isEmpty, fallback == .allUnauthenticated { return nil }

@@ -18,7 +18,7 @@ struct SecurityFilters {
         }
         let providers = view.mesh.authorizers.compactMapValues { $0.resolved(in: snapshot) }
         let authorization = AuthorizationFilters(
-            policies: policies, trustDomains: [snapshot.settings.trustDomain] + view.mesh.trustDomainAliases,
+            policies: policies, trustDomains: view.trustDomains,
             providers: providers)
         var authorizers: [String: MeshService] = [:]
         for policy in policies where policy.action == .custom {

@@ -25,6 +25,8 @@ package struct WorkloadsFile: Codable, Equatable, Sendable {
         package var sidecar: Bool
         /// `pod` or `gateway`.
         package var kind: String
+        /// Those by which policies are chosen: of `config.linkerd.io`.
+        package var annotations: [String: String]?
     }
 
     package var workloads: [Workload]

@@ -110,7 +110,7 @@ package enum MeshInit {
 
     /// What processes of pods see of the host's environment. `martlet` is found by name in it.
     private static func base(_ environment: [String: String], executable: String) -> [EnvironmentVariable] {
-        let names = ["HOME", "LANG", "LC_ALL", "LOGNAME", "TERM", "TMPDIR", "TZ", "USER"]
+        let names = ["HOME", "LANG", "LC_ALL", "LOGNAME", "SSL_CERT_FILE", "TERM", "TMPDIR", "TZ", "USER"]
         var variables = names.compactMap { name in environment[name].map { EnvironmentVariable(name, $0) } }
         var path = environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
         for folder in ["/usr/sbin", "/sbin"] where !path.split(separator: ":").contains(Substring(folder)) {

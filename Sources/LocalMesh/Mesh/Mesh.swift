@@ -211,6 +211,7 @@ package actor Mesh {
         let workloads = entries.values.sorted { $0.order < $1.order }.map { entry in
             let template = entry.pod.template
             let hasProxy = template.sidecar || template.kind == .gateway
+            let annotations = template.annotations.filter { $0.key.hasPrefix("config.linkerd.io/") }
             return WorkloadsFile.Workload(
                 name: entry.status.name,
                 namespace: entry.status.namespace,
@@ -222,7 +223,8 @@ package actor Mesh {
                 ports: template.ports,
                 ready: entry.status.ready,
                 sidecar: template.sidecar,
-                kind: template.kind.rawValue
+                kind: template.kind.rawValue,
+                annotations: annotations.isEmpty ? nil : annotations
             )
         }
         let file = WorkloadsFile(workloads: workloads)

@@ -36,6 +36,8 @@ package struct MeshWorkload: Sendable, Hashable, Codable {
     package var locality: Locality?
     /// Relative share among the endpoints of its locality.
     package var weight: Int?
+    /// Annotations of the pod by which it is configured: those of `config.linkerd.io`.
+    package var annotations: [String: String]?
     /// Numbers of named Service ports, of a WorkloadEntry.
     package var servicePorts: [String: Int]?
 
@@ -78,6 +80,7 @@ package struct MeshWorkload: Sendable, Hashable, Codable {
         locality = try values.decodeIfPresent(Locality.self, forKey: .locality)
         weight = try values.decodeIfPresent(Int.self, forKey: .weight)
         servicePorts = try values.decodeIfPresent([String: Int].self, forKey: .servicePorts)
+        annotations = try values.decodeIfPresent([String: String].self, forKey: .annotations)
     }
 
     package func matches(_ selector: [String: String]) -> Bool {

@@ -1,3 +1,4 @@
+internal import Authorization
 internal import EventLoop
 internal import LoadBalancing
 internal import Resilience
@@ -69,11 +70,25 @@ struct Generation {
     var chains: [Chain] = []
     /// By listener.
     var listenerStatistics: [Int] = []
+    /// By authorizer: where its policies begin in `policyNumbers`.
+    var firstPolicies: [Int] = []
+    /// Of authorizer after authorizer: the number of the statistics of each of its policies, and last of its having none
+    /// that matches.
+    var policyNumbers: [Int] = []
     /// By access log: the number of its sink in the worker's buffer.
     var logSinks: [Int] = []
     /// Connections and exchanges that hold on to it.
     var users = 0
     var isFree = false
+
+    /// The number of the statistics of a policy, or of having none.
+    @inline(__always)
+    func policyStatistics(_ authorizer: Int, _ policy: PolicyID) -> Int {
+        let first = firstPolicies[authorizer]
+        guard policy == .none else { return policyNumbers[first &+ Int(policy.index)] }
+        let end = authorizer &+ 1 < firstPolicies.count ? firstPolicies[authorizer &+ 1] : policyNumbers.count
+        return policyNumbers[end &- 1]
+    }
 
     /// A request to an endpoint is over.
     @inline(__always)

@@ -249,10 +249,7 @@ extension Worker where Wire: ~Copyable {
                     return close(handle)
                 }
             case .rbac(let authorizer):
-                guard authorizeConnection(handle, authorizer) else {
-                    metrics.listeners[listenerStatistics(handle)].deniedConnections &+= 1
-                    return close(handle)
-                }
+                guard authorizeConnection(handle, authorizer) else { return close(handle) }
             }
         }
         if let manager = chain.http {

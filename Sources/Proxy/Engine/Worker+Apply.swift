@@ -1,3 +1,4 @@
+internal import Authorization
 internal import EventLoop
 internal import HTTP1
 internal import HTTP2
@@ -80,6 +81,12 @@ extension Worker where Wire: ~Copyable {
     private mutating func build(_ snapshot: RuntimeSnapshot, after previous: Int) -> Generation {
         var generation = Generation(snapshot: snapshot)
         for log in snapshot.accessLogs { generation.logSinks.append(accessLog.number(of: log.sink)) }
+        for authorizer in snapshot.authorizers {
+            generation.firstPolicies.append(generation.policyNumbers.count)
+            for name in authorizer.names + ["none"] {
+                generation.policyNumbers.append(metrics.policies.number(of: name))
+            }
+        }
         for (index, listener) in snapshot.listeners.enumerated() {
             generation.listenerStatistics.append(metrics.listeners.number(of: listener.name))
             for chain in listener.filterChains {

@@ -56,7 +56,10 @@ extension Worker where Wire: ~Copyable {
     }
 
     /// Counts a tunnel that is over, and writes its line.
-    mutating func recordTunnel(_ handle: Handle, _ flags: ResponseFlags) {
+    /// - Parameter denial: the policy that kept it from beginning: its details, and the resource that made it.
+    mutating func recordTunnel(
+        _ handle: Handle, _ flags: ResponseFlags, denial: (details: String, origin: String)? = nil
+    ) {
         countTunnelBytes(handle, flags)
         let generation = connections[handle].generation
         guard let proxy = generations[generation].chains[connections[handle].chain].tcp, !proxy.accessLogs.isEmpty
@@ -83,6 +86,10 @@ extension Worker where Wire: ~Copyable {
             names.clusterStatName = descriptor.statName
         }
         names.filterChain = generations[generation].chains[connections[handle].chain].descriptor.configuredName
+        if let denial {
+            names.termination = denial.details
+            names.origin = denial.origin
+        }
         for index in proxy.accessLogs where index < snapshot.accessLogs.count {
             if let filter = snapshot.accessLogs[index].filter,
                 !filter.passes(record, nil, random: transport.random())
@@ -104,6 +111,8 @@ struct LoggedNames {
     var route = PooledBytes()
     var virtualHost = PooledBytes()
     var failure = ""
+    /// Of a connection: the policy that denied it.
+    var termination = ""
     var origin = ""
     var filterChain = ""
 }
@@ -207,7 +216,8 @@ extension Connection {
             request: nil, response: nil, trailers: nil,
             names: LogNames(
                 cluster: names.cluster.utf8Span.span, clusterStatName: names.clusterStatName.utf8Span.span,
-                filterChain: names.filterChain.utf8Span.span),
+                filterChain: names.filterChain.utf8Span.span, codeDetails: names.termination.utf8Span.span,
+                origin: names.origin.utf8Span.span),
             tls: LogTLSNames(
                 requestedServerName: serverName.span, downstreamPeerURI: principal.span,
                 downstreamPeerSubject: subject.span))

@@ -19,6 +19,7 @@ extension Worker where Wire: ~Copyable {
         case .allowed: metrics.http[httpStatistics(exchange)].shadowAllowed &+= 1
         case .denied: metrics.http[httpStatistics(exchange)].shadowDenied &+= 1
         }
+        countPolicy(verdict, of: authorizer, in: exchanges[exchange].generation)
         if verdict.isAllowed {
             metrics.http[httpStatistics(exchange)].allowed &+= 1
             return true
@@ -30,11 +31,40 @@ extension Worker where Wire: ~Copyable {
         return false
     }
 
-    /// Asks an authorizer about a connection.
+    /// Asks an authorizer about a connection; false when it was denied, which is counted and logged.
     mutating func authorizeConnection(_ handle: Handle, _ authorizer: Int) -> Bool {
         let snapshot = generations[connections[handle].generation].snapshot
         guard authorizer < snapshot.authorizers.count else { return true }
-        return connections[handle].decide(snapshot.authorizers[authorizer]).isAllowed
+        let verdict = connections[handle].decide(snapshot.authorizers[authorizer])
+        countPolicy(verdict, of: authorizer, in: connections[handle].generation)
+        guard !verdict.isAllowed else { return true }
+        metrics.listeners[listenerStatistics(handle)].deniedConnections &+= 1
+        let origin = snapshot.authorizers[authorizer].origin(verdict.policy)
+        recordTunnel(
+            handle, [],
+            denial: (snapshot.authorizers[authorizer].detailsText(verdict.policy), snapshot.provenance[origin.index]))
+        return false
+    }
+
+    /// Counts a decision at the policy that made it.
+    @inline(__always)
+    private mutating func countPolicy(_ verdict: AuthorizationVerdict, of authorizer: Int, in generation: Int) {
+        if verdict.policy != .none || !verdict.isAllowed {
+            let number = generations[generation].policyStatistics(authorizer, verdict.policy)
+            if verdict.isAllowed {
+                metrics.policies[number].allowed &+= 1
+            } else {
+                metrics.policies[number].denied &+= 1
+            }
+        }
+        if verdict.shadow != .none {
+            let number = generations[generation].policyStatistics(authorizer, verdict.shadowPolicy)
+            if verdict.shadow == .allowed {
+                metrics.policies[number].shadowAllowed &+= 1
+            } else {
+                metrics.policies[number].shadowDenied &+= 1
+            }
+        }
     }
 }
 

@@ -36,7 +36,8 @@ package struct LogNames: ~Escapable {
     package let filterChain: Span<UInt8>
     /// Path of the endpoint's Unix socket.
     package let upstreamPath: Span<UInt8>
-    /// Replaces the record's `codeDetails` when not empty: details that name something, such as a policy.
+    /// Replaces the record's `codeDetails`, for TCP its `terminationDetails`, when not empty: details that name something,
+    /// such as a policy.
     package let codeDetails: Span<UInt8>
     /// Why the connection to the endpoint failed (a TLS error).
     package let upstreamTransportFailure: Span<UInt8>

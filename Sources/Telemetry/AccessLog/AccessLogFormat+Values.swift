@@ -33,8 +33,14 @@ extension AccessLogFormat {
         case .responseFlagsLong: return writeFlags(record.flags, long: true, step, &output)
         case .responseCodeDetails:
             let details = context.names.codeDetails
-            return details.isEmpty ? writeFixed(record.codeDetails, step, &output) : writeText(details, step, &output)
-        case .connectionTerminationDetails: return writeFixed(record.terminationDetails, step, &output)
+            let isOurs = record.kind != .tcp
+            return details.isEmpty || !isOurs
+                ? writeFixed(record.codeDetails, step, &output) : writeText(details, step, &output)
+        case .connectionTerminationDetails:
+            let details = context.names.codeDetails
+            let isOurs = record.kind == .tcp
+            return details.isEmpty || !isOurs
+                ? writeFixed(record.terminationDetails, step, &output) : writeText(details, step, &output)
         case .bytesReceived: return writeNumber(Int(clamping: record.bytesReceived), &output)
         case .bytesSent: return writeNumber(Int(clamping: record.bytesSent), &output)
         case .requestHeaderBytes: return writeNumber(Int(clamping: record.requestHeaderBytes), &output)

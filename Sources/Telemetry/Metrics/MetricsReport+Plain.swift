@@ -8,6 +8,7 @@ extension MetricsReport {
         collect(http, &lines)
         collect(listeners, &lines)
         collect(tcp, &lines)
+        collect(policies, &lines)
         if usedOnly { lines.removeAll { $0.value == 0 } }
         lines.sort { $0.name < $1.name }
         return lines.map { "\($0.name): \($0.value)\n" }.joined()

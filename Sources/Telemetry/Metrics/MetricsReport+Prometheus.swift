@@ -7,6 +7,7 @@ extension MetricsReport {
         write(http, to: &text)
         write(listeners, to: &text)
         write(tcp, to: &text)
+        write(policies, to: &text)
         text.family(
             "martlet_metric_labels_overflow_total", .counter,
             help: "Observations counted under overflow, for want of room for their labels.")

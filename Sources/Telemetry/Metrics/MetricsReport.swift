@@ -19,6 +19,7 @@ package struct MetricsReport: Sendable {
     private(set) var listeners = ScopedStatistics<ListenerStatistics>()
     private(set) var http = ScopedStatistics<HTTPStatistics>()
     private(set) var tcp = ScopedStatistics<TCPStatistics>()
+    private(set) var policies = ScopedStatistics<PolicyStatistics>()
     /// Observations whose labels found no room.
     private(set) var overflowed: UInt64 = 0
 
@@ -30,6 +31,7 @@ package struct MetricsReport: Sendable {
         listeners.add(worker.listeners)
         http.add(worker.http)
         tcp.add(worker.tcp)
+        policies.add(worker.policies)
         let mesh = worker.mesh
         overflowed &+= mesh.requests.overflowed &+ mesh.connections.overflowed &+ mesh.labels.refused
         for (index, key) in mesh.requests.keys.enumerated() {

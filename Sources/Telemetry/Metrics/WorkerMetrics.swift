@@ -6,6 +6,8 @@ package struct WorkerMetrics: Sendable {
     package var listeners = ScopedStatistics<ListenerStatistics>()
     package var http = ScopedStatistics<HTTPStatistics>()
     package var tcp = ScopedStatistics<TCPStatistics>()
+    /// By the name of the rule, `ns[NAMESPACE]-policy[NAME]-rule[N]`; `none` is having no rule that matches.
+    package var policies = ScopedStatistics<PolicyStatistics>()
 
     package init(mesh: MeshMetrics = MeshMetrics()) { self.mesh = mesh }
 }
