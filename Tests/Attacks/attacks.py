@@ -1,10 +1,13 @@
 """The list of attacks: what is tried, from where, and under which configuration. `run.py` carries them out.
 
 An attack succeeds when the application answers it. Controls are the opposite: requests that must get through, so that a
-mesh which refuses everything does not pass."""
+mesh which refuses everything does not pass. A control whose path matters says what the application must have been asked."""
 import base64
 import json
+import re
 import time
+
+from harness import encoded
 
 HOST = "api-service.production.svc.cluster.local"
 
@@ -26,6 +29,47 @@ class List:
     def add(self, stage, origin, name, data, control=False, **more):
         self.entries.append({"id": f"{stage}/{origin}: {name}", "stage": stage, "from": origin, "name": name, "bytes": data,
                              "control": control, **more})
+
+
+def http2(method="GET", path="/api/users", host=HOST, headers=(), **more):
+    fields = [(":method", method), (":scheme", "https"), (":authority", host), (":path", path), *headers]
+    return {"fields": fields, **more}
+
+
+# The frontend's own certificate in the hands of someone who speaks without a proxy.
+THIEF = {"certificate": "frontend", "alpn": ["istio"]}
+THIEF_HTTP2 = {"certificate": "frontend", "alpn": ["h2"]}
+
+
+def normalised(path, option):
+    """What the application must be asked for `path`, by the words of Istio's documentation of pathNormalization; None: such
+    a request is refused. Written apart from the product on purpose."""
+    path = re.sub("^http://[^/]*", "", path)
+    if not path.startswith("/") or "#" in path or re.search("[^!-~]", path):
+        return None
+    path, question, query = path.partition("?")
+    if option == "DECODE_AND_MERGE_SLASHES":
+        path = re.sub("%2f", "/", path, flags=re.I)
+        path = re.sub("%5c", "\\\\", path, flags=re.I)
+    if option != "NONE":
+        if re.search("%00", path):
+            return None
+        unreserved = lambda match: chr(int(match[1], 16)) if re.match("[A-Za-z0-9._~-]", chr(int(match[1], 16))) else match[0]
+        path = re.sub("%([0-9A-Fa-f]{2})", unreserved, path.replace("\\", "/"))
+        parts = []
+        pieces = path.split("/")[1:]
+        for number, piece in enumerate(pieces):
+            last = number == len(pieces) - 1
+            if piece == "..":
+                parts = parts[:-1]
+            if piece not in (".", ".."):
+                parts.append(piece)
+            elif last:
+                parts.append("")
+        path = "/" + "/".join(parts)
+    if option in ("MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"):
+        path = re.sub("/+", "/", path)
+    return path + question + query
 
 
 # Paths that lead to /admin, or anywhere outside of /api/, for a reader who is careless in one way.
@@ -105,30 +149,134 @@ def members(entries):
             entries.add("strict", origin, f"{name} of the frontend", http(headers=[(name, value)]))
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "get", "Get", "GETT", "GE", "CONNECT"]:
         entries.add("strict", "frontend", f"{method} /api/users", http(method))
+        entries.add("strict", "outsider", f"{method} /api/users", http(method), tls=THIEF)
     for name in ["X-HTTP-Method-Override", "X-Method-Override"]:
         entries.add("strict", "frontend", f"DELETE with {name}: GET", http("DELETE", headers=[(name, "GET")]))
-    for path in OUTSIDE:
-        entries.add("strict", "frontend", f"GET {path}", http(path=path))
-    for method, path in [("GET", "/api/users"), ("POST", "/api/users"), ("GET", "/api/"), ("GET", "/x/../api/users?a=b")]:
-        entries.add("strict", "frontend", f"{method} {path}", http(method, path), control=True)
+    entries.add("strict", "frontend", "POST /api/users", http("POST"), control=True)
 
 
-def normalisation(entries):
+def allowed_paths(entries):
+    """Paths under the policy that allows /api/*, through a sidecar and with a stolen certificate, for each option."""
+    for stage, option in [("strict", "BASE"), ("allow NONE", "NONE"), ("allow MERGE_SLASHES", "MERGE_SLASHES"),
+                          ("allow DECODE_AND_MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES")]:
+        for path in OUTSIDE + ["/api/users", "/x/../api/users?a=b", "/api/"]:
+            asked = normalised(path, option)
+            inside = asked is not None and asked.startswith("/api/")
+            if option == "NONE" and inside and path != "/api/users":
+                # Istio's NONE shows policies the path as it came: what "/api/../admin" means is between client and server.
+                continue
+            more = {"control": inside, "asked": asked if inside else None}
+            entries.add(stage, "frontend", f"GET {path}", http(path=path), **more)
+            entries.add(stage, "outsider", f"GET {path}", http(path=path), tls=THIEF, **more)
+            entries.add(stage, "outsider", f"HTTP/2 GET {path}", "", http2=http2(path=path), tls=THIEF_HTTP2, **more)
+
+
+def pseudo_headers(entries):
+    """HTTP/2 as no honest client writes it; behind the proxy the application speaks HTTP/1.1."""
+    add = lambda name, message: entries.add("strict", "outsider", f"HTTP/2: {name}", "", http2=message, tls=THIEF_HTTP2)
+    base = http2()["fields"]
+    without = lambda name: [field for field in base if field[0] != name]
+    with_value = lambda name, value: [(key, value if key == name else old) for key, old in base]
+    second = "GET /admin HTTP/1.1\r\nhost: x\r\n\r\n"
+    for name, first, other in [(":path", "/api/users", "/admin"), (":method", "GET", "DELETE"), (":authority", HOST, "internal.example.com"),
+                               (":scheme", "https", "http")]:
+        add(f"{name} twice", {"fields": with_value(name, first) + [(name, other)]})
+        add(f"{name} twice, the other first", {"fields": [(name, other)] + with_value(name, first)})
+        add(f"{name} behind a header", {"fields": without(name) + [("x-a", "b"), (name, first)]})
+        add(f"{name} in trailers", {"fields": base, "data": "", "trailers": [(name, other)]})
+        add(f"{name} with a space before it", {"fields": base + [(" " + name, other)]})
+        add(f"{name} with a line break in it", {"fields": with_value(name, f"{first}\r\nx-b: c")})
+        add(f"{name} with a request in it", {"fields": with_value(name, f"{first} HTTP/1.1\r\nhost: x\r\n\r\n{second}")})
+        add(f"{name} with NUL in it", {"fields": with_value(name, first + "\0")})
+        add(f"{name} with a line feed in it", {"fields": with_value(name, first + "\nx: y")})
+    for name in [":path", ":method", ":scheme"]:
+        add(f"no {name}", {"fields": without(name)})
+        add(f"empty {name}", {"fields": with_value(name, "")})
+    for name in [":status", ":protocol", ":unknown", ":", ""]:
+        add(f"field {name or 'without a name'}", {"fields": base + [(name, "200")]})
+    for path in ["admin", "*", "/admin", "/admin#/api/", "/api/ users", "/api/users HTTP/1.1", "?/api/users"]:
+        add(f":path {path}", http2(path=path))
+    for method in ["DELETE", "get", "GET ", " GET", "GET /admin HTTP/1.1", "G\tET", "CONNECT", "PRI"]:
+        add(f":method {method}", http2(method=method))
+    for authority in ["x@" + HOST, HOST + "/admin", HOST + "?", HOST + "#", HOST + " ", "a, b"]:
+        add(f":authority {authority}", http2(host=authority))
+    for name, value in [("Host", HOST), ("X-Upper", "a"), ("x a", "b"), ("x:a", "b"), ("x\r\na", "b"), ("x\0", "b"), ("x-a", "b\r\nc: d"),
+                        ("x-a", f"b\r\n\r\n{second}"), ("x-a", "b\0"), ("x-a", "b\nc"), ("connection", "close"), ("connection", "x-a"),
+                        ("keep-alive", "timeout=5"), ("proxy-connection", "keep-alive"), ("upgrade", "h2c"), ("te", "gzip"),
+                        ("transfer-encoding", "chunked"), ("transfer-encoding", "identity"), ("content-length", "x"), ("content-length", "-1")]:
+        add(f"{name}: {value}", http2(headers=[(name, value)]))
+    smuggled = {"method": "POST", "data": "0\r\n\r\n" + second}
+    add("body behind transfer-encoding", http2(headers=[("transfer-encoding", "chunked")], **smuggled))
+    add("body behind content-length 0", http2(headers=[("content-length", "0")], **smuggled))
+    add("body longer than content-length", http2(headers=[("content-length", "3")], **smuggled))
+    add("body shorter than content-length", http2(headers=[("content-length", "3000")], **smuggled))
+    add("content-length twice", http2(headers=[("content-length", "0"), ("content-length", str(len(smuggled["data"])))], **smuggled))
+    add("extended CONNECT to /admin", {"fields": http2("CONNECT", "/admin")["fields"] + [(":protocol", "websocket")]})
+    add("CONNECT to the application", {"fields": [(":method", "CONNECT"), (":authority", "127.0.0.1:8080")]})
+    add("even stream", http2(stream=2))
+    add("stream 0", http2(stream=0))
+    for method in ["GET", "POST"]:
+        entries.add("strict", "outsider", f"HTTP/2: {method} with the frontend's certificate", "", http2=http2(method), tls=THIEF_HTTP2, control=True)
+    # What an HTTP/1.1 application must not take for a second request, although the first is in order.
+    entries.add("strict", "outsider", "HTTP/2: a request as the body of an allowed one", "", http2=http2("POST", data=second), tls=THIEF_HTTP2,
+                control=True, asked="/api/users")
+
+
+HOSTS = ["internal.example.com", "INTERNAL.example.com", "Internal.Example.Com:80", "internal.example.com.", "internal.example.com.:80",
+         "internal.example.com:8080", "internal.example.com:80:80", "INTERNAL.EXAMPLE.COM."]
+
+
+def denied_paths(entries):
     """DENY for /admin and for a host, whichever way both are spelled."""
-    for stage, paths in [("BASE", INSIDE), ("MERGE_SLASHES", INSIDE + MERGED), ("DECODE_AND_MERGE_SLASHES", INSIDE + MERGED + ESCAPED)]:
+    for stage, paths in [("NONE", ["/admin", "/admin/", "/admin/x", "/admin?x", "/admin#x", "http://x/admin"]), ("BASE", INSIDE),
+                         ("MERGE_SLASHES", INSIDE + MERGED), ("DECODE_AND_MERGE_SLASHES", INSIDE + MERGED + ESCAPED)]:
+        thief = {"tls": THIEF}
         for path in paths:
             entries.add(stage, "frontend", f"GET {path}", http(path=path))
-        for host in ["internal.example.com", "INTERNAL.example.com", "Internal.Example.Com:80", "internal.example.com.",
-                     "internal.example.com.:80", "internal.example.com:8080"]:
-            entries.add(stage, "frontend", f"host {host}", http(path="/public", host=host), via="service")
-        entries.add(stage, "frontend", "GET /public", http(path="/public"), control=True)
-    entries.add("NONE", "frontend", "GET /admin", http(path="/admin"))
-    entries.add("NONE", "frontend", "GET /public", http(path="/public"), control=True)
+            entries.add(stage, "outsider", f"GET {path}", http(path=path), **thief)
+            entries.add(stage, "outsider", f"HTTP/2 GET {path}", "", http2=http2(path=path), tls=THIEF_HTTP2)
+        for host in HOSTS:
+            entries.add(stage, "outsider", f"host {host}", http(path="/public", host=host), **thief)
+            entries.add(stage, "outsider", f"host {host} in the target", http(path=f"http://{host}/public"), **thief)
+            entries.add(stage, "outsider", f"HTTP/2 host {host}", "", http2=http2(path="/public", host=host), tls=THIEF_HTTP2)
+            without = [field for field in http2(path="/public")["fields"] if field[0] != ":authority"]
+            entries.add(stage, "outsider", f"HTTP/2 host {host} without :authority", "",
+                        http2={"fields": without + [("host", host)]}, tls=THIEF_HTTP2)
+        for name, first, other in [("the second", "public.example.com", "internal.example.com"),
+                                   ("the first", "internal.example.com", "public.example.com")]:
+            entries.add(stage, "outsider", f"two hosts, {name} internal", http(path="/public", host=first, headers=[("Host", other)]), **thief)
+        entries.add(stage, "outsider", "HTTP/2 :authority internal, host public", "",
+                    http2=http2(path="/public", host="internal.example.com", headers=[("host", "public.example.com")]), tls=THIEF_HTTP2)
+        entries.add(stage, "frontend", "GET /public", http(path="/public"), control=True, asked="/public")
+        entries.add(stage, "outsider", "GET /public", http(path="/public", host="public.example.com"), control=True, asked="/public", **thief)
+        entries.add(stage, "outsider", "HTTP/2 GET /public", "", http2=http2(path="/public"), tls=THIEF_HTTP2, control=True, asked="/public")
 
 
-def encoded(value):
-    text = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+def port_level(entries):
+    """Port 8080 takes plaintext, and its callers are nobody; port 9000 stays strict."""
+    stage = "port"
+    for port in [8080, 9000]:
+        entries.add(stage, "outsider", f"plaintext to port {port}", http(), port=port)
+        entries.add(stage, "outsider", f"plaintext with the frontend's name to port {port}", port=port,
+                    data=http(headers=[("X-Forwarded-Client-Cert", "URI=spiffe://cluster.local/ns/production/sa/frontend")]))
+        for certificate in ["self-signed", "foreign", "expired", "attacker", "other-namespace", "other-domain", "no-name", None]:
+            entries.add(stage, "outsider", f"certificate {certificate or 'none'} to port {port}", http(), port=port,
+                        tls={"certificate": certificate, "alpn": ["istio"]})
+    entries.add(stage, "outsider", "frontend's certificate to the port without TLS", http(), tls=THIEF)
+    for origin in ["attacker", "impostor"]:
+        entries.add(stage, origin, "port 80", http())
+        entries.add(stage, origin, "port 9000", http(), port=9000)
+    entries.add(stage, "frontend", "port 80, where it has no identity", http())
+    entries.add(stage, "frontend", "port 9000", http(), port=9000, control=True)
+    entries.add(stage, "outsider", "frontend's certificate to port 9000", http(), port=9000, tls=THIEF, control=True)
+
+
+def capture_ports(entries):
+    """The ports that traffic is redirected to, addressed themselves."""
+    for port in [15001, 15006]:
+        for name, more in [("plaintext", {}), ("frontend's certificate", {"tls": THIEF}), ("self-signed", {"tls": {"certificate": "self-signed", "alpn": ["istio"]}})]:
+            entries.add("permissive", "outsider", f"port {port}: {name}", http(), port=port, **more)
+            entries.add("strict", "outsider", f"port {port}: {name}", http(), port=port, **more)
 
 
 def tokens(entries, sign):
@@ -162,7 +310,7 @@ def tokens(entries, sign):
         ("payload is a list", sign("issuer", header, [good])), ("exp is text", sign("issuer", header, {**good, "exp": "2099"})),
         ("exp is negative", sign("issuer", header, {**good, "exp": -1})),
         ("not a token", "not.a.token"), ("empty", ""), ("two parts", "a.b"), ("dots", "..."), ("40 KB", "a" * 40000),
-        ("padding", sign("issuer", header, good) + "=="), ("trailing part", sign("issuer", header, good) + ".x"),
+        ("trailing part", sign("issuer", header, good) + ".x"),
         ("with white space", sign("issuer", header, good)[:40] + " " + sign("issuer", header, good)[40:]),
     ]
     for name, token in cases:
@@ -175,6 +323,8 @@ def tokens(entries, sign):
     entries.add("token", "attacker", "token: a bad parameter beside a good header",
                 http(path="/any?access_token=a.b.c", headers=[("Authorization", f"Bearer {valid}")]))
     entries.add("token", "attacker", "token: good", http(path="/any", headers=[("Authorization", f"Bearer {valid}")]), control=True)
+    # As Envoy takes it: the signature is the issuer's, whichever way it is spelled.
+    entries.add("token", "attacker", "token: good, padded", http(path="/any", headers=[("Authorization", f"Bearer {valid}==")]), control=True)
     entries.add("token", "attacker", "token: good, as a parameter", http(path=f"/any?access_token={valid}"), control=True)
 
 
@@ -196,7 +346,11 @@ def all_attacks(sign):
     without_identity(entries)
     wrong_certificates(entries)
     members(entries)
+    allowed_paths(entries)
+    pseudo_headers(entries)
     administration(entries)
-    normalisation(entries)
+    capture_ports(entries)
+    port_level(entries)
+    denied_paths(entries)
     tokens(entries, sign)
     return entries.entries

@@ -2,25 +2,30 @@
 """Runs a mesh with the policies of examples/mission and carries out every attack of attacks.py against it.
 
 Exit status 0: no attack was answered by the application, and every control was. `--write FILE` writes the list with its
-results. MARTLET names the executable (default .build/release/martlet)."""
+results; `--compare FILE` wants them to be as they were. MARTLET names the executable (default .build/release/martlet)."""
 import argparse
 import json
-import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 
 import attacks
+from harness import ROOT, Certificates, Mesh, Signer, run
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
-MARTLET = os.environ.get("MARTLET", str(ROOT / ".build/release/martlet"))
 MISSION = ROOT / "examples/mission"
 
-NORMALISATION = """apiVersion: security.istio.io/v1
+MODE = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    pathNormalization:
+      normalization: MODE
+"""
+DENY = """apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: {name: deny-admin, namespace: production}
 spec:
@@ -29,68 +34,23 @@ spec:
   rules:
   - to: [{operation: {paths: ["/admin", "/admin/*"]}}]
   - to: [{operation: {hosts: ["internal.example.com", "internal.example.com:*"]}}]
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: istio, namespace: istio-system}
-data:
-  mesh: |
-    pathNormalization:
-      normalization: MODE
 """
-SECURITY = MISSION / "security"
+SECURITY, PRODUCTION = MISSION / "security", MISSION / "production"
+ALLOW = [SECURITY / "deny-all.yaml", SECURITY / "allow-frontend.yaml"]
+OPTIONS = ["NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"]
+# Each stage's manifests: files of the mission as they are, and text of our own.
 STAGES = {
-    "permissive": [SECURITY / "deny-all.yaml", SECURITY / "allow-frontend.yaml"],
-    "strict": [SECURITY / "deny-all.yaml", SECURITY / "allow-frontend.yaml", MISSION / "production/mutual-tls.yaml"],
+    "permissive": ALLOW,
+    "strict": ALLOW + [PRODUCTION / "mutual-tls.yaml"],
+    "port": ALLOW + [PRODUCTION / "mutual-tls-port.yaml"],
     "token": [SECURITY / "deny-all.yaml", SECURITY / "jwt.yaml"],
-    "NONE": NORMALISATION, "BASE": NORMALISATION, "MERGE_SLASHES": NORMALISATION, "DECODE_AND_MERGE_SLASHES": NORMALISATION,
+    **{option: [MODE.replace("MODE", option), DENY, PRODUCTION / "mutual-tls.yaml"] for option in OPTIONS},
+    **{f"allow {option}": ALLOW + [PRODUCTION / "mutual-tls.yaml", MODE.replace("MODE", option)] for option in OPTIONS},
 }
 
 
-def run(words, **options):
-    return subprocess.run(words, check=True, capture_output=True, text=True, **options).stdout
-
-
-class Certificates:
-    """Keys and certificates of an attacker, made with openssl."""
-
-    def __init__(self, folder, authority):
-        self.folder, self.authority = folder, authority
-
-    def key(self, name):
-        path = self.folder / f"{name}-key.pem"
-        if not path.exists():
-            run(["openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", str(path)])
-        return path
-
-    def issue(self, name, names, issuer=None, days=1, extensions="", start=None, issuer_chain=None):
-        """`issuer`: (certificate, key); nil signs itself."""
-        key = self.key(name)
-        config = self.folder / f"{name}.cnf"
-        san = f"subjectAltName=critical,{names}\n" if names else ""
-        config.write_text(f"[req]\ndistinguished_name=dn\n[dn]\n[ext]\n{san}{extensions}\n"
-                          "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\n"
-                          "unique_subject=no\n[p]\ncommonName=optional\n")
-        request = self.folder / f"{name}.csr"
-        run(["openssl", "req", "-new", "-key", str(key), "-subj", f"/CN={name}", "-config", str(config), "-out", str(request)])
-        path = self.folder / f"{name}.pem"
-        work = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
-        (work / "index").write_text("")
-        (work / "serial").write_text(os.urandom(8).hex().upper())
-        begin, end = start or (time.time() - 3600, time.time() + days * 86400)
-        stamp = lambda moment: time.strftime("%y%m%d%H%M%SZ", time.gmtime(moment))
-        words = ["openssl", "ca", "-batch", "-notext", "-config", str(config), "-extensions", "ext", "-in", str(request), "-out", str(path),
-                 "-startdate", stamp(begin), "-enddate", stamp(end), "-preserveDN"]
-        if issuer is None:
-            words += ["-selfsign", "-keyfile", str(key)]
-        else:
-            words += ["-cert", str(issuer[0]), "-keyfile", str(issuer[1])]
-        run(words, cwd=work)
-        text = path.read_text()
-        for part in issuer_chain or []:
-            text += pathlib.Path(part).read_text()
-        path.write_text(text)
-        return path
+class AttackersCertificates(Certificates):
+    """Whom an attacker could claim to be, and who might sign it."""
 
     def make_all(self):
         uri = lambda text: f"URI:spiffe://{text}"
@@ -118,79 +78,10 @@ class Certificates:
         self.issue("by-leaf", frontend, leaf, extensions=usage, issuer_chain=[leaf[0]])
 
 
-class Signer:
-    """Makes tokens with openssl; `issuer` is the key that the issuer publishes."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        for name in ["issuer", "stranger"]:
-            run(["openssl", "genrsa", "-out", str(folder / f"{name}-rsa.pem"), "2048"])
-        modulus = run(["openssl", "rsa", "-in", str(folder / "issuer-rsa.pem"), "-noout", "-modulus"]).strip().split("=")[1]
-        keys = {"keys": [{"kty": "RSA", "kid": "one", "n": attacks.encoded(bytes.fromhex(modulus)), "e": "AQAB"}]}
-        (folder / "jwks.json").write_text(json.dumps(keys))
-
-    def sign(self, key, header, payload):
-        message = attacks.encoded(header) + "." + attacks.encoded(payload)
-        if key == "confused":
-            public = run(["openssl", "rsa", "-in", str(self.folder / "issuer-rsa.pem"), "-pubout"]).strip()
-            words = ["openssl", "dgst", "-sha256", "-hmac", public, "-binary"]
-        else:
-            words = ["openssl", "dgst", "-sha256", "-sign", str(self.folder / f"{key}-rsa.pem"), "-binary"]
-        signature = subprocess.run(words, input=message.encode(), check=True, capture_output=True).stdout
-        return message + "." + attacks.encoded(signature)
-
-
-class Mesh:
-    def __init__(self, folder):
-        self.folder, self.state, self.manifests = folder, folder / "state", folder / "manifests"
-        self.manifests.mkdir()
-        self.chosen = []
-
-    def martlet(self, command, *words, **options):
-        return run([MARTLET, command, "--state-dir", str(self.state), *words], **options)
-
-    def start(self):
-        environment = {**os.environ, "SSL_CERT_FILE": str(self.folder / "issuer.pem")}
-        subprocess.run([MARTLET, "up", str(self.manifests), "--detach", "--no-ui", "--state-dir", str(self.state)], check=True, env=environment)
-
-    def status(self):
-        return json.loads((self.state / "status.json").read_text())
-
-    def configure(self, stage):
-        before = self.status()["generation"]
-        for path in self.chosen:
-            path.unlink()
-        files = STAGES[stage]
-        texts = {"normalisation.yaml": files.replace("MODE", stage)} if isinstance(files, str) else {path.name: path.read_text() for path in files}
-        self.chosen = []
-        for name, text in texts.items():
-            (self.manifests / f"{name}.new").write_text(text)
-            (self.manifests / f"{name}.new").rename(self.manifests / name)
-            self.chosen.append(self.manifests / name)
-        deadline = time.time() + 30
-        settled = None
-        while time.time() < deadline:
-            status = self.status()
-            ready = status["generation"] > before and all(proxy["ackedGeneration"] == status["generation"] for proxy in status["proxies"])
-            if ready and settled == status["generation"]:
-                break
-            settled = status["generation"] if ready else None
-            time.sleep(0.4)
-        else:
-            sys.exit(f"stage {stage} is not in force: {json.dumps(status, indent=1)[:4000]}")
-        for proxy in status["proxies"]:
-            if proxy["nacks"]:
-                sys.exit(f"stage {stage}: {proxy['id']} rejects {proxy['nacks']}")
-
-    def address(self, name):
-        pods = json.loads((self.state / "workloads.json").read_text())["workloads"]
-        return next(pod["ip"] for pod in pods if pod["name"].startswith(name))
-
-
 def place(entry, mesh, certificates):
     """What strike.py needs to know."""
-    direct = entry["from"] == "outsider" or entry.get("via") == "pod"
-    strike = {"id": entry["id"], "bytes": entry["bytes"],
+    direct = entry["from"] == "outsider"
+    strike = {"id": entry["id"], "bytes": entry["bytes"], **({"http2": entry["http2"]} if "http2" in entry else {}),
               "address": mesh.address("api-service") if direct else "api-service.production.svc.cluster.local",
               "port": entry.get("port", 8080 if direct else 80)}
     if "tls" in entry:
@@ -211,6 +102,7 @@ def succeeded(entry, result):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--write", help="file for the list with its results")
+    parser.add_argument("--compare", help="file with the list and the results that are known: other results are failures")
     parser.add_argument("--stage", help="only this stage")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
@@ -221,17 +113,22 @@ def main():
     run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=auth.example.com",
          "-addext", "subjectAltName=DNS:auth.example.com", "-keyout", str(folder / "issuer-key.pem"), "-out", str(folder / "issuer.pem")])
     signer = Signer(folder)
+    (folder / "jwks.json").write_text(signer.key_set)
     entries = attacks.all_attacks(signer.sign)
     if arguments.stage:
         entries = [entry for entry in entries if entry["stage"] == arguments.stage]
     results = {}
     try:
-        mesh.start()
+        mesh.start(SSL_CERT_FILE=str(folder / "issuer.pem"))
         certificates = folder / "certificates"
         certificates.mkdir()
-        Certificates(certificates, mesh.state / "ca").make_all()
+        AttackersCertificates(certificates, mesh.state / "ca").make_all()
         for stage in dict.fromkeys(entry["stage"] for entry in entries):
-            mesh.configure(stage)
+            text = "\n---\n".join(part if isinstance(part, str) else part.read_text() for part in STAGES[stage])
+            # A policy that names a key set waits for the set.
+            fetched = lambda: stage != "token" or "1 keys" in (mesh.state / "control-plane.log").read_text()
+            if errors := mesh.configure(f"stage {stage}", text, fetched):
+                sys.exit(f"stage {stage}: {errors}")
             for origin in dict.fromkeys(entry["from"] for entry in entries if entry["stage"] == stage):
                 chosen = [entry for entry in entries if entry["stage"] == stage and entry["from"] == origin]
                 listing = folder / "strikes.json"
@@ -243,8 +140,8 @@ def main():
                     results[result["id"]] = result
     finally:
         if not arguments.keep:
-            subprocess.run([MARTLET, "down", "--state-dir", str(mesh.state)], capture_output=True)
-    failures = report(entries, results, arguments.write)
+            mesh.stop()
+    failures = report(entries, results, arguments)
     if not arguments.keep:
         shutil.rmtree(folder, ignore_errors=True)
     else:
@@ -252,7 +149,15 @@ def main():
     sys.exit(1 if failures else 0)
 
 
-def report(entries, results, path):
+def came_back(entry, result, through):
+    if through:
+        return "answered (control)" if entry["control"] else "BYPASS"
+    # Whether a connection that is refused ends with an alert, a reset or nothing is a matter of timing.
+    return str(result["status"]) if result["status"] else "no answer"
+
+
+def report(entries, results, arguments):
+    """Prints what is wrong, and keeps or compares the list with its results; returns what is wrong."""
     failures = []
     lines = ["| stage | from | attack | what came back |", "| --- | --- | --- | --- |"]
     for entry in entries:
@@ -261,16 +166,26 @@ def report(entries, results, path):
             failures.append(f"no result: {entry['id']}")
             continue
         through = succeeded(entry, result)
+        asked = entry.get("asked")
+        if through and asked is not None and result["path"] != asked:
+            failures.append(f"the application was asked {result['path']!r} in the place of {asked!r}: {entry['id']}")
         if through != entry["control"]:
             failures.append(f"{'BYPASS' if through else 'control refused'}: {entry['id']}: {result['detail']!r}")
-        word = "answered (control)" if through and entry["control"] else "BYPASS" if through else f"{result['status']}" if result["status"] else "no answer"
-        name = entry["name"].replace("|", "\\|")[:100]
-        lines.append(f"| {entry['stage']} | {entry['from']} | `{name}` | {word} |")
+        name = entry["name"].encode("unicode_escape").decode().replace("|", "\\|").replace("`", "'")[:100]
+        lines.append(f"| {entry['stage']} | {entry['from']} | `{name}` | {came_back(entry, result, through)} |")
     attacks_made = sum(not entry["control"] for entry in entries)
-    summary = f"{attacks_made} attacks, {sum('BYPASS' in text for text in failures)} bypasses; {len(entries) - attacks_made} controls"
+    bypasses = sum(text.startswith("BYPASS") for text in failures)
+    summary = f"{attacks_made} attacks, {bypasses} bypasses; {len(entries) - attacks_made} controls"
+    text = (f"# Attacks and their results\n\nWritten by `make attacks`: {summary}.\n\nA number is the status with which a proxy refused; "
+            "under `no answer` the connection was refused or closed. Controls are requests that must get through.\n\n" + "\n".join(lines) + "\n")
+    if arguments.write:
+        pathlib.Path(arguments.write).write_text(text)
+    if arguments.compare:
+        known = pathlib.Path(arguments.compare).read_text().splitlines()
+        now = text.splitlines()
+        failures += [f"not in {arguments.compare}: {line}" for line in now if line not in known]
+        failures += [f"no longer so: {line}" for line in known if line not in now]
     print("\n".join(failures + [summary]))
-    if path:
-        pathlib.Path(path).write_text(f"# Attacks and their results\n\nWritten by `Tests/Attacks/run.py --write`. {summary}.\n\n" + "\n".join(lines) + "\n")
     return failures
 
 
