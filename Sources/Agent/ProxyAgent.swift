@@ -80,6 +80,7 @@ package struct ProxyAgent: Sendable {
         proxyOptions.socketMark = Int32(bitPattern: options.socketMark)
         proxyOptions.inheritedListeners = options.inheritedListeners
         proxyOptions.maxDownstreamConnections = try connectionLimit()
+        proxyOptions.warn = { Log.warning("proxy", $0) }
         let inheritance = try options.hotRestartPath.flatMap { try HotRestart.inherit(from: $0) }
         if let inheritance { proxyOptions.takenOver = inheritance.listeners }
         let server = try ProxyServer(proxyOptions)
@@ -137,7 +138,6 @@ package struct ProxyAgent: Sendable {
             // Drain first: ending the stream to a control plane that does not answer takes a moment.
             Log.info("agent", "draining for at most \(options.drainTime)")
             await server.drain(deadline: options.drainTime)
-            ending.drained()
             group.cancelAll()
         }
         servers?.stop()
@@ -223,14 +223,13 @@ package struct ProxyAgent: Sendable {
         _ agent: ConfigurationAgent, _ server: ProxyServer, _ ending: Ending
     ) throws -> HTTPServer? {
         let site = AdminSite(
-            agent: agent, report: TrafficReport(server: server, isDrained: { ending.isDrained }), bootstrap: bootstrap,
+            agent: agent, report: TrafficReport(server: server), bootstrap: bootstrap,
             isDraining: { ending.isDraining },
             drain: {
                 guard ending.startDraining() else { return }
                 Log.info("agent", "draining: no new connections are taken")
                 Task {
                     await server.drain(deadline: Self.operatorDrainTime)
-                    ending.drained()
                 }
             },
             quit: { ending.quit() },
@@ -266,15 +265,9 @@ extension ProxyServer: DataPlane {}
 /// How the process comes to its end: asked for by a signal or an operator, once.
 private final class Ending: Sendable {
     private let draining = Atomic(false)
-    private let isOver = Atomic(false)
     private let (requests, sink) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
 
     var isDraining: Bool { draining.load(ordering: .relaxed) }
-
-    /// The workers have ended: nobody is left to ask for counters.
-    var isDrained: Bool { isOver.load(ordering: .relaxed) }
-
-    func drained() { isOver.store(true, ordering: .relaxed) }
 
     /// False when it was draining already.
     func startDraining() -> Bool { !draining.exchange(true, ordering: .relaxed) }

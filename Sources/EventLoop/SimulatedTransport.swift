@@ -63,7 +63,11 @@ package struct SimulatedTransport: Transport, ~Copyable {
     private var randomState: UInt64
     private var clock: UInt64 = 1_000_000_000
     private var opened: [Int32] = []
+    /// Calls of `accept` so far.
+    package private(set) var accepts = 0
     package var weather: Weather
+    /// What every accept fails with while it is not 0: a negative errno.
+    package var acceptError: Int32 = 0
 
     package init(seed: UInt64, weather: Weather = Weather()) {
         randomState = seed
@@ -137,6 +141,8 @@ package struct SimulatedTransport: Transport, ~Copyable {
     }
 
     package mutating func accept(_ listener: Int32) -> AcceptedSocket {
+        accepts += 1
+        if acceptError != 0 { return AcceptedSocket(socket: acceptError, peer: .ip(.anyIPv4, port: 0)) }
         guard !sockets[Int(listener)].waiting.isEmpty else {
             return AcceptedSocket(socket: Int32(IOCode.wouldBlock), peer: .ip(.anyIPv4, port: 0))
         }

@@ -87,4 +87,8 @@ package enum IOCode {
     package static let interrupted = -4
     package static let connectionReset = -104
     package static let tooManyFiles = -24
+
+    /// Whether an accept failed for want of something of this side: descriptors of the process (EMFILE) or the system
+    /// (ENFILE), buffers (ENOBUFS), memory (ENOMEM). The connection is still in the queue.
+    package static func isExhaustion(_ code: Int32) -> Bool { [-24, -23, -105, -12].contains(code) }
 }

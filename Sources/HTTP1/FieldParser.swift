@@ -54,7 +54,9 @@ struct FieldParser {
             let value = ByteRange(start: valueStart, length: valueEnd &- valueStart)
             guard name.count <= 0xffff else { return .invalid(.headTooLarge) }
             let id = KnownHeader.classify(bytes, name)
-            guard table.append(HeaderField(name: name, value: value, id: id)) else { return .invalid(.tooManyFields) }
+            guard table.count < HeaderTable.mostReceived,
+                table.append(HeaderField(name: name, value: value, id: id))
+            else { return .invalid(.tooManyFields) }
             if id != .other, let error = note(id, value, bytes, &table) { return .invalid(error) }
         }
     }

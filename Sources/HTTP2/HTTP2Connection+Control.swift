@@ -103,7 +103,7 @@ extension HTTP2Connection {
         guard slot >= 0, !streams[slot].isClosed else { return spendIdle(&output) }
         let token = streams[slot].token
         forget(slot, .peerReset, &output)
-        if role == .server, let event = spendReset(&output) { return event }
+        if role == .server { spendResetLater(&output) }
         return .reset(stream: frame.stream, token: token, code: code)
     }
 
@@ -164,7 +164,8 @@ extension HTTP2Connection {
             if value > Self.largestWindow {
                 return end(HTTP2Failure(.flowControlError, "http2.bad_initial_window_size"), &output)
             }
-            return changeSendWindows(value &- peer.initialWindowSize, &output)
+            // Each moves the windows of all streams: only the last of a frame is carried out, once.
+            announcedWindow = value
         case 5:
             if value < 16_384 || value > 16_777_215 {
                 return end(HTTP2Failure(.protocolError, "http2.bad_max_frame_size"), &output)
@@ -201,6 +202,11 @@ extension HTTP2Connection {
     mutating func endSettings(_ output: inout ByteBuffer) -> HTTP2Event? {
         sawSettings = true
         phase = .frameHeader
+        if announcedWindow >= 0 {
+            let delta = announcedWindow &- peer.initialWindowSize
+            announcedWindow = -1
+            if delta != 0, let event = changeSendWindows(delta, &output) { return event }
+        }
         output.appendFrame(0, FrameType.settings, FrameFlag.acknowledgement, 0)
         return queued(&output) ?? .settings
     }

@@ -67,7 +67,12 @@ extension HTTP2Connection {
         case .localReset: headPurpose = .drop
         case .peerReset: headPurpose = .fail(HTTP2Failure(.streamClosed, "http2.head_after_reset"))
         case .ended: return end(HTTP2Failure(.streamClosed, "http2.head_after_end"), &output)
-        case nil: return end(HTTP2Failure(.protocolError, "http2.unexpected_stream_id"), &output)
+        case nil:
+            // Streams of long ago are not remembered; one that we reset may have had a head under way.
+            guard id & 1 == 1, isForgotten(id) else {
+                return end(HTTP2Failure(.protocolError, "http2.unexpected_stream_id"), &output)
+            }
+            headPurpose = .drop
         }
         return nil
     }
@@ -117,7 +122,7 @@ extension HTTP2Connection {
             let slot = streams.find(headStream)
             if slot >= 0, !streams[slot].isClosed { return failStream(slot, failure, &output) }
             writeReset(headStream, failure.code, &output)
-            endings[Int(headStream >> 1) & 255] = (headStream >> 1) << 2 | UInt32(Ending.localReset.rawValue)
+            remember(headStream, .localReset)
             return spendReset(&output)
         }
     }
@@ -160,7 +165,7 @@ extension HTTP2Connection {
         if let failure = reader.failure {
             table.reset()
             arena.truncate(to: mark)
-            if case .failed(let failure) = failStream(slot, failure, &output) { return .failed(failure) }
+            _ = failStream(slot, failure, &output)
             return .malformed(failure)
         }
         if headEndsStream { streams[slot].hasRemoteEnd = true }
@@ -201,9 +206,11 @@ extension HTTP2Connection {
             streams[slot].isConnect = table.knownMethod == .connect && reader.head.protocolName.isEmpty
             streams[slot].expected = reader.head.contentLength ?? -1
         case .response:
-            // These have no body, whatever they say its length is (RFC 9110 section 8.6).
+            // These have no body, whatever they say its length is (RFC 9110 sections 6.4.1 and 8.6).
             let hasBody = !streams[slot].isHead && table.status != 204 && table.status != 304
-            streams[slot].expected = hasBody ? reader.head.contentLength ?? -1 : -1
+            // An agreed CONNECT has no length (section 9.3.6).
+            let isTunnel = streams[slot].isConnect && table.status < 300
+            streams[slot].expected = isTunnel ? -1 : hasBody ? reader.head.contentLength ?? -1 : 0
         }
         streams[slot].hasReceivedHead = true
         if headEndsStream, streams[slot].expected > 0 { reader.failure = mismatch }
@@ -238,8 +245,12 @@ extension HTTP2Connection {
     ) -> HPACKError? {
         var index = 0
         do throws(HPACKError) {
+            var mark = arena.end
             while let field = try decoder.next(bytes, at: &index, writes: reader.wantsMore, into: &arena) {
-                if reader.wantsMore { reader.take(field, arena.storage, &table) }
+                // Literals are written for the compression state's sake, also when nobody wants them any more: a block of
+                // references to long names must not fill the memory.
+                if reader.wantsMore { reader.take(field, arena.storage, &table) } else { arena.truncate(to: mark) }
+                mark = arena.end
             }
         } catch {
             return error

@@ -14,6 +14,10 @@ extension HTTP2Connection {
         }
         if output.isEmpty { queuedControl = 0 }
         if now &- refilledAt >= 100 { refill(now) }
+        if let failure = unreported {
+            unreported = nil
+            return .failed(failure)
+        }
         if let event = pendingEvent(&output) { return event }
         while true {
             switch phase {
@@ -145,7 +149,7 @@ extension HTTP2Connection {
     private mutating func refuseData(_ id: UInt32, _ output: inout ByteBuffer) -> HTTP2Event? {
         credit(left, &output)
         phase = .skip
-        if ending(id) == .localReset { return spendIdle(&output) }
+        if ending(id) == .localReset || isForgotten(id) { return spendIdle(&output) }
         return answerClosed(id, &output)
     }
 

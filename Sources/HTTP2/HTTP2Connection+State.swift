@@ -20,7 +20,11 @@ extension HTTP2Connection {
         return entry >> 2 == id >> 1 ? Ending(rawValue: UInt8(entry & 3)) : nil
     }
 
-    private mutating func remember(_ id: UInt32, _ how: Ending) {
+    /// Whether the end of a stream that is not idle is too long ago to be known: a newer one is remembered in its place.
+    func isForgotten(_ id: UInt32) -> Bool { endings[Int(id >> 1) & 255] >> 2 > id >> 1 }
+
+    mutating func remember(_ id: UInt32, _ how: Ending) {
+        guard !isForgotten(id) else { return }
         endings[Int(id >> 1) & 255] = (id >> 1) << 2 | UInt32(how.rawValue)
     }
 
@@ -50,7 +54,8 @@ extension HTTP2Connection {
         let token = streams[slot].token
         writeReset(id, failure.code, &output)
         forget(slot, .localReset, &output)
-        return spendReset(&output) ?? .streamFailed(stream: id, token: token, failure: failure)
+        spendResetLater(&output)
+        return .streamFailed(stream: id, token: token, failure: failure)
     }
 
     /// Answers a frame for a stream that is closed.
@@ -248,6 +253,12 @@ extension HTTP2Connection {
         resetTokens &-= 1
         if resetTokens >= 0 { return queued(&output, 0) }
         return end(HTTP2Failure(.enhanceYourCalm, "http2.reset_flood"), &output)
+    }
+
+    /// As `spendReset`, where the stream's own event comes first: it is in no table any more, so nothing else would tell
+    /// the caller of it. `.failed` follows with the next call of `next`.
+    mutating func spendResetLater(_ output: inout ByteBuffer) {
+        if case .failed(let failure)? = spendReset(&output) { unreported = failure }
     }
 
     /// An answer was written that the peer has not read yet.

@@ -111,6 +111,10 @@ package struct HTTP2Connection: ~Copyable {
     var wakeLeft = 0
     /// Slots not yet looked at for streams that a GOAWAY refused.
     var refuseLeft = 0
+    /// The end of the connection, to be reported behind the event of the stream that brought it about.
+    var unreported: HTTP2Failure?
+    /// SETTINGS_INITIAL_WINDOW_SIZE of the frame being read; -1 when it does not say.
+    var announcedWindow = -1
 
     // The head being written.
     var headStart = 0
@@ -193,6 +197,8 @@ extension HTTP2Connection: SlabElement {
         wakeSlot = 0
         wakeLeft = 0
         refuseLeft = 0
+        unreported = nil
+        announcedWindow = -1
         openHead = 0
         refilledAt = 0
         queuedControl = 0

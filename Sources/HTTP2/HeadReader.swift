@@ -52,7 +52,7 @@ struct HeadReader {
     private mutating func append(_ field: HPACKField, _ id: KnownHeader, _ table: inout HeaderTable) {
         var entry = HeaderField(name: field.name, value: field.value, id: id)
         entry.isNeverIndexed = field.isNeverIndexed
-        if !table.append(entry) { isTooLarge = true }
+        if table.count >= HeaderTable.mostReceived || !table.append(entry) { isTooLarge = true }
     }
 
     /// Section 8.3: once each, in front of the regular fields, none in trailers.

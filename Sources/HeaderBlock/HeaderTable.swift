@@ -4,14 +4,18 @@
 /// HTTP version: HTTP/1.1 codecs fill it from the text, HTTP/2 codecs from decoded fields copied to the buffer.
 @safe
 package struct HeaderTable: ~Copyable {
-    /// The most fields a head may have; codecs refuse more.
-    package static let capacity = 100
+    /// The most fields a received head may have; codecs refuse more.
+    package static let mostReceived = 100
+    /// What is added to a head on its way has room too, and what takes the place of removed fields.
+    package static let capacity = 192
 
     // SAFETY: owned by this value alone (noncopyable), `capacity` initialised fields, freed in deinit. An inline array would
     // be copied whole by every read through a borrowed table: measured as 8 % of a request.
     private let storage: UnsafeMutablePointer<HeaderField>
     /// Fields in use, removed ones included.
     package private(set) var count: Int
+    /// A field did not fit: the head is not what it should be, and must not be sent.
+    package private(set) var hasOverflowed = false
 
     package var method: ByteRange = .empty
     package var knownMethod: Method = .other
@@ -34,6 +38,7 @@ package struct HeaderTable: ~Copyable {
     /// Forgets the head.
     package mutating func reset() {
         count = 0
+        hasOverflowed = false
         method = .empty
         knownMethod = .other
         path = .empty
@@ -46,7 +51,10 @@ package struct HeaderTable: ~Copyable {
     /// Appends a field; false when the table is full.
     @inline(__always)
     package mutating func append(_ field: HeaderField) -> Bool {
-        guard count < HeaderTable.capacity else { return false }
+        guard count < HeaderTable.capacity else {
+            hasOverflowed = true
+            return false
+        }
         unsafe storage[count] = field
         count &+= 1
         return true

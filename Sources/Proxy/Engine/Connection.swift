@@ -52,6 +52,14 @@ struct Connection: SlabElement, ~Copyable {
     var needsFlush = false
     /// HTTP/2: exchanges that wait for room in the output.
     var waiting: [Handle] = []
+    /// HTTP/2 downstream: when clients that have not heard of the end are told the last time.
+    var noticeTimer = TimerWheel.none
+    /// HTTP/2 downstream: exchanges on its streams.
+    var streamExchanges = 0
+    /// In the worker's list of those that had more to move when their turn was over.
+    var isResuming = false
+    /// Upstream: why it could not be opened.
+    var openFailure: AttemptFailure?
     /// HTTP/2 upstream: in its pool's list of connections with room for streams.
     var isShared = false
     /// HTTP/2 upstream: takes no new streams.
@@ -135,6 +143,10 @@ struct Connection: SlabElement, ~Copyable {
         http2 = .none
         needsFlush = false
         if !waiting.isEmpty { waiting.removeAll(keepingCapacity: true) }
+        noticeTimer = TimerWheel.none
+        streamExchanges = 0
+        isResuming = false
+        openFailure = nil
         isShared = false
         retires = false
         hasPinged = false

@@ -69,7 +69,9 @@ struct Exchange: SlabElement, ~Copyable {
     var reframesRequest = false
     /// How request payload goes to an HTTP/1.1 endpoint then.
     var requestRelay = BodyRelay.asIs
-    var waitsForOutput = false
+    /// Is in the list of those that wait for room in the client's output, or in the endpoint's.
+    var waitsForDownstream = false
+    var waitsForUpstream = false
     var isExtendedConnect = false
     var isGRPC = false
     /// HTTP/2: the exchange's own timer; see `Connection.timer`.
@@ -136,6 +138,12 @@ struct Exchange: SlabElement, ~Copyable {
     /// Waits in the pool's queue for a connection.
     var isQueued = false
     var nextQueued = Handle.none
+    /// Is in the worker's list of exchanges that start an attempt.
+    var isWoken = false
+    /// The connection that it waited for could not be opened.
+    var wakeFailure: AttemptFailure?
+    /// Was counted as pending before, in the same attempt.
+    var wasPending = false
 
     /// Where it stands in the HTTP filters.
     var filters = FilterState()
@@ -201,7 +209,8 @@ struct Exchange: SlabElement, ~Copyable {
         isResponseQueued = false
         reframesRequest = false
         requestRelay = .asIs
-        waitsForOutput = false
+        waitsForDownstream = false
+        waitsForUpstream = false
         isExtendedConnect = false
         isGRPC = false
         timer = TimerWheel.none
@@ -244,6 +253,9 @@ struct Exchange: SlabElement, ~Copyable {
         retryAt = .max
         isQueued = false
         nextQueued = .none
+        isWoken = false
+        wakeFailure = nil
+        wasPending = false
         filters = FilterState()
         flags = ResponseFlags()
         details = ""

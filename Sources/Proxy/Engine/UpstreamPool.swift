@@ -59,3 +59,31 @@ struct UpstreamPool {
     /// An original-destination pool: lives as long as it has connections.
     var isOnDemand = false
 }
+
+extension UpstreamPool {
+    /// Takes over what a cluster says about connections; those that are open heed it from their next request on.
+    mutating func configure(_ cluster: ClusterDescriptor) {
+        isInbound = cluster.direction == .inbound
+        http2 = cluster.http2
+        offeredProtocols = protocols(of: cluster)
+        maxConnectionMilliseconds = UInt64(cluster.options.maxConnectionMilliseconds)
+        keepalive = cluster.options.keepalive
+        verifiesServerName = cluster.options.autoSANValidation
+        idleTimeoutMilliseconds = UInt64(cluster.idleTimeoutMilliseconds)
+        // A connection that began with a client's addresses carries nobody else's requests.
+        maxRequestsPerConnection = key.proxyProtocol > 0 ? 1 : cluster.maxRequestsPerConnection
+    }
+
+    /// What ALPN offers where the transport socket does not say, or where it offers HTTP/2 and this pool speaks HTTP/1.1.
+    private func protocols(of cluster: ClusterDescriptor) -> [UInt8]? {
+        guard let context else { return nil }
+        switch key.upstream {
+        case .http1 where cluster.upstream.hasAlternate:
+            let mesh = context.offers("istio-http/1.1") ? ["istio-http/1.1", "istio"] : []
+            return TLSContext.wireForm(mesh + ["http/1.1"])
+        case .http1, .downstream: return nil
+        case .http2: return context.offersNothing ? TLSContext.wireForm(["h2"]) : nil
+        case .auto: return context.offersNothing ? TLSContext.wireForm(["h2", "http/1.1"]) : nil
+        }
+    }
+}

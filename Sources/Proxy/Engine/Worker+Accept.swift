@@ -10,16 +10,49 @@ internal import TLS
 internal import Telemetry
 
 extension Worker where Wire: ~Copyable {
-    mutating func acceptAll(_ slot: Int) {
-        guard slot < listeners.count, listeners[slot].socket >= 0 else { return }
+    /// Connections that a drain takes from a listener's queue before it closes it; more come faster than they are served.
+    static var mostAcceptedInDrain: Int { 16_384 }
+    /// How long a listener is left alone when the process has no more descriptors.
+    private static var acceptPauseMilliseconds: UInt64 { 100 }
+
+    /// Takes connections from a listener's queue. The batch is bounded: established connections get their turn too, and the
+    /// listener is level triggered.
+    mutating func acceptAll(_ slot: Int, atMost most: Int = 64) {
+        guard slot < listeners.count, listeners[slot].socket >= 0, !listeners[slot].isPaused else { return }
         var accepted = 0
-        // A bounded batch: established connections get their turn too. The listener is level triggered.
-        while accepted < 64 {
+        while accepted < most {
             let result = transport.accept(listeners[slot].socket)
-            guard result.socket >= 0 else { return }
+            guard result.socket >= 0 else {
+                if IOCode.isExhaustion(result.socket) { pauseAccepting(slot) }
+                return
+            }
             accepted &+= 1
             admit(result, slot)
         }
+    }
+
+    /// No descriptors or memory are left: connections wait in the kernel's queue, where they cost us nothing, until some are.
+    private mutating func pauseAccepting(_ slot: Int) {
+        listeners[slot].isPaused = true
+        transport.unwatch(listeners[slot].socket)
+        let descriptor = listeners[slot].descriptor
+        if descriptor >= 0 {
+            metrics.listeners[generations[current].listenerStatistics[descriptor]].acceptFailures &+= 1
+        }
+        if now >= acceptWarningAt {
+            acceptWarningAt = now &+ 10_000
+            settings.warn?(
+                "connections wait to be accepted: the process or the system has no more file descriptors "
+                    + "(ulimit -n, fs.file-max), or no memory for sockets")
+        }
+        _ = timers.schedule(
+            TimerWheel.Payload(kind: Self.acceptTimer, bits: UInt64(slot)), at: now &+ Self.acceptPauseMilliseconds)
+    }
+
+    mutating func resumeAccepting(_ slot: Int) {
+        guard slot < listeners.count, listeners[slot].isPaused, listeners[slot].socket >= 0 else { return }
+        listeners[slot].isPaused = false
+        _ = transport.watch(listeners[slot].socket, token: EventToken.forListener(slot), isListener: true)
     }
 
     private mutating func admit(_ accepted: AcceptedSocket, _ slot: Int) {

@@ -25,13 +25,16 @@ extension Worker where Wire: ~Copyable {
             return false
         }
         exchanges[exchange].isPending = true
-        metrics.clusters[pools[pool].statistics].pendingRequests &+= 1
+        // Who was sent back into the queue is the same pending request.
+        if !exchanges[exchange].wasPending { metrics.clusters[pools[pool].statistics].pendingRequests &+= 1 }
+        exchanges[exchange].wasPending = false
         metrics.clusters[pools[pool].statistics].activePendingRequests &+= 1
         return true
     }
 
     @inline(__always)
     mutating func endPending(_ exchange: Handle) {
+        exchanges[exchange].wasPending = false
         guard exchanges[exchange].isPending else { return }
         exchanges[exchange].isPending = false
         let pool = exchanges[exchange].pool

@@ -69,11 +69,12 @@ extension Worker where Wire: ~Copyable {
 
     private mutating func closeListener(_ slot: Int) {
         if listeners[slot].isInherited {
-            transport.unwatch(listeners[slot].socket)
+            if !listeners[slot].isPaused { transport.unwatch(listeners[slot].socket) }
         } else {
             transport.close(listeners[slot].socket, abort: false)
         }
         listeners[slot].socket = -1
+        listeners[slot].isPaused = false
         listeners[slot].descriptor = -1
     }
 
@@ -176,40 +177,21 @@ extension Worker where Wire: ~Copyable {
             cluster: cluster.name, address: address, isTLS: tls != nil, context: context.map(ObjectIdentifier.init),
             serverName: serverName ?? tls?.serverName ?? "", isHigh: isHigh, proxyProtocol: proxyProtocol,
             upstream: upstream)
-        if let known = poolIndices[key] { return known }
+        if let known = poolIndices[key] {
+            // What it has open counts in the breaker and the statistics that it began with; the rest is as configured now.
+            pools[known].configure(cluster)
+            return known
+        }
         var pool = UpstreamPool(key: key)
         pool.context = context
-        pool.isInbound = cluster.direction == .inbound
-        pool.http2 = cluster.http2
         pool.isHTTP1 = upstream == .auto && tls == nil
-        pool.offeredProtocols = Self.protocols(upstream, of: cluster, context)
         pool.breaker = isHigh ? cluster.highBreaker : cluster.breaker
-        pool.maxConnectionMilliseconds = UInt64(cluster.options.maxConnectionMilliseconds)
-        pool.keepalive = cluster.options.keepalive
-        pool.verifiesServerName = cluster.options.autoSANValidation
         pool.statistics = statistic
-        pool.idleTimeoutMilliseconds = UInt64(cluster.idleTimeoutMilliseconds)
-        // A connection that began with a client's addresses carries nobody else's requests.
-        pool.maxRequestsPerConnection = proxyProtocol > 0 ? 1 : cluster.maxRequestsPerConnection
+        pool.configure(cluster)
         let index = pools.firstIndex { $0.isFree } ?? pools.count
         if index == pools.count { pools.append(pool) } else { pools[index] = pool }
         poolIndices[key] = index
         return index
-    }
-
-    /// What ALPN offers where the transport socket does not say, or where it offers HTTP/2 and this pool speaks HTTP/1.1.
-    private static func protocols(
-        _ upstream: ClusterDescriptor.Upstream, of cluster: ClusterDescriptor, _ context: TLSContext?
-    ) -> [UInt8]? {
-        guard let context else { return nil }
-        switch upstream {
-        case .http1 where cluster.upstream.hasAlternate:
-            let mesh = context.offers("istio-http/1.1") ? ["istio-http/1.1", "istio"] : []
-            return TLSContext.wireForm(mesh + ["http/1.1"])
-        case .http1, .downstream: return nil
-        case .http2: return context.offersNothing ? TLSContext.wireForm(["h2"]) : nil
-        case .auto: return context.offersNothing ? TLSContext.wireForm(["h2", "http/1.1"]) : nil
-        }
     }
 
     /// The pool of an original destination, made when first asked for.
@@ -307,7 +289,7 @@ extension Worker where Wire: ~Copyable {
         _ = timers.schedule(TimerWheel.Payload(kind: Self.drainTimer, bits: 0), at: drainDeadline)
         for slot in listeners.indices where listeners[slot].socket >= 0 {
             // Who has connected already is served; a queue that is closed would be reset.
-            acceptAll(slot)
+            acceptAll(slot, atMost: Self.mostAcceptedInDrain)
             closeListener(slot)
         }
         // Clients may be about to use their idle connections: those that do are answered, and told that it was the last.

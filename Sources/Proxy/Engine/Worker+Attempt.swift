@@ -47,6 +47,11 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].attempts &+= 1
         exchanges[exchange].requestState = .waiting
         exchanges[exchange].replaySent = 0
+        // What an endpoint before has answered, and was not wanted, is not this one's.
+        exchanges[exchange].responseEnded = false
+        exchanges[exchange].isResponseQueued = false
+        exchanges[exchange].hasResponseTrailers = false
+        buffers.reclaim(&exchanges[exchange].responseQueue)
         guard let pool = choosePool(exchange, generation, cluster) else {
             metrics.clusters[generations[generation].clusters[cluster].statistics].noHealthyUpstream &+= 1
             exchanges[exchange].details = "no_healthy_upstream"
@@ -122,6 +127,12 @@ extension Worker where Wire: ~Copyable {
         }
     }
 
+    /// The request has more fields than fit behind what was added to it: without them it is another request.
+    mutating func refuseOverflow(_ exchange: Handle) {
+        exchanges[exchange].details = "http.too_many_fields"
+        fail(exchange, 431, "", [])
+    }
+
     private mutating func overflow(_ exchange: Handle) {
         exchanges[exchange].details = "upstream_reset_before_response_started{overflow}"
         fail(exchange, 503, Self.overflowText, .upstreamOverflow)
@@ -163,6 +174,7 @@ extension Worker where Wire: ~Copyable {
         if exchanges[exchange].rewritesHostToEndpoint { setEndpointHost(exchange, generation, cluster) }
         let attempts = exchanges[exchange].sendsAttemptCount ? exchanges[exchange].attempts : 0
         if exchanges[exchange].reframesRequest { chooseRequestRelay(exchange) }
+        if exchanges[exchange].request.hasOverflowed { return refuseOverflow(exchange) }
         exchanges[exchange].writeRequestHead(to: &connections[connection].output, attempts: attempts)
         exchanges[exchange].requestState = .body
         exchanges[exchange].upstreamSentAt = transport.microseconds
@@ -185,6 +197,9 @@ extension Worker where Wire: ~Copyable {
         let stream = exchanges[exchange].upstreamStream
         exchanges[exchange].upstream = .none
         exchanges[exchange].upstreamStream = 0
+        exchanges[exchange].waitsForUpstream = false
+        exchanges[exchange].isWoken = false
+        exchanges[exchange].wakeFailure = nil
         if connections.contains(connection) {
             if stream == 0 { connections[connection].exchange = .none } else { leaveStream(connection, stream) }
         }
@@ -198,6 +213,7 @@ extension Worker where Wire: ~Copyable {
         if endpoint >= 0 {
             generations[exchanges[exchange].generation].finish(exchanges[exchange].cluster, endpoint)
         }
+        if pools[pool].references == 0, pools[pool].active == 0 { freePoolIfUnused(pool) }
     }
 
     /// Drops the attempt and its connection: the answer is no longer wanted, or is half read.
@@ -215,6 +231,8 @@ extension Worker where Wire: ~Copyable {
         let isReused = connections[connection].isReused
         let reason = connections[connection].session?.failure
         if connections[connection].phase == .tcp { return closeTunnel(connection) }
+        if connections[connection].isOpening { connections[connection].openFailure = failure }
+        if connections.contains(connections[connection].peer) { return tunnelConnectFailed(connection) }
         guard exchanges.contains(exchange) else { return close(connection) }
         if let reason { exchanges[exchange].transportFailure = reason }
         // Whoever reads the log wants to know which endpoint failed.
@@ -226,7 +244,9 @@ extension Worker where Wire: ~Copyable {
     /// An attempt is over without a response: again, or the end.
     mutating func attemptFailed(_ exchange: Handle, _ failure: AttemptFailure) {
         let responded = exchanges[exchange].responseState != .none
-        let isStale = exchanges[exchange].onReusedConnection && !responded
+        // An endpoint that closed the connection before the request arrived says so within a round trip.
+        let elapsed = transport.microseconds &- exchanges[exchange].upstreamSentAt
+        let isStale = exchanges[exchange].onReusedConnection && !responded && elapsed < Self.staleMicroseconds
         exchanges[exchange].onReusedConnection = false
         let requestSent = exchanges[exchange].requestState == .sent || exchanges[exchange].requestState == .body
         recordFailure(exchange, failure)
@@ -241,7 +261,7 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].staleAttempts &+= 1
             exchanges[exchange].attempts &-= 1
             exchanges[exchange].requestState = .waiting
-            retryable.append(exchange)
+            wake(exchange)
             return
         }
         let kind: AttemptOutcome.Kind =
@@ -255,6 +275,9 @@ extension Worker where Wire: ~Copyable {
         if retry(exchange, AttemptOutcome(kind), canRepeat: canRepeat) { return }
         replyToFailure(exchange, failure)
     }
+
+    /// The longest time in which the end of a connection that was kept too long becomes known.
+    private static var staleMicroseconds: UInt64 { 250_000 }
 
     /// Methods that may be sent twice without the client asking.
     private func isRepeatable(_ exchange: Handle) -> Bool {

@@ -32,6 +32,11 @@ extension Worker where Wire: ~Copyable {
                 case .blocked:
                     // The client is slow: nothing more is read for it until it has taken what there is.
                     if tunnels(handle) { break }
+                    // The request goes on all the same: an endpoint may read it to the end before it writes more.
+                    let exchange = connections[handle].exchange
+                    if exchanges.contains(exchange), exchanges[exchange].requestState == .body {
+                        return advanceRequest(handle, exchange)
+                    }
                     return watchWhileBlocked(handle)
                 case .failed: return abandonDownstream(handle)
                 }

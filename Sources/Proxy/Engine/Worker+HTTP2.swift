@@ -53,7 +53,8 @@ extension Worker where Wire: ~Copyable {
     private mutating func outputIsGone(_ handle: Handle) {
         if connections[handle].isHTTP2 {
             if !connections[handle].waiting.isEmpty { resumeWaiting(handle) }
-            guard connections.contains(handle), connections[handle].closesAfterFlush,
+            // A client that has announced its end may still open streams, and has a right to their answers.
+            guard connections.contains(handle), connections[handle].closesAfterFlush, !hasStreams(handle),
                 connections[handle].output.isEmpty, connections[handle].cipherOutput.isEmpty
             else { return }
             return connections[handle].role == .downstream ? startLingering(handle) : close(handle)
@@ -69,10 +70,20 @@ extension Worker where Wire: ~Copyable {
     private mutating func resumeWaiting(_ handle: Handle) {
         var waiting: [Handle] = []
         swap(&waiting, &connections[handle].waiting)
+        let isDownstream = connections[handle].role == .downstream
         for exchange in waiting where exchanges.contains(exchange) {
-            exchanges[exchange].waitsForOutput = false
+            if isDownstream {
+                exchanges[exchange].waitsForDownstream = false
+            } else {
+                exchanges[exchange].waitsForUpstream = false
+            }
             resumeExchange(exchange)
         }
+    }
+
+    /// Whether somebody still uses the connection.
+    func hasStreams(_ handle: Handle) -> Bool {
+        connections[handle].streamExchanges > 0 || http2[connections[handle].http2].streamCount > 0
     }
 
     // MARK: Frames
@@ -84,6 +95,7 @@ extension Worker where Wire: ~Copyable {
         {
             flushOutput(handle)
         }
+        var rounds = 0
         while connections.contains(handle), connections[handle].phase == .http {
             // A peer that does not read what it makes us write is not listened to.
             if connections[handle].output.count > 1 << 20, !connections[handle].canWrite { return }
@@ -92,6 +104,11 @@ extension Worker where Wire: ~Copyable {
             let now = now
             switch connections[handle].next(&http2[codec], now: now) {
             case .needsMore:
+                rounds &+= 1
+                if rounds > Self.roundsPerTurn {
+                    if !connections[handle].output.isEmpty { markDirty(handle) }
+                    return resumeLater(handle)
+                }
                 guard readFrames(handle) else { return }
             case .head(let stream, let token, let isNew, let isTrailers):
                 receiveHead(handle, stream, Handle(bits: token), isNew: isNew, isTrailers: isTrailers)
@@ -257,7 +274,8 @@ extension Worker where Wire: ~Copyable {
         close(handle)
     }
 
-    private mutating func endStreams(_ handle: Handle, _ failure: AttemptFailure) {
+    /// Ends all exchanges on the connection's streams.
+    mutating func endStreams(_ handle: Handle, _ failure: AttemptFailure) {
         var tokens: [UInt64] = []
         var cursor = 0
         while let entry = http2[connections[handle].http2].nextStream(after: &cursor) { tokens.append(entry.token) }
@@ -275,6 +293,14 @@ extension Worker where Wire: ~Copyable {
                 exchanges[exchange].onReusedConnection = isReused
                 attemptFailed(exchange, failure)
             }
+        }
+        guard isDownstream, connections.contains(handle), connections[handle].streamExchanges > 0 else { return }
+        // Streams that have left the table before their exchanges have: those must not outlive their client.
+        for slot in 0..<exchanges.capacity {
+            guard let exchange = exchanges.occupant(at: slot), exchanges[exchange].downstream == handle else {
+                continue
+            }
+            abandonStream(exchange)
         }
     }
 
@@ -336,6 +362,15 @@ extension Worker where Wire: ~Copyable {
         http2[codec].announceEnd(output: &connections[handle].output)
         http2[codec].ping(data: 0x6d61_7274, output: &connections[handle].output)
         markDirty(handle)
+        // A client that does not answer has had `drain_timeout` to notice.
+        let patience = downstreamManager(handle).timeouts.drainMilliseconds
+        connections[handle].noticeTimer = timers.schedule(
+            TimerWheel.Payload(kind: Self.noticeTimer, bits: handle.bits), at: now &+ UInt64(patience))
+    }
+
+    /// The connection manager of an HTTP connection of a client.
+    func downstreamManager(_ handle: Handle) -> HTTPConnectionManager {
+        generations[connections[handle].generation].chains[connections[handle].chain].http ?? .refusing
     }
 
     /// The client has heard that the end is near: requests that come now were sent in spite of it.
@@ -350,7 +385,7 @@ extension Worker where Wire: ~Copyable {
         guard !http2[codec].sentGoAway else { return }
         buffers.lend(&connections[handle].output)
         http2[codec].endGracefully(output: &connections[handle].output)
-        if http2[codec].streamCount == 0 { connections[handle].closesAfterFlush = true }
+        if !hasStreams(handle) { connections[handle].closesAfterFlush = true }
         markDirty(handle)
     }
 
@@ -358,23 +393,21 @@ extension Worker where Wire: ~Copyable {
     mutating func streamEnded(_ handle: Handle) {
         guard connections.contains(handle), connections[handle].isHTTP2 else { return }
         let codec = connections[handle].http2
-        guard http2[codec].streamCount == 0 else { return }
+        guard !hasStreams(handle) else { return }
         if http2[codec].sentGoAway || http2[codec].sawGoAway {
             connections[handle].closesAfterFlush = true
             setDeadline(handle, now &+ 30_000)
             return markDirty(handle)
         }
-        let manager = generations[connections[handle].generation].chains[connections[handle].chain].http ?? .refusing
-        let idle = UInt64(manager.timeouts.idleMilliseconds)
+        let idle = UInt64(downstreamManager(handle).timeouts.idleMilliseconds)
         connections[handle].deadline = .max
         if idle > 0 { setDeadline(handle, now &+ idle) }
     }
 
     /// An HTTP/2 connection had nothing to do for too long.
     mutating func http2Expired(_ handle: Handle) {
-        let codec = connections[handle].http2
+        guard !hasStreams(handle) else { return }
         if connections[handle].closesAfterFlush { return close(handle) }
-        guard http2[codec].streamCount == 0 else { return }
         guard connections[handle].role == .downstream else { return close(handle) }
         endGracefully(handle)
         connections[handle].closesAfterFlush = true

@@ -94,7 +94,7 @@ extension Worker where Wire: ~Copyable {
         guard let certificate else { return }
         if let own = connections[handle].session?.context.certificate?.identity {
             appendScratch("By=")
-            scratch.append(contentsOf: own)
+            appendElement(own)
             scratch.append(0x3b)
         }
         appendScratch("Hash=")
@@ -105,20 +105,35 @@ extension Worker where Wire: ~Copyable {
         }
         if manager.certificateDetails.contains(.subject) {
             appendScratch(";Subject=\"")
-            scratch.append(contentsOf: certificate.subject)
+            for byte in certificate.subject where byte >= 0x20 && byte != 0x7f { scratch.append(byte) }
             scratch.append(0x22)
         }
         if manager.certificateDetails.contains(.uri) {
             appendScratch(";URI=")
-            if let identity = certificate.identity { scratch.append(contentsOf: identity) }
+            if let identity = certificate.identity { appendElement(identity) }
         }
         if manager.certificateDetails.contains(.dns) {
             for name in certificate.dnsNames {
                 appendScratch(";DNS=")
-                scratch.append(contentsOf: name)
+                appendElement(name)
             }
         }
         exchanges[exchange].addField(.xForwardedClientCert, scratch)
+    }
+
+    /// Appends a name out of a certificate, which is its owner's to choose: in quotes when it holds what the field is
+    /// divided by, and without control characters.
+    private mutating func appendElement(_ text: [UInt8]) {
+        var needsQuotes = false
+        for byte in text where byte == 0x22 || byte == 0x2c || byte == 0x3b || byte == 0x3d || byte == 0x5c {
+            needsQuotes = true
+        }
+        if needsQuotes { scratch.append(0x22) }
+        for byte in text where byte >= 0x20 && byte != 0x7f {
+            if byte == 0x22 || byte == 0x5c { scratch.append(0x5c) }
+            scratch.append(byte)
+        }
+        if needsQuotes { scratch.append(0x22) }
     }
 
     /// Appends a text of our own to `scratch`.

@@ -114,19 +114,26 @@ extension Worker where Wire: ~Copyable {
     private mutating func closeUnhealthy(_ cluster: Int) {
         guard let health = generations[current].clusters[cluster].health else { return }
         for host in 0..<health.hostCount where !health.isHealthy(host) {
-            let endpoint = generations[current].clusters[cluster].firstEndpoint + host
-            let pool = generations[current].endpoints[endpoint].pool
-            guard pools[pool].connections > 0 else { continue }
-            for slot in 0..<connections.capacity {
-                guard let handle = connections.occupant(at: slot), connections[handle].role == .upstream,
-                    connections[handle].pool == pool
-                else { continue }
-                if connections[handle].phase == .idle {
-                    close(handle)
-                } else {
-                    upstreamFailed(handle, .connectionReset)
+            guard let descriptor = generations[current].snapshot.clusters[cluster],
+                descriptor.endpoints.indices.contains(host)
+            else { continue }
+            // An endpoint may have several pools: by protocol, by priority, by server name.
+            for pool in pools.indices where !pools[pool].isFree && pools[pool].connections > 0 {
+                let key = pools[pool].key
+                guard key.address == descriptor.endpoints[host].address, key.cluster == descriptor.name else {
+                    continue
                 }
+                closeConnections(of: pool)
             }
+        }
+    }
+
+    private mutating func closeConnections(of pool: Int) {
+        for slot in 0..<connections.capacity {
+            guard let handle = connections.occupant(at: slot), connections[handle].role == .upstream,
+                connections[handle].pool == pool
+            else { continue }
+            if connections[handle].phase == .idle { close(handle) } else { connectionLost(handle, .connectionReset) }
         }
     }
 

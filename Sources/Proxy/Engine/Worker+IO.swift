@@ -233,6 +233,11 @@ extension Worker where Wire: ~Copyable {
     /// Closes a socket and frees its connection. Who refers to it finds its handle stale.
     mutating func close(_ handle: Handle, abort: Bool = false) {
         guard connections.contains(handle) else { return }
+        if connections[handle].isHTTP2, hasStreams(handle) {
+            // Nobody may be left with a stream of a connection that is no more.
+            endStreams(handle, .connectionTermination)
+            guard connections.contains(handle) else { return }
+        }
         if connections[handle].isTLS, !abort, connections[handle].session?.isEstablished == true {
             if connections[handle].cipherOutput.isEmpty, connections[handle].canWrite {
                 connections[handle].sealEnd()
@@ -241,6 +246,7 @@ extension Worker where Wire: ~Copyable {
         }
         if !connections[handle].isInternal { transport.close(connections[handle].socket, abort: abort) }
         timers.cancel(connections[handle].timer)
+        timers.cancel(connections[handle].noticeTimer)
         buffers.reclaim(&connections[handle].input)
         buffers.reclaim(&connections[handle].output)
         buffers.reclaim(&connections[handle].cipherInput)

@@ -267,7 +267,8 @@ extension Worker where Wire: ~Copyable {
         record(exchange)
         freeExchange(exchange)
         let codec = connections[handle].http2
-        if !http2[codec].hasEndedReceiving(stream: stream) {
+        if http2[codec].token(stream: stream) != nil {
+            // Also when both sides have ended it: bytes that nobody will take any more are given back.
             buffers.lend(&connections[handle].output)
             http2[codec].reset(stream: stream, .noError, output: &connections[handle].output)
         }
@@ -292,6 +293,7 @@ extension Worker where Wire: ~Copyable {
         let downstream = exchanges[exchange].downstream
         if exchanges[exchange].downstreamStream != 0 {
             timers.cancel(exchanges[exchange].timer)
+            if connections.contains(downstream) { connections[downstream].streamExchanges &-= 1 }
         } else if connections.contains(downstream) {
             connections[downstream].exchange = .none
         }

@@ -65,6 +65,12 @@ extension Worker where Wire: ~Copyable {
         if exchanges[exchange].request.authority.isEmpty, !manager.defaultHostForHTTP10.isEmpty {
             setAuthority(exchange, manager.defaultHostForHTTP10)
         }
+        if exchanges[exchange].request.authority.isEmpty, exchanges[exchange].request.first(.host) == nil {
+            // HTTP/1.1 without Host is refused by its parser; this is one of HTTP/1.0 or HTTP/2.
+            exchanges[exchange].details = "missing_host_header"
+            exchanges[exchange].keepsAlive = false
+            return reply(exchange, 400, "", [])
+        }
         if manager.stripsHostPort { stripHostPort(exchange) }
         if exchanges[exchange].requestPathHasFragment {
             // A fragment is the client's own business (RFC 9112 section 3.2); backends read it in different ways.

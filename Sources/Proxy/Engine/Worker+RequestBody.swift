@@ -13,12 +13,15 @@ extension Worker where Wire: ~Copyable {
     /// Moves request body bytes from the client to the endpoint, and notices a client that goes away.
     mutating func advanceRequest(_ handle: Handle, _ exchange: Handle) {
         if exchanges[exchange].reframesRequest { return advanceStreamedRequest(handle, exchange) }
+        var rounds = 0
         while exchanges.contains(exchange), connections.contains(handle) {
             switch exchanges[exchange].requestState {
             case .head: return
             case .waiting, .sent: return watchClient(handle)
             case .body: break
             }
+            rounds &+= 1
+            if rounds > Self.roundsPerTurn { return resumeLater(handle) }
             let upstream = exchanges[exchange].upstream
             guard connections.contains(upstream) else { return }
             let hasReplay = exchanges[exchange].replaySent < exchanges[exchange].replay.count

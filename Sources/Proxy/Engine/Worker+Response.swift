@@ -12,7 +12,10 @@ internal import Telemetry
 extension Worker where Wire: ~Copyable {
     /// Moves response bytes from the endpoint to the client, as far as both go along.
     mutating func advanceResponse(_ handle: Handle) {
+        var rounds = 0
         while connections.contains(handle), connections[handle].phase == .http {
+            rounds &+= 1
+            if rounds > Self.roundsPerTurn { return resumeLater(handle) }
             let exchange = connections[handle].exchange
             guard exchanges.contains(exchange) else { return close(handle) }
             switch exchanges[exchange].responseState {
@@ -93,8 +96,7 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].upstreamLocalAddress = connections[handle].local
         touch(exchange)
         if isTunnel { openTunnel(exchange) }
-        prepareResponse(exchange)
-        return true
+        return prepareResponse(exchange)
     }
 
     /// Whether the policy wants another attempt instead of this response; then it has begun.
@@ -119,14 +121,16 @@ extension Worker where Wire: ~Copyable {
         let isWhole = exchanges[exchange].responseBody.isComplete && exchanges[exchange].requestBody.isComplete
         let isClean =
             isWhole && exchanges[exchange].responseHead.keepsAlive && connections[handle].input.isEmpty
-            && connections[handle].output.isEmpty && !connections[handle].peerClosed
+            && exchanges[exchange].upgrade == .none && connections[handle].output.isEmpty
+            && !connections[handle].peerClosed
         endAttempt(exchange)
         if isClean { makeIdle(handle) } else { close(handle) }
     }
 
-    /// Changes the head as the route and the connection manager say, and writes it to the client's output.
+    /// Changes the head as the route and the connection manager say, and writes it to the client's output. False: it has
+    /// too many fields, the exchange is over.
     @inline(__always)
-    private mutating func prepareResponse(_ exchange: Handle) {
+    private mutating func prepareResponse(_ exchange: Handle) -> Bool {
         let downstream = exchanges[exchange].downstream
         let manager = httpManager(exchange)
         removeResponseHopByHop(exchange)
@@ -140,9 +144,17 @@ extension Worker where Wire: ~Copyable {
         let elapsed = exchanges[exchange].upstreamServiceMilliseconds
         if !manager.suppressesEnvoyHeaders { exchanges[exchange].addServiceTime(milliseconds: elapsed) }
         chooseRelay(exchange)
+        if exchanges[exchange].response.hasOverflowed {
+            // Without what did not fit it is another response.
+            exchanges[exchange].responseState = .none
+            exchanges[exchange].details = "http.too_many_fields"
+            fail(exchange, 502, "", .upstreamProtocolError)
+            return false
+        }
         if isDraining || connections[downstream].isDraining { exchanges[exchange].keepsAlive = false }
         buffers.lend(&connections[downstream].output)
         writeResponseHead(exchange, downstream, manager)
+        return true
     }
 
     /// How the body's end is made known to the client.
@@ -352,7 +364,7 @@ extension Worker where Wire: ~Copyable {
         let wasSent = exchanges[exchange].requestState == .sent
         let isReusable =
             wasSent && exchanges[exchange].responseHead.keepsAlive && connections[handle].input.isEmpty
-            && !connections[handle].peerClosed && !connections[handle].sawEnd
+            && exchanges[exchange].upgrade == .none && !connections[handle].peerClosed && !connections[handle].sawEnd
             && connections[handle].output.isEmpty && connections[handle].cipherOutput.isEmpty
         endAttempt(exchange)
         if isReusable {

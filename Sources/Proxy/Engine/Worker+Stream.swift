@@ -18,6 +18,7 @@ extension Worker where Wire: ~Copyable {
         let exchange = exchanges.insert()
         exchanges[exchange].downstream = handle
         exchanges[exchange].downstreamStream = stream
+        connections[handle].streamExchanges &+= 1
         exchanges[exchange].generation = connections[handle].generation
         exchanges[exchange].chain = connections[handle].chain
         retainGeneration(connections[handle].generation)
@@ -28,23 +29,29 @@ extension Worker where Wire: ~Copyable {
         let result = exchanges[exchange].receiveRequest(&http2[codec], &connections[handle], token: exchange.bits)
         exchanges[exchange].request.version = .http2
         switch result {
-        case .complete(let head): startStream(handle, exchange, head)
+        case .complete(let head) where exchanges[exchange].requestFieldCount <= httpManager(exchange).maxRequestFields:
+            startStream(handle, exchange, head)
         case .malformed:
             metrics.http[httpStatistics(exchange)].protocolErrors &+= 1
             freeExchange(exchange)
             streamEnded(handle)
             markDirty(handle)
+        case .complete: refuseStream(exchange)
         case .tooLarge(let endsStream):
             http2[codec].setToken(exchange.bits, stream: stream)
             exchanges[exchange].requestEnded = endsStream
-            exchanges[exchange].requestState = .waiting
-            exchanges[exchange].details = MessageError.headTooLarge.detail
-            exchanges[exchange].request.version = .http2
-            reply(exchange, 431, "", .downstreamProtocolError)
+            refuseStream(exchange)
         case .failed:
             freeExchange(exchange)
             connectionBroken(handle)
         }
+    }
+
+    /// The request's head is larger than allowed.
+    private mutating func refuseStream(_ exchange: Handle) {
+        exchanges[exchange].requestState = .waiting
+        exchanges[exchange].details = MessageError.headTooLarge.detail
+        reply(exchange, 431, "", .downstreamProtocolError)
     }
 
     private mutating func startStream(_ handle: Handle, _ exchange: Handle, _ head: HTTP2Head) {
@@ -59,6 +66,15 @@ extension Worker where Wire: ~Copyable {
             drainHTTP2(handle)
         }
         beginRequest(handle, exchange)
+        guard connections.contains(handle) else { return }
+        let most = downstreamManager(handle).timeouts.maxRequests
+        if most > 0, connections[handle].requests >= most { drainHTTP2(handle) }
+    }
+
+    /// The endpoint has not agreed to a tunnel yet: what the client sends is no request to it, nor may it be taken for one.
+    @inline(__always)
+    private func awaitsAgreement(_ exchange: Handle) -> Bool {
+        exchanges[exchange].upgrade != .none && !exchanges[exchange].isTunnel
     }
 
     /// Body bytes of a request, in the connection's input.
@@ -69,6 +85,7 @@ extension Worker where Wire: ~Copyable {
             // Nobody wants it any more.
             taken = payload.count
         } else if exchanges[exchange].requestState == .body, exchanges[exchange].requestQueue.isEmpty,
+            !awaitsAgreement(exchange),
             exchanges[exchange].replaySent == exchanges[exchange].replay.count
                 || exchanges[exchange].replayOverflowed
         {
@@ -104,11 +121,14 @@ extension Worker where Wire: ~Copyable {
 
     /// As `advanceRequest`, for requests of which one side is HTTP/2.
     mutating func advanceStreamedRequest(_ handle: Handle, _ exchange: Handle) {
+        var rounds = 0
         while exchanges.contains(exchange), connections.contains(handle) {
-            guard exchanges[exchange].requestState == .body else {
+            guard exchanges[exchange].requestState == .body, !awaitsAgreement(exchange) else {
                 if exchanges[exchange].downstreamStream == 0 { watchClient(handle) }
                 return
             }
+            rounds &+= 1
+            if rounds > Self.roundsPerTurn, exchanges[exchange].downstreamStream == 0 { return resumeLater(handle) }
             guard connections.contains(exchanges[exchange].upstream) else { return }
             if exchanges[exchange].replaySent < exchanges[exchange].replay.count {
                 guard sinkReplay(exchange) else { return }
@@ -242,9 +262,15 @@ extension Worker where Wire: ~Copyable {
         return taken
     }
 
-    private mutating func waitForOutput(_ exchange: Handle, _ target: Handle) {
-        guard !exchanges[exchange].waitsForOutput else { return }
-        exchanges[exchange].waitsForOutput = true
+    /// The exchange goes on when the output of `target` is gone. It may wait on both sides at once.
+    mutating func waitForOutput(_ exchange: Handle, _ target: Handle) {
+        if connections[target].role == .downstream {
+            guard !exchanges[exchange].waitsForDownstream else { return }
+            exchanges[exchange].waitsForDownstream = true
+        } else {
+            guard !exchanges[exchange].waitsForUpstream else { return }
+            exchanges[exchange].waitsForUpstream = true
+        }
         connections[target].waiting.append(exchange)
     }
 

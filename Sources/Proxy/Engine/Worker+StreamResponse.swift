@@ -16,11 +16,14 @@ extension Worker where Wire: ~Copyable {
     /// A response head on an upstream stream.
     mutating func receiveResponseHead(_ handle: Handle, _ exchange: Handle) {
         let codec = connections[handle].http2
+        let mark = exchanges[exchange].arena.end
         let result = exchanges[exchange].receiveResponse(&http2[codec], &connections[handle], token: exchange.bits)
         switch result {
         case .complete(let head):
             switch head.kind {
-            case .interim: passStreamInterim(exchange)
+            case .interim:
+                passStreamInterim(exchange)
+                exchanges[exchange].forgetInterim(mark)
             case .response: startStreamResponse(handle, exchange, head)
             case .request, .trailers: break
             }
@@ -58,6 +61,8 @@ extension Worker where Wire: ~Copyable {
         }
         exchanges[exchange].removeResponseHopByHop()
         let downstream = exchanges[exchange].downstream
+        // They are hints: a client that does not read need not get all of them.
+        if connections[downstream].output.count > Self.outputBound { return markDirty(downstream) }
         buffers.lend(&connections[downstream].output)
         if exchanges[exchange].downstreamStream != 0 {
             let codec = connections[downstream].http2
@@ -265,13 +270,42 @@ extension Worker where Wire: ~Copyable {
         buffers.lend(&connections[handle].output)
         writeStreamHead(exchange, handle, httpManager(exchange))
         drainResponse(exchange)
+        guard exchanges.contains(exchange) else { return }
+        // The client has no room for it: that must not last for ever, whatever times the route has.
+        let idle = exchanges[exchange].idleTimeoutMilliseconds
+        exchanges[exchange].routeDeadline = .max
+        exchanges[exchange].tryDeadline = .max
+        exchanges[exchange].tryIdleDeadline = .max
+        exchanges[exchange].requestDeadline = .max
+        exchanges[exchange].idleDeadline = now &+ (idle > 0 ? idle : Self.replyMilliseconds)
+        armExchange(exchange)
     }
+
+    /// How long an answer of the proxy's own waits for a client that takes none of it.
+    private static var replyMilliseconds: UInt64 { 300_000 }
 }
 
 extension Exchange {
     mutating func addRequestID(to codec: inout HTTP2Connection, _ output: inout ByteBuffer) {
         codec.addField(
             .xRequestID, arena.storage.extracting(requestID.lowerBound..<requestID.upperBound), output: &output)
+    }
+
+    /// An interim response was passed on: its bytes, behind `mark`, are of no more use.
+    mutating func forgetInterim(_ mark: Int) {
+        response.reset()
+        arena.truncate(to: mark)
+    }
+
+    /// How many fields the request has.
+    var requestFieldCount: Int {
+        var count = 0
+        var index = 0
+        while index < request.count {
+            if !request[index].isRemoved { count &+= 1 }
+            index &+= 1
+        }
+        return count
     }
 
     /// The end of a response that came without HTTP/1.1 framing.

@@ -29,6 +29,8 @@ extension Worker where Wire: ~Copyable {
         startHTTP2(handle, .client, pools[pool].http2)
         if exchanges.contains(exchange) { sendStreamRequest(exchange, handle) }
         if connections.contains(handle) { share(handle) }
+        // Those for whom it has no room need not wait for its streams to end.
+        if pools[pool].opening == 0 { wakeQueued(pool) }
     }
 
     /// Whether the endpoint and our own configuration (`max_concurrent_streams`) allow another stream.
@@ -77,9 +79,40 @@ extension Worker where Wire: ~Copyable {
 
     /// An exchange that waited in a pool's queue starts its attempt over.
     mutating func tryAgain(_ exchange: Handle) {
+        let wasPending = exchanges[exchange].isPending
         endAttempt(exchange)
+        exchanges[exchange].wasPending = wasPending
         exchanges[exchange].attempts &-= 1
+        wake(exchange)
+    }
+
+    /// The exchange goes on behind the present step.
+    mutating func wake(_ exchange: Handle) {
+        exchanges[exchange].isWoken = true
         retryable.append(exchange)
+    }
+
+    /// An exchange that was woken: another attempt, or the end of this one.
+    mutating func goOn(_ exchange: Handle) {
+        exchanges[exchange].isWoken = false
+        if let failure = exchanges[exchange].wakeFailure {
+            exchanges[exchange].wakeFailure = nil
+            return attemptFailed(exchange, failure)
+        }
+        startAttempt(exchange)
+    }
+
+    /// Nobody else will wake those that wait for a connection of this pool. With `failure`, what they waited for cannot be
+    /// opened: as with Envoy, that is their failure too, or each would wait for a timeout of its own.
+    mutating func wakeQueued(_ pool: Int, failure: AttemptFailure? = nil) {
+        while let exchange = popQueued(pool) {
+            guard let failure else {
+                tryAgain(exchange)
+                continue
+            }
+            exchanges[exchange].wakeFailure = failure
+            wake(exchange)
+        }
     }
 
     mutating func unshare(_ handle: Handle) {
@@ -103,6 +136,8 @@ extension Worker where Wire: ~Copyable {
             connections[handle].closesAfterFlush = true
             markDirty(handle)
         }
+        let pool = connections[handle].pool
+        if pool >= 0, pools[pool].opening == 0, pools[pool].shared.isNone { wakeQueued(pool) }
     }
 
     // MARK: Requests
@@ -112,6 +147,9 @@ extension Worker where Wire: ~Copyable {
         let codec = connections[handle].http2
         let cluster = exchanges[exchange].cluster
         let generation = exchanges[exchange].generation
+        exchanges[exchange].upstream = .none
+        if exchanges[exchange].upgrade == .switchProtocols, !mayExtendConnect(exchange, handle, codec) { return }
+        if exchanges[exchange].request.hasOverflowed { return refuseOverflow(exchange) }
         guard let stream = http2[codec].openStream(token: exchange.bits) else {
             unshare(handle)
             return tryAgain(exchange)
@@ -151,6 +189,23 @@ extension Worker where Wire: ~Copyable {
         advanceRequest(exchanges[exchange].downstream, exchange)
     }
 
+    /// Whether the endpoint takes extended CONNECT (RFC 8441), which is how HTTP/2 says `Upgrade`. False: the exchange waits
+    /// for the endpoint to say so, or is over.
+    private mutating func mayExtendConnect(_ exchange: Handle, _ handle: Handle, _ codec: Handle) -> Bool {
+        if http2[codec].peer.enableConnectProtocol { return true }
+        let pool = connections[handle].pool
+        if !http2[codec].sawSettings {
+            // Its settings wake the pool's queue.
+            if exchanges[exchange].isPending || becomePending(exchange, pool) {
+                enqueue(exchange, pool)
+                return false
+            }
+        }
+        exchanges[exchange].details = "upstream_does_not_take_extended_connect"
+        fail(exchange, 503, "upgrade not supported by upstream", .upstreamProtocolError)
+        return false
+    }
+
     /// Nothing follows the request's head.
     func hasNoRequestBody(_ exchange: Handle) -> Bool {
         guard exchanges[exchange].upgrade == .none, exchanges[exchange].replay.isEmpty,
@@ -163,7 +218,8 @@ extension Worker where Wire: ~Copyable {
     /// The exchange has done with its upstream stream.
     mutating func leaveStream(_ handle: Handle, _ stream: UInt32) {
         let codec = connections[handle].http2
-        if !http2[codec].hasEndedSending(stream: stream) || !http2[codec].hasEndedReceiving(stream: stream) {
+        if http2[codec].token(stream: stream) != nil {
+            // Also when both sides have ended it: bytes that nobody will take any more are given back.
             buffers.lend(&connections[handle].output)
             http2[codec].reset(stream: stream, .cancel, output: &connections[handle].output)
             markDirty(handle)

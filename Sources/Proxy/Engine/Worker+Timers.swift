@@ -36,6 +36,12 @@ extension Worker where Wire: ~Copyable {
                 guard isDraining else { break }
                 if payload.bits == 1 { closeIdle() }
                 if drainDeadline <= now { isStopped = true }
+            case Self.noticeTimer:
+                let handle = Handle(bits: payload.bits)
+                guard connections.contains(handle), connections[handle].isHTTP2 else { break }
+                connections[handle].noticeTimer = TimerWheel.none
+                endGracefully(handle)
+            case Self.acceptTimer: resumeAccepting(Int(payload.bits))
             case Self.healthTimer: watchHealth()
             default: break
             }

@@ -59,11 +59,13 @@ extension Worker where Wire: ~Copyable {
         let timeout = generations[generation].clusters[connections[handle].tunnelCluster].connectTimeoutMilliseconds
         guard pools[pool].breaker?.acquire(.connection) ?? true else {
             metrics.clusters[pools[pool].statistics].overflows &+= 1
+            freePoolIfUnused(pool)
             recordTunnel(handle, .upstreamOverflow)
             return close(handle, abort: true)
         }
         guard let upstream = openConnection(pool, connectTimeout: timeout) else {
             pools[pool].breaker?.release(.connection)
+            freePoolIfUnused(pool)
             return retryTunnel(handle)
         }
         connections[upstream].peer = handle
@@ -109,8 +111,8 @@ extension Worker where Wire: ~Copyable {
     mutating func advanceTunnel(_ handle: Handle) {
         let peer = connections[handle].peer
         guard connections.contains(peer) else {
-            if connections[handle].role == .upstream { close(handle) }
-            return
+            // Its other side is gone, and with it what this one is for.
+            return closeTunnel(handle)
         }
         guard connections[peer].phase == .tcp, connections[handle].phase == .tcp else {
             // The endpoint is not connected: a client that goes away meanwhile is noticed, its bytes wait.
@@ -156,9 +158,8 @@ extension Worker where Wire: ~Copyable {
             case .failed: return closeTunnel(source)
             }
             rounds &+= 1
-            if rounds == 64 {
-                // A busy tunnel does not starve the others.
-                if connections[source].canRead { tunnelsToResume.append(source) }
+            if rounds == Self.roundsPerTurn {
+                if connections[source].canRead { resumeLater(source) }
                 return
             }
         }

@@ -79,7 +79,10 @@ extension Worker where Wire: ~Copyable {
         }
         armExchange(exchange)
         // What the client has sent already is taken up behind this.
-        resumable.append(exchanges[exchange].downstream)
+        let downstream = exchanges[exchange].downstream
+        if exchanges[exchange].downstreamStream == 0 { return resumable.append(downstream) }
+        waitForOutput(exchange, downstream)
+        markDirty(downstream)
     }
 
     /// The client has ended its side of a tunnel.
@@ -153,8 +156,10 @@ extension Worker where Wire: ~Copyable {
         guard manager.passesInterimResponses, exchanges[exchange].request.version != .http10 else {
             return connections[handle].input.consume(head.length)
         }
+        let mark = exchanges[exchange].arena.end
         exchanges[exchange].takeResponseHead(&connections[handle].input, length: head.length)
         passStreamInterim(exchange)
+        exchanges[exchange].forgetInterim(mark)
     }
 }
 

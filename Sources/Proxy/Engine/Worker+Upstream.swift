@@ -75,6 +75,7 @@ extension Worker where Wire: ~Copyable {
             // The permit is given back by the caller.
             pools[pool].connections &-= 1
             pools[pool].opening &-= 1
+            metrics.clusters[pools[pool].statistics].activeConnections &-= 1
             connections[handle].pool = -1
             close(handle)
             return nil
@@ -246,12 +247,17 @@ extension Worker where Wire: ~Copyable {
         guard pool >= 0 else { return }
         if connections[handle].phase == .idle { unlinkIdle(handle) }
         unshare(handle)
+        let failure = connections[handle].isOpening ? connections[handle].openFailure : nil
         markOpened(handle)
         connections[handle].pool = -1
         pools[pool].connections &-= 1
         metrics.clusters[pools[pool].statistics].activeConnections &-= 1
         pools[pool].breaker?.release(.connection)
-        if let exchange = popQueued(pool) { tryAgain(exchange) }
+        if pools[pool].connections == 0 {
+            wakeQueued(pool, failure: failure)
+        } else if let exchange = popQueued(pool) {
+            tryAgain(exchange)
+        }
         freePoolIfUnused(pool)
     }
 

@@ -31,8 +31,10 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     var retryable: [Handle] = []
     /// Exchanges whose filters go on.
     var resumableFilters: [Handle] = []
-    /// Tunnels that had more to move when their turn was over.
-    var tunnelsToResume: [Handle] = []
+    /// Connections that had more to move when their turn was over.
+    var busy: [Handle] = []
+    /// Those of the turn before, while they are taken up.
+    var resuming: [Handle] = []
     /// Connections whose output is written at the end of the turn.
     var dirty: [Handle] = []
     var scratch: [UInt8] = []
@@ -58,6 +60,8 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     /// Idle connections are left open until then.
     var drainGraceEnd: UInt64 = 0
     var isStopped = false
+    /// When the next warning about connections that cannot be accepted may be given.
+    var acceptWarningAt: UInt64 = 0
     var dateSecond: UInt64 = 0
     var dateText: InlineArray<29, UInt8> = InlineArray(repeating: 0x20)
 
@@ -71,6 +75,10 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     static var healthTimer: UInt8 { 8 }
     static var exchangeTimer: UInt8 { 4 }
     static var keepaliveTimer: UInt8 { 12 }
+    static var noticeTimer: UInt8 { 16 }
+    static var acceptTimer: UInt8 { 20 }
+    /// Reads of one connection in a turn: a busy one does not starve the others.
+    static var roundsPerTurn: Int { 64 }
 
     init(transport: consuming Wire, settings: WorkerSettings, mailbox: Mailbox<WorkerMessage>) {
         let now = transport.milliseconds
@@ -106,7 +114,7 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
 
     /// One round. `maxWait` bounds the wait in milliseconds; negative is no bound.
     mutating func turn(maxWait: Int32) {
-        var wait = tunnelsToResume.isEmpty ? maxWait : 0
+        var wait = busy.isEmpty ? maxWait : 0
         if let delay = timers.delay(now: now) {
             let bounded = Int32(clamping: delay)
             wait = wait < 0 ? bounded : min(wait, bounded)
@@ -118,7 +126,7 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
             runReady()
             index &+= 1
         }
-        resumeTunnels()
+        resumeBusy()
         fireTimers()
         runReady()
         while !dirty.isEmpty {
@@ -152,11 +160,28 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
         }
     }
 
-    private mutating func resumeTunnels() {
-        guard !tunnelsToResume.isEmpty else { return }
-        var waiting: [Handle] = []
-        swap(&waiting, &tunnelsToResume)
-        for handle in waiting where connections.contains(handle) { advanceTunnel(handle) }
+    /// The connection has had its share of this turn, and goes on in the next.
+    mutating func resumeLater(_ handle: Handle) {
+        guard connections.contains(handle), !connections[handle].isResuming else { return }
+        connections[handle].isResuming = true
+        busy.append(handle)
+    }
+
+    private mutating func resumeBusy() {
+        guard !busy.isEmpty else { return }
+        swap(&resuming, &busy)
+        while let handle = resuming.popLast() {
+            guard connections.contains(handle) else { continue }
+            connections[handle].isResuming = false
+            switch connections[handle].phase {
+            case .tcp: advanceTunnel(handle)
+            case .http where connections[handle].role == .downstream: advanceDownstream(handle, wrote: false)
+            case .http where connections[handle].isHTTP2: advanceHTTP2(handle)
+            case .http: if exchanges.contains(connections[handle].exchange) { advanceResponse(handle) }
+            case .inspecting, .connecting, .handshaking, .idle, .lingering: break
+            }
+            runReady()
+        }
     }
 
     /// What earlier steps made ready. Steps put handles here instead of calling each other, so that the stack stays flat and
@@ -166,7 +191,7 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
             if let handle = resumableFilters.popLast() {
                 if exchanges.contains(handle) { resumeFilters(handle) }
             } else if let handle = retryable.popLast() {
-                if exchanges.contains(handle) { startAttempt(handle) }
+                if exchanges.contains(handle), exchanges[handle].isWoken { goOn(handle) }
             } else if let handle = resumable.popLast() {
                 if connections.contains(handle) { advanceDownstream(handle, wrote: false) }
             } else {
@@ -193,6 +218,8 @@ struct WorkerSettings: Sendable {
     var reportsMetrics = true
     /// What all workers together may have open; nil is no limit.
     var connectionBudget: ConnectionBudget?
+    /// Told about what operators should know; rarely.
+    var warn: (@Sendable (String) -> Void)?
     /// Inherited listening sockets by address.
     var inheritedListeners: [SocketAddress: Int32] = [:]
 }

@@ -20,4 +20,6 @@ struct ListenerSlot {
     var descriptor: Int
     /// Shared with other workers and never closed.
     var isInherited: Bool
+    /// Nothing is accepted for the moment: there were no descriptors.
+    var isPaused = false
 }

@@ -10,8 +10,19 @@ package struct HTTP2Options: Sendable {
 
     package init(_ role: HTTP2Role) {
         settings = .announced(by: role)
-        // A few streams with slow readers must not hold up the others: many times a stream's window.
-        limits.connectionWindowBytes = 16 * 1024 * 1024
+        // A few streams with slow readers must not hold up the others: many times a stream's window. A client may make us
+        // keep as much, and there are many of them.
+        limits.connectionWindowBytes = (role == .server ? 4 : 16) * 1024 * 1024
+    }
+
+    /// With heads of up to `bytes` bytes (max_request_headers_kb).
+    func admittingHeads(of bytes: Int) -> HTTP2Options {
+        var options = self
+        options.limits.headerListBytes = bytes
+        // As they come, heads are smaller than their fields; frames of 16 KiB carry them.
+        options.limits.headerBlockBytes = max(limits.headerBlockBytes, bytes)
+        options.limits.continuationFrames = max(limits.continuationFrames, bytes / 8192)
+        return options
     }
 
     package static let server = HTTP2Options(.server)

@@ -134,7 +134,7 @@ package final class HTTPConnectionManager: Sendable {
     ) {
         self.statPrefix = statPrefix
         self.codec = codec
-        self.http2 = http2
+        self.http2 = http2.admittingHeads(of: maxRequestHeadBytes)
         self.routeTable = routeTable
         self.routeTableName = routeTableName
         self.httpFilters = httpFilters

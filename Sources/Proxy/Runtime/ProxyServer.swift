@@ -19,6 +19,8 @@ package final class ProxyServer: Sendable {
         package var takenOver: [SocketAddress: [Int32]] = [:]
         /// Downstream connections of the process; nil is no limit. Those beyond it are closed at once.
         package var maxDownstreamConnections: Int?
+        /// Told about what operators should know, such as a lack of descriptors; on a worker's thread, rarely.
+        package var warn: (@Sendable (String) -> Void)?
 
         package init() {}
     }
@@ -31,12 +33,17 @@ package final class ProxyServer: Sendable {
         var takenOver: [SocketAddress: [Int32]] = [:]
         var isStarted = false
         var isDraining = false
+        /// Inherited sockets that no listener wants at present: they do not listen.
+        var silenced: Set<SocketAddress> = []
+        /// Inherited sockets that some listener has had.
+        var wasBound: Set<SocketAddress> = []
     }
 
     private let options: Options
     private let mailboxes: [Mailbox<WorkerMessage>]
     private let state = Mutex(State())
-    private let finished = Mutex(0)
+    /// The last counters of workers that have ended, by worker.
+    private let finished = Mutex<[Int: WorkerMetrics]>([:])
     private let applied = Mutex<UInt64>(0)
 
     /// - Throws: when the kernel has no descriptors left.
@@ -59,16 +66,40 @@ package final class ProxyServer: Sendable {
         var settings = WorkerSettings()
         settings.socketMark = options.socketMark
         settings.inheritedListeners = options.inheritedListeners
+        settings.warn = options.warn
         settings.connectionBudget = options.maxDownstreamConnections.map { ConnectionBudget(limit: $0) }
         for (index, mailbox) in mailboxes.enumerated() {
             let settings = settings
             try WorkerThread.start(name: "worker-\(index)") { [self] in
-                guard let transport = try? EpollTransport() else { return }
+                guard let transport = try? EpollTransport() else { return finish(index, WorkerMetrics()) }
                 var worker = Worker(transport: transport, settings: settings, mailbox: mailbox)
                 worker.run()
-                finished.withLock { $0 += 1 }
+                finish(index, worker.metrics)
             }
         }
+    }
+
+    /// The worker has ended. Whoever asks it from now on is answered here, and so is who has asked before.
+    private func finish(_ index: Int, _ metrics: WorkerMetrics) {
+        finished.withLock { $0[index] = metrics }
+        for message in mailboxes[index].takeAll() { answer(message, metrics) }
+    }
+
+    private func answer(_ message: WorkerMessage, _ metrics: WorkerMetrics) {
+        switch message {
+        case .collect(let receive): receive(metrics)
+        case .apply(_, _, let done): done()
+        case .drain, .stop: break
+        }
+    }
+
+    /// Tells a worker, or answers for it when it has ended.
+    private func post(_ message: WorkerMessage, to index: Int) {
+        let last = finished.withLock { finished -> WorkerMetrics? in
+            if finished[index] == nil { mailboxes[index].post(message) }
+            return finished[index]
+        }
+        if let last { answer(message, last) }
     }
 
     /// Makes all workers serve by `snapshot`. Listeners whose address is new are bound before any worker hears of it.
@@ -78,10 +109,11 @@ package final class ProxyServer: Sendable {
         let sockets = try bind(snapshot)
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             let waiting = Countdown(mailboxes.count) { continuation.resume() }
-            for (index, mailbox) in mailboxes.enumerated() {
-                mailbox.post(.apply(snapshot, sockets: sockets[index], done: waiting.done))
+            for index in mailboxes.indices {
+                post(.apply(snapshot, sockets: sockets[index], done: waiting.done), to: index)
             }
         }
+        silence()
         applied.withLock { $0 = snapshot.generation }
     }
 
@@ -111,7 +143,10 @@ package final class ProxyServer: Sendable {
         let known = state.withLock { $0.bound }
         let wanted = Set(snapshot.listeners.filter(\.bindsToPort).map(\.address))
         for listener in snapshot.listeners where listener.bindsToPort && !known.contains(listener.address) {
-            if options.inheritedListeners[listener.address] != nil { continue }
+            if let inherited = options.inheritedListeners[listener.address] {
+                listenAgain(listener, inherited)
+                continue
+            }
             if sockets[0][listener.address] != nil { continue }
             let taken = state.withLock { $0.takenOver.removeValue(forKey: listener.address) } ?? []
             for (number, socket) in taken.enumerated() {
@@ -134,6 +169,25 @@ package final class ProxyServer: Sendable {
         return sockets
     }
 
+    /// Inherited sockets that the configuration wants no more stop listening, so that clients are refused and do not wait
+    /// for nobody. They stay bound: the configuration may want them again.
+    private func silence() {
+        state.withLock { state in
+            for (address, socket) in options.inheritedListeners where !state.bound.contains(address) {
+                guard state.wasBound.contains(address), state.silenced.insert(address).inserted else { continue }
+                shutdown(socket, Int32(SHUT_RD))
+            }
+        }
+    }
+
+    private func listenAgain(_ listener: ListenerDescriptor, _ socket: Int32) {
+        state.withLock { state in
+            state.wasBound.insert(listener.address)
+            guard state.silenced.remove(listener.address) != nil else { return }
+            listen(socket, listener.backlog)
+        }
+    }
+
     /// A socket of one worker. Every worker has its own, among which the kernel spreads connections (SO_REUSEPORT); a path
     /// can be bound only once, so there they share one.
     private func open(_ listener: ListenerDescriptor, sharing first: Int32?) -> Int32 {
@@ -151,7 +205,7 @@ package final class ProxyServer: Sendable {
         let (seconds, attoseconds) = deadline.components
         let milliseconds = UInt64(max(0, seconds)) * 1000 + UInt64(attoseconds / 1_000_000_000_000_000)
         for mailbox in mailboxes { mailbox.post(.drain(milliseconds: milliseconds)) }
-        while finished.withLock({ $0 }) < mailboxes.count, state.withLock({ $0.isStarted }) {
+        while finished.withLock({ $0.count }) < mailboxes.count, state.withLock({ $0.isStarted }) {
             try? await Task.sleep(for: .milliseconds(10))
         }
     }
@@ -159,11 +213,11 @@ package final class ProxyServer: Sendable {
     /// Ends everything at once.
     package func stop() { for mailbox in mailboxes { mailbox.post(.stop) } }
 
-    /// Counters of all workers, for a `MetricsReport`.
+    /// Counters of all workers, for a `MetricsReport`; of those that have ended, their last.
     package func collectStats() async -> [WorkerMetrics] {
         await withCheckedContinuation { (continuation: CheckedContinuation<[WorkerMetrics], Never>) in
             let gathered = Gathering(mailboxes.count) { continuation.resume(returning: $0) }
-            for mailbox in mailboxes { mailbox.post(.collect(gathered.add)) }
+            for index in mailboxes.indices { post(.collect(gathered.add), to: index) }
         }
     }
 }

@@ -60,6 +60,7 @@ package struct ListenerStatistics: StatisticGroup {
     package var activeConnections: UInt64 = 0
     package var destroyedConnections: UInt64 = 0
     package var overflows: UInt64 = 0
+    package var acceptFailures: UInt64 = 0
     package var inspectionTimeouts: UInt64 = 0
     package var noFilterChain: UInt64 = 0
     package var handshakes: UInt64 = 0
@@ -78,6 +79,9 @@ package struct ListenerStatistics: StatisticGroup {
             StatisticField("downstream_cx_active", .gauge, \.activeConnections, "Connections that are open."),
             StatisticField("downstream_cx_destroy", .counter, \.destroyedConnections, "Connections that were closed."),
             StatisticField("downstream_cx_overflow", .counter, \.overflows, "Connections beyond the limit."),
+            StatisticField(
+                "downstream_cx_accept_failed", .counter, \.acceptFailures,
+                "Times that nothing could be accepted for want of descriptors."),
             StatisticField(
                 "downstream_pre_cx_timeout", .counter, \.inspectionTimeouts, "Connections that sent no first bytes."),
             StatisticField(

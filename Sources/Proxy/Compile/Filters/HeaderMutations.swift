@@ -76,6 +76,11 @@ extension CompiledParts {
                     path: path, message: "\"\(name)\" cannot be changed here; use host_rewrite or prefix_rewrite"))
             return false
         }
+        if ["content-length", "transfer-encoding"].contains(name.lowercased()) {
+            issues.append(
+                CompileIssue(path: path, message: "\"\(name)\" cannot be changed: framing is the proxy's own business"))
+            return false
+        }
         let isToken = name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
         if !isToken { issues.append(CompileIssue(path: path, message: "\"\(name)\" is no header name")) }
         return isToken

@@ -124,6 +124,8 @@ extension Exchange {
         _ head: inout HeaderTable, _ arena: inout ByteBuffer, _ kind: HeaderMutation.Kind,
         name: borrowing Span<UInt8>, _ value: borrowing Span<UInt8>
     ) {
+        // The body's framing is the proxy's own: a length that is not true lets one message be read as two.
+        if isFraming(name) { return }
         var exists = false
         for index in 0..<head.count where !head[index].isRemoved {
             guard isEqual(head[index].name, name, arena) else { continue }
@@ -149,6 +151,22 @@ extension Exchange {
         let range = ByteRange(start: start, length: name.count)
         let id = KnownHeader.classify(arena.storage, range)
         _ = head.append(HeaderField(name: range, value: ByteRange(start: valueStart, length: end - valueStart), id: id))
+    }
+
+    /// `content-length` and `transfer-encoding`.
+    private static func isFraming(_ name: borrowing Span<UInt8>) -> Bool {
+        switch name.count {
+        case 14: isName(name, "content-length")
+        case 17: isName(name, "transfer-encoding")
+        default: false
+        }
+    }
+
+    private static func isName(_ name: borrowing Span<UInt8>, _ text: StaticString) -> Bool {
+        // SAFETY: utf8Start of a literal is valid for its utf8CodeUnitCount bytes.
+        let literal = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        for offset in 0..<min(name.count, literal.count) where name[offset] != literal[offset] { return false }
+        return name.count == literal.count
     }
 
     private static func isEqual(_ range: ByteRange, _ name: borrowing Span<UInt8>, _ arena: borrowing ByteBuffer)
