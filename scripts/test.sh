@@ -7,9 +7,11 @@ cd "$(dirname "$0")/.."
 echo "test: building (the first build takes a while)"
 swift build -c release --build-tests "$@"
 echo "test: unit and component tests"
-swift test -c release --skip-build --skip '^MeshTests\.' "$@"
+swift test -c release --skip-build --skip '^MeshTests\.' --skip LiveTests "$@"
 
 build=$(swift build -c release --show-bin-path)
+echo "test: other people's clients and servers, and h2spec's cases, against a running proxy"
+MARTLET_LIVE=1 MARTLET="$build/martlet" swift test -c release --skip-build --filter LiveTests "$@"
 
 if command -v envoy >/dev/null && python3 -c 'import grpc, envoy' 2>/dev/null; then
     echo "test: stock Envoys and gRPC's xDS client under our control plane"

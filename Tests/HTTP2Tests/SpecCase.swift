@@ -16,6 +16,8 @@ enum Reaction: Equatable, Sendable {
     case settingsAcknowledged
     /// The endpoint's own SETTINGS comes first.
     case settings
+    /// The connection's end.
+    case closed
 
     static let protocolError = Reaction.goAway(1)
     static let flowControlError = Reaction.goAway(3)
@@ -45,6 +47,12 @@ struct SpecCase: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
+    /// The client begins with something else than the preface of HTTP/2.
+    var startsWithoutPreface: Bool {
+        guard !handshake, case .send(let bytes)? = steps.first else { return false }
+        return !bytes.starts(with: Wire.preface)
+    }
+
     init(_ name: String, handshake: Bool = true, _ steps: [Step], _ reactions: Reaction...) {
         self.name = name
         self.handshake = handshake
@@ -72,6 +80,7 @@ extension Reaction {
         case .pong(let data): frames.contains { $0.type == 6 && $0.flags == 1 && $0.payload == data }
         case .settingsAcknowledged: frames.contains { $0.type == 4 && $0.flags == 1 }
         case .settings: frames.first?.type == 4 && frames.first?.flags == 0
+        case .closed: isClosed
         }
     }
 }

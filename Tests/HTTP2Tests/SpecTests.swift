@@ -52,6 +52,7 @@ import Testing
             #expect(reset == nil)
         case .settingsAcknowledged: #expect(frames.contains { $0.type == 4 && $0.flags == 1 })
         case .settings: #expect(frames.first?.type == 4 && frames.first?.flags == 0)
+        case .closed: #expect(hasFailed)
         }
         #expect(goAway == nil)
         #expect(!hasFailed)

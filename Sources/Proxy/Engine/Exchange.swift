@@ -73,6 +73,8 @@ struct Exchange: SlabElement, ~Copyable {
     var waitsForDownstream = false
     var waitsForUpstream = false
     var isExtendedConnect = false
+    /// The key of the WebSocket's handshake is the proxy's.
+    var madeWebSocketKey = false
     var isGRPC = false
     /// HTTP/2: the exchange's own timer; see `Connection.timer`.
     var timer = TimerWheel.none
@@ -212,6 +214,7 @@ struct Exchange: SlabElement, ~Copyable {
         waitsForDownstream = false
         waitsForUpstream = false
         isExtendedConnect = false
+        madeWebSocketKey = false
         isGRPC = false
         timer = TimerWheel.none
         timerAt = .max

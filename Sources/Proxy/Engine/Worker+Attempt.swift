@@ -174,6 +174,7 @@ extension Worker where Wire: ~Copyable {
         if exchanges[exchange].rewritesHostToEndpoint { setEndpointHost(exchange, generation, cluster) }
         let attempts = exchanges[exchange].sendsAttemptCount ? exchanges[exchange].attempts : 0
         if exchanges[exchange].reframesRequest { chooseRequestRelay(exchange) }
+        if exchanges[exchange].isExtendedConnect { addWebSocketKey(exchange) }
         if exchanges[exchange].request.hasOverflowed { return refuseOverflow(exchange) }
         exchanges[exchange].writeRequestHead(to: &connections[connection].output, attempts: attempts)
         exchanges[exchange].requestState = .body

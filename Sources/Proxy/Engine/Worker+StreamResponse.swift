@@ -323,5 +323,6 @@ extension Exchange {
         response.status = 101
         addResponseField(.connection, "Upgrade")
         if let name = request.first(.upgrade) { addResponseField(.upgrade, copying: name) }
+        addWebSocketAccept()
     }
 }

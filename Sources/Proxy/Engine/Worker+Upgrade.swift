@@ -41,6 +41,7 @@ extension Worker where Wire: ~Copyable {
 
     /// As `removeRequestHopByHop`, for the response that agrees.
     mutating func removeResponseHopByHop(_ exchange: Handle) {
+        if exchanges[exchange].madeWebSocketKey { exchanges[exchange].removeWebSocketAccept() }
         guard exchanges[exchange].isTunnel, let upgrade = exchanges[exchange].response.first(.upgrade) else {
             return exchanges[exchange].removeResponseHopByHop()
         }

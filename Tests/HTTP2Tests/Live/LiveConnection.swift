@@ -44,7 +44,7 @@ final class LiveConnection {
     func clear() { frames = [] }
 
     /// Reads until `condition` holds, the connection ends, or the time is up. Whether the condition holds.
-    func wait(_ milliseconds: Int32 = 3000, until condition: (LiveConnection) -> Bool) -> Bool {
+    func wait(_ milliseconds: Int32 = 10_000, until condition: (LiveConnection) -> Bool) -> Bool {
         let clock = ContinuousClock()
         let end = clock.now + .milliseconds(milliseconds)
         while true {

@@ -4,7 +4,7 @@ import Testing
 /// `martlet proxy` in front of a backend, both real processes.
 final class LiveProxy {
     static let program = ProcessInfo.processInfo.environment["MARTLET"] ?? ".build/release/martlet"
-    /// Asked for by MARTLET_LIVE=1: they take two minutes.
+    /// Asked for by MARTLET_LIVE=1, as scripts/test.sh does: they take a minute, and every peer must be there.
     static let isEnabled = ProcessInfo.processInfo.environment["MARTLET_LIVE"] == "1"
     /// Scripts and files of the peers.
     static let peers = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -68,7 +68,8 @@ final class LiveProxy {
                             "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
                             stat_prefix: in
                             codec_type: AUTO
-                            http2_protocol_options: { max_concurrent_streams: \(SpecCases.limit) }
+                            http2_protocol_options: { max_concurrent_streams: \(SpecCases.limit), allow_connect: true }
+                            upgrade_configs: [{ upgrade_type: websocket }]
                             route_config:
                               name: all
                               virtual_hosts:
