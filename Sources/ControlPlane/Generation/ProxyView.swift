@@ -74,7 +74,7 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
     ]
     package static let grpc: ProxyFeatures = [.http2, .faults, .proxyless]
     package static let martlet: ProxyFeatures = [
-        .http2, .outlierDetection, .proxyProtocol, .faults, .cors, .mirrors, .headerOperators, .tokens,
+        .http2, .multiplexing, .outlierDetection, .proxyProtocol, .faults, .cors, .mirrors, .headerOperators, .tokens,
         .externalAuthorization,
     ]
 }
