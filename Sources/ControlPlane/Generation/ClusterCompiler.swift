@@ -35,7 +35,8 @@ struct ClusterCompiler {
         if cluster.lbPolicy != .clusterProvided { PolicyCompiler.applyBalancing(policy.loadBalancer, to: &cluster) }
         PolicyCompiler.applyConnectionPool(
             policy, isHTTP2: isHTTP2(port), mayUpgrade: view.proxy.features.contains(.http2),
-            multiplexes: multiplexes(service, port, policy), to: &cluster)
+            multiplexes: multiplexes(service, port, policy),
+            followsClient: port.applicationProtocol == .unknown && view.proxy.features.contains(.http2), to: &cluster)
         if view.proxy.features.contains(.outlierDetection) {
             PolicyCompiler.applyOutlierDetection(policy.outlierDetection, to: &cluster)
         }

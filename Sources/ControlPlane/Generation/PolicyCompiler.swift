@@ -33,7 +33,8 @@ enum PolicyCompiler {
     }
 
     static func applyConnectionPool(
-        _ policy: EffectivePolicy, isHTTP2: Bool, mayUpgrade: Bool, multiplexes: Bool = false, to cluster: inout Cluster
+        _ policy: EffectivePolicy, isHTTP2: Bool, mayUpgrade: Bool, multiplexes: Bool = false,
+        followsClient: Bool = false, to cluster: inout Cluster
     ) {
         let tcp = policy.connectionPool?.tcp
         let http = policy.connectionPool?.http
@@ -69,7 +70,8 @@ enum PolicyCompiler {
         } else {
             options.explicitHTTPConfig.httpProtocolOptions = .init()
         }
-        if http?.useClientProtocol == true {
+        // Where nobody says what the port speaks, the client knows.
+        if http?.useClientProtocol == true || followsClient && !isNeeded {
             options.useDownstreamProtocolConfig = .init()
             options.useDownstreamProtocolConfig.httpProtocolOptions = .init()
             if mayUpgrade { options.useDownstreamProtocolConfig.http2ProtocolOptions = http2(http) }
@@ -91,6 +93,15 @@ enum PolicyCompiler {
             cluster.typedExtensionProtocolOptions["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"] =
                 .init(packing: options)
         }
+    }
+
+    /// A cluster for whatever passes through speaks to the endpoint what the client spoke.
+    static func followClient(_ cluster: inout Cluster) {
+        var options = Envoy_Extensions_Upstreams_Http_V3_HttpProtocolOptions()
+        options.useDownstreamProtocolConfig.httpProtocolOptions = .init()
+        options.useDownstreamProtocolConfig.http2ProtocolOptions = .init()
+        cluster.typedExtensionProtocolOptions["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"] =
+            .init(packing: options)
     }
 
     private static func http2(_ http: ConnectionPoolSettings.HTTP?) -> Envoy_Config_Core_V3_Http2ProtocolOptions {

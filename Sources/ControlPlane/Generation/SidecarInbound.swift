@@ -76,15 +76,19 @@ struct SidecarInbound {
                     .init(listValue: .init(values: [.init(structValue: entry)]))
             }
             let isHTTP2 = port.kind.isHTTP2 && view.proxy.features.contains(.http2)
-            if port.pool != nil || isHTTP2 {
+            let followsClient = port.kind == .unknown && view.proxy.features.contains(.http2)
+            if port.pool != nil || isHTTP2 || followsClient {
                 var policy = EffectivePolicy()
                 policy.connectionPool = port.pool
-                PolicyCompiler.applyConnectionPool(policy, isHTTP2: isHTTP2, mayUpgrade: false, to: &cluster)
+                PolicyCompiler.applyConnectionPool(
+                    policy, isHTTP2: isHTTP2, mayUpgrade: followsClient, followsClient: followsClient, to: &cluster)
                 cluster.connectTimeout = .init(port.pool?.tcp?.connectTimeout ?? .seconds(10))
             }
             return cluster
         }
-        clusters.append(Self.originalDestination(Names.inboundPassthrough))
+        var passthrough = Self.originalDestination(Names.inboundPassthrough)
+        if view.proxy.features.contains(.http2) { PolicyCompiler.followClient(&passthrough) }
+        clusters.append(passthrough)
         guard view.proxy.socketMark != 0, view.proxy.features.contains(.needsIdentity) else { return clusters }
         // The capture rules let this mark pass to the application; the proxy's own would come back as a stranger's call.
         var option = Envoy_Config_Core_V3_SocketOption()

@@ -192,6 +192,7 @@ struct SidecarOutbound {
         passthrough.type = .originalDst
         passthrough.lbPolicy = .clusterProvided
         passthrough.connectTimeout = .init(.seconds(10))
+        PolicyCompiler.followClient(&passthrough)
         var blackHole = Cluster()
         blackHole.name = Names.blackHole
         blackHole.type = .static
