@@ -112,13 +112,18 @@ extension HTTP2Connection {
         while index < count {
             let field = table[index]
             index &+= 1
-            if field.isRemoved { continue }
-            switch field.id {
-            case .host, .connection, .keepAlive, .proxyConnection, .transferEncoding, .upgrade, .http2Settings: continue
-            case .te: if !keepsTE || !arena.storage.equalsIgnoringCase(field.value, "trailers") { continue }
-            default: break
-            }
+            if field.isRemoved || !Self.carries(field, arena.storage, isRequest: keepsTE) { continue }
             encoder.encode(field, arena.storage, &output)
+        }
+    }
+
+    /// Whether HTTP/2 has a place for a field of HTTP/1.1. Host is in `:authority`.
+    @inline(__always)
+    package static func carries(_ field: HeaderField, _ bytes: borrowing Span<UInt8>, isRequest: Bool) -> Bool {
+        switch field.id {
+        case .host, .connection, .keepAlive, .proxyConnection, .transferEncoding, .upgrade, .http2Settings: false
+        case .te: isRequest && bytes.equalsIgnoringCase(field.value, "trailers")
+        default: true
         }
     }
 

@@ -128,6 +128,11 @@ struct ProxyView {
         proxy.features.contains(.http2) ? ["http/1.0", "http/1.1", "h2c"] : ["http/1.0", "http/1.1"]
     }
 
+    /// What a sidecar speaks with other proxies of the mesh, the best first.
+    var meshServerALPN: [String] {
+        proxy.features.contains(.multiplexing) ? [MeshTLS.betweenOurs] + serverALPN : serverALPN
+    }
+
     /// What the proxy negotiates when it ends TLS for HTTP.
     var serverALPN: [String] { proxy.features.contains(.http2) ? ["h2", "http/1.1"] : ["http/1.1"] }
 

@@ -190,13 +190,13 @@ struct SidecarInbound {
         let strict = mode.mode == .strict
         var secure = [
             chain("\(cluster)-mtls", isHTTP ? http.map { [$0] } ?? tcp : tcp, port: port.number, mode: mode) {
-                self.requireMeshTLS(&$0, alpn: isHTTP ? self.view.serverALPN : [], strict: strict)
+                self.requireMeshTLS(&$0, alpn: isHTTP ? self.view.meshServerALPN : [], strict: strict)
             }
         ]
         if !isHTTP, let http {
             // What the client found out about the protocol it says in its offer.
             let known = chain("\(cluster)-mtls-http", [http], port: port.number, mode: mode) {
-                self.requireMeshTLS(&$0, alpn: self.view.serverALPN, strict: false)
+                self.requireMeshTLS(&$0, alpn: self.view.meshServerALPN, strict: false)
                 $0.filterChainMatch.applicationProtocols = MeshTLS.httpALPN
             }
             secure.insert(known, at: 0)

@@ -31,9 +31,12 @@ enum MeshTLS {
     /// - Parameter multiplexes: HTTP/1.1 requests may travel on streams of HTTP/2; the server chooses.
     static func clientALPN(isHTTP: Bool, isHTTP2: Bool, multiplexes: Bool = false) -> [String] {
         if isHTTP2 { return ["istio-h2", "istio", "h2"] }
-        if isHTTP, multiplexes { return ["istio-h2", "istio-http/1.1", "istio", "h2", "http/1.1"] }
+        if isHTTP, multiplexes { return [betweenOurs, "istio-h2", "istio-http/1.1", "istio", "h2", "http/1.1"] }
         return isHTTP ? ["istio-http/1.1", "istio", "http/1.1"] : ["istio"]
     }
+
+    /// HTTP/2 between two of our proxies, which tell each other how HTTP/1.1 heads were spelled.
+    static let betweenOurs = "martlet-h2"
 
     /// The offers by which a server tells mesh traffic.
     static let meshALPN = ["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"]

@@ -19,7 +19,15 @@ extension Connection {
     /// What the session agreed upon by ALPN is HTTP/2, under its own name or under that of a mesh.
     var agreedOnHTTP2: Bool {
         session?.withApplicationProtocol { name in
-            name.elementsEqual("h2".utf8) || name.elementsEqual("istio-h2".utf8)
+            name.elementsEqual("h2".utf8) || name.elementsEqual("istio-h2".utf8) || Self.isOurs(name)
         } ?? false
+    }
+
+    /// Both ends are ours (`Spelling`).
+    var agreedOnSpelling: Bool { isTLS && session?.withApplicationProtocol { Self.isOurs($0) } ?? false }
+
+    private static func isOurs(_ name: UnsafeRawBufferPointer) -> Bool {
+        name.count == Spelling.applicationProtocol.utf8CodeUnitCount
+            && Spelling.applicationProtocol.withUTF8Buffer { name.elementsEqual($0) }
     }
 }

@@ -67,6 +67,8 @@ struct Connection: SlabElement, ~Copyable {
     /// HTTP/2: a sign of life was asked for, and has not come.
     var hasPinged = false
     var awaitsPong = false
+    /// HTTP/2: both ends are ours, and tell each other how HTTP/1.1 heads were spelled.
+    var restoresSpelling = false
     /// HTTP/2 downstream: the end is announced.
     var isEnding = false
     /// Upstream: counts in its pool's connections that are not ready.
@@ -151,6 +153,7 @@ struct Connection: SlabElement, ~Copyable {
         retires = false
         hasPinged = false
         awaitsPong = false
+        restoresSpelling = false
         isEnding = false
         isOpening = false
         exchange = .none

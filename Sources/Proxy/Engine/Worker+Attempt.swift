@@ -177,6 +177,8 @@ extension Worker where Wire: ~Copyable {
         if exchanges[exchange].isExtendedConnect { addWebSocketKey(exchange) }
         if exchanges[exchange].request.hasOverflowed { return refuseOverflow(exchange) }
         exchanges[exchange].writeRequestHead(to: &connections[connection].output, attempts: attempts)
+        // The head does not wait for a body that may be long in coming.
+        if exchanges[exchange].reframesRequest { markDirty(connection) }
         exchanges[exchange].requestState = .body
         exchanges[exchange].upstreamSentAt = transport.microseconds
         advanceRequest(exchanges[exchange].downstream, exchange)

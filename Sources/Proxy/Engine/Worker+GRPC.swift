@@ -21,7 +21,11 @@ extension Worker where Wire: ~Copyable {
             switch exchanges[exchange].request.knownMethod {
             case .get, .head, .delete, .connect, .trace: break
             case .post, .put, .patch, .options, .other:
-                if exchanges[exchange].downstreamStream != 0 { exchanges[exchange].addField(.contentLength, "0") }
+                // A request that began as one of HTTP/1.1 had no length either.
+                let downstream = exchanges[exchange].downstream
+                if exchanges[exchange].downstreamStream != 0, !connections[downstream].restoresSpelling {
+                    exchanges[exchange].addField(.contentLength, "0")
+                }
             }
         }
     }

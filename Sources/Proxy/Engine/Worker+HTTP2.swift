@@ -18,6 +18,7 @@ extension Worker where Wire: ~Copyable {
     mutating func startHTTP2(_ handle: Handle, _ role: HTTP2Role, _ options: HTTP2Options) {
         let codec = http2.insert()
         connections[handle].http2 = codec
+        connections[handle].restoresSpelling = connections[handle].agreedOnSpelling
         buffers.lend(&connections[handle].output)
         http2[codec].start(
             role, settings: options.settings, limits: options.limits, output: &connections[handle].output)

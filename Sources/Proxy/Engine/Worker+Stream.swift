@@ -30,6 +30,7 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].request.version = .http2
         switch result {
         case .complete(let head) where exchanges[exchange].requestFieldCount <= httpManager(exchange).maxRequestFields:
+            if connections[handle].restoresSpelling { exchanges[exchange].restoreSpelling(ofRequest: true) }
             startStream(handle, exchange, head)
         case .malformed:
             metrics.http[httpStatistics(exchange)].protocolErrors &+= 1

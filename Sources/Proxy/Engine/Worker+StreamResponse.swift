@@ -35,6 +35,7 @@ extension Worker where Wire: ~Copyable {
     }
 
     private mutating func startStreamResponse(_ handle: Handle, _ exchange: Handle, _ head: HTTP2Head) {
+        if connections[handle].restoresSpelling { exchanges[exchange].restoreSpelling(ofRequest: false) }
         let isTunnel = agreesToUpgrade(exchange, exchanges[exchange].response.status)
         if isTunnel, exchanges[exchange].upgrade == .switchProtocols { exchanges[exchange].sayProtocolsSwitch() }
         var message = MessageHead()
@@ -43,7 +44,7 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].responseBody = BodyDecoder(message.framing)
         exchanges[exchange].responseEnded = head.endsStream
         exchanges[exchange].isResponseQueued = true
-        if exchanges[exchange].downstreamStream == 0 {
+        if exchanges[exchange].downstreamStream == 0, exchanges[exchange].response.method.isEmpty {
             exchanges[exchange].setReason(Self.reason(exchanges[exchange].response.status))
         }
         guard beginResponse(handle, exchange, isTunnel: isTunnel) else { return }
@@ -227,6 +228,13 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].response.status = 200
         }
         guard exchanges[exchange].beginResponse(&http2[codec], &connections[handle].output) else { return }
+        if connections[handle].restoresSpelling, exchanges[exchange].upstreamStream == 0,
+            !exchanges[exchange].isLocalReply
+        {
+            let reason = Self.reason(exchanges[exchange].response.status)
+            exchanges[exchange].writeSpelling(
+                ofRequest: false, usualReason: reason, &http2[codec], &connections[handle].output, &formatted)
+        }
         if replacesServer || !hasServer && manager.serverHeader == .appendIfAbsent {
             let name = manager.serverName
             http2[codec].addField(.server, name.span, output: &connections[handle].output)

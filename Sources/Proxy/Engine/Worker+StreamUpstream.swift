@@ -169,6 +169,10 @@ extension Worker where Wire: ~Copyable {
         if exchanges[exchange].beginRequest(
             &http2[codec], &connections[handle].output, protocolName: protocolName)
         {
+            if connections[handle].restoresSpelling, exchanges[exchange].downstreamStream == 0 {
+                exchanges[exchange].writeSpelling(
+                    ofRequest: true, &http2[codec], &connections[handle].output, &formatted)
+            }
             if attempts > 0 {
                 http2[codec].addField(
                     .xEnvoyAttemptCount, decimal: Int(attempts), output: &connections[handle].output)

@@ -46,6 +46,15 @@ final class LiveProxy {
         }
     }
 
+    /// Waits until a condition holds.
+    static func eventually(_ what: String, _ condition: () -> Bool) throws {
+        let deadline = Date(timeIntervalSinceNow: 20)
+        while !condition() {
+            guard Date.now < deadline else { throw LiveFailure(description: "\(what) does not come") }
+            usleep(20_000)
+        }
+    }
+
     private static func bootstrap(_ port: UInt16, _ backend: UInt16, upstreamHTTP2: Bool) -> String {
         let options =
             upstreamHTTP2

@@ -92,6 +92,36 @@ extension LiveTests {
             withExtendedLifetime((backend, last)) {}
         }
 
+        // MARK: Sidecars
+
+        @Test func messagesOfHTTP1ComeOutOfTheHopBetweenSidecarsAsTheyWentIn() throws {
+            let port = try freePort()
+            let plain = try SidecarPair(to: port, offering: ["http/1.1"])
+            let streams = try SidecarPair(
+                to: port, offering: ["martlet-h2", "istio-h2", "istio-http/1.1", "h2", "http/1.1"])
+            let output = try ChildProcess.run(
+                [Self.python, "\(LiveProxy.peers)/raw_exchanges.py", "\(port)", "\(plain.port)", "\(streams.port)"],
+                within: 120)
+            #expect(output.contains("exchanges are alike"), "\(output)")
+            try LiveProxy.eventually("the log of both hops") {
+                plain.serverLog.contains("HTTP/1.1 200") && streams.serverLog.contains("HTTP/2 200")
+            }
+            #expect(!plain.serverLog.contains("HTTP/2 "))
+            #expect(!streams.serverLog.contains("HTTP/1."))
+        }
+
+        @Test func upgradesCrossTheHopBetweenSidecarsAsHTTP1() throws {
+            let port = try freePort()
+            let backend = try ChildProcess([Self.python, "\(LiveProxy.peers)/websocket_server.py", "\(port)"])
+            try LiveProxy.awaitPort(port, backend)
+            let sidecars = try SidecarPair(to: port, offering: ["martlet-h2", "h2", "http/1.1"])
+            let output = try ChildProcess.run(
+                [Self.python, "\(LiveProxy.peers)/websocket_client.py", "\(sidecars.port)", "http1", "20"], within: 60)
+            #expect(output.contains("all messages came back"), "\(output)")
+            try LiveProxy.eventually("the log of the hop") { sidecars.serverLog.contains("HTTP/1.1 101") }
+            withExtendedLifetime(backend) {}
+        }
+
         // MARK: gRPC
 
         @Test
