@@ -41,7 +41,8 @@ extension HTTP2Connection {
     }
 
     /// Writes a request's head from `table` and the arena that it indexes. Connection-specific fields and Host are left out,
-    /// names are lowered. `protocolName` makes it an extended CONNECT (`peer.enableConnectProtocol` must be true).
+    /// names are lowered. `protocolName` makes it an extended CONNECT, whatever method the table has
+    /// (`peer.enableConnectProtocol` must be true).
     /// Add fields between `beginRequest` and `endHead` with `addField`.
     @discardableResult
     package mutating func beginRequest(
@@ -52,7 +53,12 @@ extension HTTP2Connection {
         let slot = streams.find(stream)
         streams[slot].isHead = table.knownMethod == .head
         streams[slot].isConnect = table.knownMethod == .connect && protocolName.isEmpty
-        encoder.encode(method: table.knownMethod, arena.storage, table.method, &output)
+        if protocolName.isEmpty {
+            encoder.encode(method: table.knownMethod, arena.storage, table.method, &output)
+        } else {
+            let connect: InlineArray<7, UInt8> = [0x43, 0x4f, 0x4e, 0x4e, 0x45, 0x43, 0x54]
+            encoder.encode(method: .connect, connect.span, ByteRange(start: 0, length: 7), &output)
+        }
         if table.knownMethod != .connect || !protocolName.isEmpty {
             encoder.encode(scheme: table.scheme, &output)
             if table.path.isEmpty {

@@ -7,7 +7,7 @@ internal import Memory
 /// out as it went in: HTTP/2 writes names in small letters and has no reason phrases.
 ///
 /// One field of the stream's head, `x-martlet-spelling`, says it: a mark for each field in their order, Host first, then for
-/// a response whose reason phrase is not the usual one a blank and the phrase. Fields without a mark are in small letters. Marks
+/// a response whose reason phrase is not the usual one the phrase in quotation marks. Fields without a mark are in small letters. Marks
 /// are `l` for small letters, `t` for a capital at the start of each word, `u` for capitals, and where neither holds the
 /// letters' cases as hexadecimal digits in parentheses, four letters each. Trailers are not spelled.
 ///
@@ -100,15 +100,23 @@ extension Exchange {
             ? Self.describe(request, arena, isRequest: true, rewritesHost: requestHead.isAbsoluteForm, &scratch)
             : Self.describe(response, arena, isRequest: false, rewritesHost: false, &scratch)
         var hasPhrase = false
-        if !ofRequest, !arena.storage.equals(response.method, usualReason) {
-            scratch.append(0x20)
+        if !ofRequest, !arena.storage.equals(response.method, usualReason), isPrintable(response.method) {
+            scratch.append(0x22)
             scratch.append(from: arena, offset: response.method.lowerBound, count: response.method.count)
+            scratch.append(0x22)
             hasPhrase = true
         }
         guard isNeeded || hasPhrase else { return }
         // SAFETY: a literal's bytes are valid for its utf8CodeUnitCount for the life of the program.
         let name = UnsafeBufferPointer(start: Spelling.name.utf8Start, count: Spelling.name.utf8CodeUnitCount)
         codec.addField(name.span, scratch.bytes, output: &output)
+    }
+
+    private func isPrintable(_ range: ByteRange) -> Bool {
+        for index in range.lowerBound..<range.upperBound where arena.storage[index] < 0x20 || arena.storage[index] == 0x7f {
+            return false
+        }
+        return true
     }
 
     /// The marks of all fields that the codec writes, in its order.
@@ -141,14 +149,16 @@ extension Exchange {
     }
 
     /// Takes the spelling out of a head that came on a stream, and spells the head as it says.
-    mutating func restoreSpelling(ofRequest: Bool) {
+    ///
+    /// Returns the reason phrase of a response; nil where it is the usual one.
+    @discardableResult
+    mutating func restoreSpelling(ofRequest: Bool) -> ByteRange? {
         if ofRequest {
-            if let value = Self.takeSpelling(&request, arena) {
-                _ = Self.restore(request, &arena, value, isRequest: true)
-            }
-        } else if let value = Self.takeSpelling(&response, arena) {
-            response.method = Self.restore(response, &arena, value, isRequest: false)
+            guard let value = Self.takeSpelling(&request, arena) else { return nil }
+            return Self.restore(request, &arena, value, isRequest: true)
         }
+        guard let value = Self.takeSpelling(&response, arena) else { return nil }
+        return Self.restore(response, &arena, value, isRequest: false)
     }
 
     private static func takeSpelling(_ table: inout HeaderTable, _ arena: borrowing ByteBuffer) -> ByteRange? {
@@ -163,12 +173,12 @@ extension Exchange {
         return value
     }
 
-    /// Returns the reason phrase; empty where there is none.
+    /// Returns the reason phrase; nil where none is said.
     private static func restore(
         _ table: borrowing HeaderTable, _ arena: inout ByteBuffer, _ value: ByteRange, isRequest: Bool
-    ) -> ByteRange {
+    ) -> ByteRange? {
         var end = value.lowerBound
-        while end < value.upperBound, arena.storage[end] != 0x20 { end += 1 }
+        while end < value.upperBound, arena.storage[end] != 0x22 { end += 1 }
         var position = value.lowerBound
         if isRequest {
             if let host = hostName(table) {
@@ -180,6 +190,6 @@ extension Exchange {
         for index in 0..<table.count where !table[index].isRemoved && !(isRequest && table[index].id == .host) {
             Spelling.apply(&arena, table[index].name, &position, end)
         }
-        return end < value.upperBound ? ByteRange(start: end + 1, length: value.upperBound - end - 1) : .empty
+        return end + 1 < value.upperBound ? ByteRange(start: end + 1, length: value.upperBound - end - 2) : nil
     }
 }

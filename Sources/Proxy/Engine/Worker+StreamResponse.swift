@@ -35,7 +35,7 @@ extension Worker where Wire: ~Copyable {
     }
 
     private mutating func startStreamResponse(_ handle: Handle, _ exchange: Handle, _ head: HTTP2Head) {
-        if connections[handle].restoresSpelling { exchanges[exchange].restoreSpelling(ofRequest: false) }
+        let phrase = connections[handle].restoresSpelling ? exchanges[exchange].restoreSpelling(ofRequest: false) : nil
         let isTunnel = agreesToUpgrade(exchange, exchanges[exchange].response.status)
         if isTunnel, exchanges[exchange].upgrade == .switchProtocols { exchanges[exchange].sayProtocolsSwitch() }
         var message = MessageHead()
@@ -44,7 +44,9 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].responseBody = BodyDecoder(message.framing)
         exchanges[exchange].responseEnded = head.endsStream
         exchanges[exchange].isResponseQueued = true
-        if exchanges[exchange].downstreamStream == 0, exchanges[exchange].response.method.isEmpty {
+        if let phrase {
+            exchanges[exchange].response.method = phrase
+        } else if exchanges[exchange].downstreamStream == 0 {
             exchanges[exchange].setReason(Self.reason(exchanges[exchange].response.status))
         }
         guard beginResponse(handle, exchange, isTunnel: isTunnel) else { return }
@@ -235,7 +237,8 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].writeSpelling(
                 ofRequest: false, usualReason: reason, &http2[codec], &connections[handle].output, &formatted)
         }
-        if replacesServer || !hasServer && manager.serverHeader == .appendIfAbsent {
+        let isOwn = exchanges[exchange].isLocalReply || manager.serverHeader == .appendIfAbsent
+        if replacesServer || !hasServer && isOwn {
             let name = manager.serverName
             http2[codec].addField(.server, name.span, output: &connections[handle].output)
         }

@@ -95,7 +95,11 @@ class Streams:
                     self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                 elif isinstance(event, h2.events.StreamEnded):
                     self.ended.add(event.stream_id)
-                elif isinstance(event, (h2.events.StreamReset, h2.events.ConnectionTerminated)):
+                elif isinstance(event, h2.events.StreamReset):
+                    # Behind a whole response: the rest of the request is not wanted (RFC 9113 section 8.1).
+                    if event.error_code != 0 or event.stream_id not in self.ended:
+                        fail(f"{event!r}")
+                elif isinstance(event, h2.events.ConnectionTerminated):
                     fail(f"{event!r}")
         self.flush()
 

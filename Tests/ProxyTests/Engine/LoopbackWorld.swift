@@ -19,8 +19,10 @@ final class LoopbackWorld {
     /// Prints who allocates.
     var traces = false
 
-    /// - Parameter bootstrap: gets the port of the endpoint; its listener binds port 0.
-    init(_ bootstrap: (_ endpoint: UInt16) -> String) throws {
+    /// - Parameters:
+    ///   - other: the port of a listener that the client does not connect to.
+    ///   - bootstrap: gets the port of the endpoint; the client's listener binds port 0.
+    init(besides other: UInt16 = 0, _ bootstrap: (_ endpoint: UInt16) -> String) throws {
         backend = Self.listen()
         let text = bootstrap(Self.port(of: backend))
         let configuration = try Bootstrap.parse(text, file: "bootstrap.yaml")
@@ -34,7 +36,9 @@ final class LoopbackWorld {
         }
         proxy = try LoopbackProxy()
         proxy.apply(compiler.snapshot(from: resources))
-        guard let address = proxy.addresses.first else { throw Stuck(description: "the proxy does not listen") }
+        guard let address = proxy.addresses.first(where: { $0.port != other }) else {
+            throw Stuck(description: "the proxy does not listen")
+        }
         client = Self.connect(to: address.port)
     }
 
@@ -93,6 +97,13 @@ final class LoopbackWorld {
                 bytes.append(contentsOf: room[..<count])
             }
         }
+    }
+
+    /// A port that nobody uses.
+    static func freePort() -> UInt16 {
+        let socket = listen()
+        defer { close(socket) }
+        return port(of: socket)
     }
 
     private static func listen() -> Int32 {
