@@ -26,8 +26,13 @@ struct Scenario {
     var configurationSwaps = 0
     var drainsAtStep = Int.max
     var isSlow = false
+    /// In a hundred clients: those that speak HTTP/2.
+    var streamClients = 0
+    /// Endpoints speak HTTP/2.
+    var hasStreamEndpoints = false
 
-    init(_ random: inout Random) {
+    /// - Parameter streams: HTTP/2 takes part; otherwise all is HTTP/1.1.
+    init(_ random: inout Random, streams: Bool = false) {
         func chance(_ percent: Int) -> Bool { random.below(100) < percent }
         if chance(70) { weather = .stormy }
         if chance(30) { weather.failedConnects = random.below(30) }
@@ -49,6 +54,10 @@ struct Scenario {
         if chance(50) { configurationSwaps = 1 + random.below(4) }
         if chance(15) { drainsAtStep = random.below(120) }
         isSlow = chance(20)
+        if streams {
+            hasStreamEndpoints = chance(60)
+            streamClients = hasStreamEndpoints ? [0, 50, 100][random.below(3)] : 50 + random.below(51)
+        }
         leaveOut()
     }
 
@@ -121,7 +130,7 @@ struct Scenario {
                         EndpointDescriptor(
                             address: .ip(IPAddress(v4: 0x0a00_0100 + UInt32(index * 16 + first + $0)), port: 8080))
                     },
-                    connectTimeoutMilliseconds: 1_000, limits: limits,
+                    upstream: hasStreamEndpoints ? .http2 : .http1, connectTimeoutMilliseconds: 1_000, limits: limits,
                     maxRequestsPerConnection: maxRequestsPerConnection))
         }
         return RuntimeSnapshot(

@@ -7,16 +7,16 @@ final class SimulationRun {
     private var random: Random
     private let scenario: Scenario
     private let proxy: SimulatedProxy
-    private var clients: [SimulatedClient] = []
-    private var endpoints: [SimulatedEndpoint] = []
+    private var clients: [any SimulatedAsker] = []
+    private var endpoints: [any SimulatedAnswerer] = []
     private var refusals = 0
     /// Times that a request has reached an endpoint.
     private var arrivals: [Int: Int] = [:]
     private var generation: UInt64 = 1
 
-    init(seed: UInt64) throws {
+    init(seed: UInt64, streams: Bool) throws {
         random = Random(state: seed &* 0x9e37_79b9 &+ 0x1234_5678)
-        scenario = Scenario(&random)
+        scenario = Scenario(&random, streams: streams)
         proxy = try SimulatedProxy(seed: seed, weather: scenario.weather)
         proxy.apply(try scenario.snapshot(generation: 1, number: 0, &random))
     }
@@ -60,7 +60,12 @@ final class SimulationRun {
             let window = 200 + random.below(5_000)
             proxy.world { $0.setWindow(socket, window) }
         }
-        clients.append(SimulatedClient(number: clients.count, socket: socket, scenario, &random))
+        if random.below(100) < scenario.streamClients {
+            clients.append(StreamAsker(number: clients.count, socket: socket, scenario, &random))
+        } else {
+            clients.append(
+                PlainAsker(SimulatedClient(number: clients.count, socket: socket, scenario, &random)))
+        }
     }
 
     private func moveEndpoints() throws {
@@ -71,13 +76,16 @@ final class SimulationRun {
                 let window = 200 + random.below(5_000)
                 proxy.world { $0.setWindow(socket, window) }
             }
-            if !isRefused { endpoints.append(SimulatedEndpoint(socket: socket)) }
+            if isRefused { continue }
+            endpoints.append(
+                scenario.hasStreamEndpoints ? StreamAnswerer(socket: socket, &random) : PlainAnswerer(socket: socket))
         }
         for index in endpoints.indices {
-            try endpoints[index].act(proxy, scenario, &random) { message in
-                guard let id = message.id else { throw Broken("a request without its name reached an endpoint") }
+            try endpoints[index].act(proxy, scenario, &random) { id, method in
+                guard let id else { throw Broken("a request without its name reached an endpoint") }
                 arrivals[id, default: 0] += 1
-                let isRepeatable = message.method != "POST"
+                // A stream that is refused goes elsewhere, whatever its method.
+                let isRepeatable = method != "POST" || scenario.hasStreamEndpoints
                 let limit = 1 + Int(scenario.retries) + (isRepeatable ? 3 : 0)
                 if arrivals[id, default: 0] > limit { throw Broken("request \(id) reached endpoints too often") }
             }
@@ -116,13 +124,13 @@ final class SimulationRun {
     private func checkTotals() throws {
         let metrics = proxy.metrics
         let http = metrics.http[0]
-        let seen = clients.reduce(0) { $0 + $1.answers.count }
-        let asked = clients.reduce(0) { $0 + $1.planned.count }
+        let seen = clients.reduce(0) { $0 + $1.statuses.count }
+        let asked = clients.reduce(0) { $0 + $1.asked }
         guard http.requests >= seen, http.requests <= asked else {
             throw Broken("counted \(http.requests) requests; clients saw \(seen) answers to \(asked)")
         }
         for digit in 2...5 {
-            let answers = clients.reduce(0) { $0 + $1.answers.count { $0.status / 100 == digit } }
+            let answers = clients.reduce(0) { $0 + $1.statuses.count { $0 / 100 == digit } }
             guard http.outcomes.classes[digit] >= answers else {
                 throw Broken("counted \(http.outcomes.classes[digit]) answers of \(digit)xx, clients saw \(answers)")
             }
@@ -139,7 +147,6 @@ final class SimulationRun {
     }
 
     private var progress: String {
-        let states = clients.map { "\($0.socket): \($0.answers.count)/\($0.planned.count) \($0.end)" }
-        return "\(states), \(proxy.openExchanges) exchanges, \(proxy.openConnections) connections"
+        "\(clients.map(\.progress)), \(proxy.openExchanges) exchanges, \(proxy.openConnections) connections"
     }
 }

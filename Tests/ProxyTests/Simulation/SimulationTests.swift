@@ -15,24 +15,27 @@ struct SimulationTests {
 
     private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-    @Test("every invariant holds in every seed", arguments: 0..<blocks)
-    func invariants(block: Int) {
+    /// Streams: HTTP/2 on either side or on both, with resets, GOAWAY, and windows that stay shut.
+    enum Versions: String, CaseIterable { case plain, streams }
+
+    @Test("every invariant holds in every seed", arguments: 0..<blocks, Versions.allCases)
+    func invariants(block: Int, versions: Versions) {
         if let only = Self.variable("MARTLET_SEED").flatMap({ UInt64($0) }) {
-            if block == 0 { Self.run(only) }
+            if block == 0 { Self.run(only, versions) }
             return
         }
         let count = Self.seeds / Self.blocks
-        for seed in (block * count)..<((block + 1) * count) where !Self.run(UInt64(seed)) { return }
+        for seed in (block * count)..<((block + 1) * count) where !Self.run(UInt64(seed), versions) { return }
     }
 
     @discardableResult
-    private static func run(_ seed: UInt64) -> Bool {
+    private static func run(_ seed: UInt64, _ versions: Versions) -> Bool {
         crash_seed_set(seed)
         do {
-            try SimulationRun(seed: seed).run()
+            try SimulationRun(seed: seed, streams: versions == .streams).run()
             return true
         } catch {
-            Issue.record("MARTLET_SEED=\(seed): \(error)")
+            Issue.record("MARTLET_SEED=\(seed), \(versions): \(error)")
             return false
         }
     }
