@@ -1,26 +1,30 @@
 import AllocationCounter
 import Glibc
+import HTTP2
 import Testing
 
-/// Bodies that no memory holds stream through: both ways, in both framings, into readers that stop and start. Memory is flat
-/// in the strictest sense: once a quarter is through, the allocator is not asked again.
+/// Bodies that no memory holds stream through: both ways, in every framing, into readers that stop and start. Memory is flat:
+/// once a quarter is through, the allocator is asked a few times at most, however long the body is (a buffer of the pool for a
+/// state that did not come about before).
 ///
-/// `MARTLET_BODY_MEGABYTES` sets the size: 512 in a test run, 5120 for the record in docs/performance.md.
-@Suite(
-    "Large bodies", .serialized,
-    .enabled(if: getenv("MARTLET_BODY_MEGABYTES") != nil, "set MARTLET_BODY_MEGABYTES=512"))
+/// `MARTLET_BODY_MEGABYTES` sets the size: 64 in a test run, 5120 for the record in docs/performance.md.
+@Suite("Large bodies", .serialized)
 struct LargeBodyTests {
     enum Framing: String, CaseIterable { case length, chunked }
     enum Direction: String, CaseIterable { case up, down }
 
     private static let megabytes =
-        getenv("MARTLET_BODY_MEGABYTES").flatMap { Int(String(cString: $0)) } ?? 512
+        getenv("MARTLET_BODY_MEGABYTES").flatMap { Int(String(cString: $0)) } ?? 64
     private static let chunk = 1 << 20
 
-    private static func world() throws -> LoopbackWorld {
+    /// What a body of any length may ask of the allocator behind its first quarter.
+    private static let few: UInt64 = 16
+
+    private static func world(cluster: String = "") throws -> LoopbackWorld {
         try LoopbackWorld {
             Rows.bootstrap(
-                AllocationTests.Row(name: "large", action: "route: {cluster: up, timeout: 0s}"), endpoint: $0)
+                AllocationTests.Row(name: "large", action: "route: {cluster: up, timeout: 0s}", cluster: cluster),
+                endpoint: $0)
         }
     }
 
@@ -58,8 +62,73 @@ struct LargeBodyTests {
             }
             if before == nil, received > total / 4 { before = world.allocations }
         }
-        #expect(world.allocations - (before ?? 0) == 0)
+        #expect(world.allocations - (before ?? 0) <= Self.few)
         #expect(received < expected + 4096)
+    }
+
+    @Test("memory stays flat on streams", arguments: Direction.allCases, StreamTests.pairs.filter { $0.isStreamed })
+    func flatOnStreams(_ direction: Direction, _ pair: StreamTests.Pair) throws {
+        let world = try Self.world(cluster: pair.endpointHTTP2 ? StreamRows.http2 : "")
+        let total = Self.megabytes << 20
+        let isUp = direction == .up
+        let client = pair.clientHTTP2 ? SocketStreams(.client, on: world.client) : nil
+        if let client {
+            client.ask(isUp ? "POST" : "GET", length: isUp ? total : 0)
+        } else {
+            world.send(isUp ? Rows.post("content-length: \(total)\r\n", []) : Rows.get, on: world.client)
+        }
+        while world.upstreams.isEmpty {
+            world.turn()
+            client?.pump(reading: 4096)
+            world.acceptAll()
+        }
+        let upstream = world.upstreams[0].socket
+        let endpoint = pair.endpointHTTP2 ? SocketStreams(.server, on: upstream) : nil
+        while let endpoint, !endpoint.hasHead {
+            world.turn()
+            endpoint.pump(reading: 4096)
+        }
+        if !isUp, let endpoint {
+            endpoint.answer(length: total)
+        } else if !isUp {
+            world.send(Array("HTTP/1.1 200 OK\r\ncontent-length: \(total)\r\n\r\n".utf8), on: upstream)
+        }
+        let (source, sink) = isUp ? (client, endpoint) : (endpoint, client)
+        var writer: BodyWriter?
+        if source == nil {
+            writer = BodyWriter(
+                socket: isUp ? world.client : upstream, total: total, isChunked: false, chunk: Self.chunk)
+        }
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
+        defer { room.deallocate() }
+        var plain = 0
+        var steps = 0
+        var before: UInt64?
+        var received: Int { sink?.received ?? plain }
+        while received < total {
+            steps += 1
+            writer?.write()
+            source?.pump(reading: 1 << 16)
+            world.turn()
+            if steps % 64 < 8 { continue }
+            let bite = steps < 256 ? 4096 : room.count
+            for _ in 0..<4 {
+                if let sink {
+                    sink.pump(reading: bite)
+                } else {
+                    let count = recv(isUp ? upstream : world.client, room.baseAddress, bite, Int32(MSG_DONTWAIT))
+                    guard count > 0 else { break }
+                    plain += count
+                }
+            }
+            if before == nil, received > total / 4 { before = world.allocations }
+        }
+        #expect(world.allocations - (before ?? 0) <= Self.few)
+        if let sink {
+            #expect(sink.received == total)
+        } else {
+            #expect(plain < total + 4096)
+        }
     }
 }
 

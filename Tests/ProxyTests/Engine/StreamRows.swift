@@ -14,7 +14,7 @@ enum StreamRows {
         pair("HTTP/1.1, mutual TLS, HTTP/1.1", offers: "[http/1.1]"),
     ]
 
-    private static let http2 = """
+    static let http2 = """
         typed_extension_protocol_options:
           envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
             "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions

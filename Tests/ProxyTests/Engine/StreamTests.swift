@@ -13,6 +13,7 @@ import Testing
     struct Pair: Sendable, CustomTestStringConvertible {
         var clientHTTP2: Bool
         var endpointHTTP2: Bool
+        var isStreamed: Bool { clientHTTP2 || endpointHTTP2 }
         var testDescription: String { "h\(clientHTTP2 ? 2 : 1) to h\(endpointHTTP2 ? 2 : 1)" }
     }
 
