@@ -9,7 +9,7 @@ final class SocketStreams {
     private var codec = HTTP2Connection()
     private var input = ByteBuffer(capacity: 1 << 18)
     private var output = ByteBuffer(capacity: 1 << 20)
-    private let zeros = [UInt8](repeating: 0, count: 1 << 18)
+    private var zeros = ByteBuffer(capacity: 1 << 18)
     /// The stream of the body: the one that was opened, or the peer's last.
     private(set) var stream: UInt32 = 0
     private(set) var hasHead = false
@@ -21,6 +21,7 @@ final class SocketStreams {
 
     init(_ role: HTTP2Role, on socket: Int32) {
         self.socket = socket
+        zeros.append([UInt8](repeating: 0, count: 1 << 18))
         codec.start(role, settings: .announced(by: role), limits: HTTP2Limits(), output: &output)
         flush()
     }
@@ -94,7 +95,7 @@ final class SocketStreams {
         while left > 0, output.count < 1 << 19 {
             let part = min(left, zeros.count)
             let sent = codec.sendData(
-                stream: stream, zeros.span.extracting(0..<part), endsStream: part == left, output: &output)
+                stream: stream, from: zeros, offset: 0, count: part, endsStream: part == left, output: &output)
             left -= sent
             if sent < part { break }
         }

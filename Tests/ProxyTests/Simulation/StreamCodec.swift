@@ -150,8 +150,10 @@ struct StreamCodec: ~Copyable {
     /// Lets some of what is to be sent arrive.
     mutating func deliver(_ proxy: SimulatedProxy, _ random: inout Random) {
         if !output.isEmpty {
-            for index in output.bytes.indices { outgoing.append(output.bytes[index]) }
+            var bytes: [UInt8] = []
+            for index in output.bytes.indices { bytes.append(output.bytes[index]) }
             output.clear()
+            outgoing += bytes
         }
         guard delivered < outgoing.count else { return }
         let most = 1 + random.below(random.below(4) == 0 ? 20 : 9_000)
