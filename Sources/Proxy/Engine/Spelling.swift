@@ -113,7 +113,8 @@ extension Exchange {
     }
 
     private func isPrintable(_ range: ByteRange) -> Bool {
-        for index in range.lowerBound..<range.upperBound where arena.storage[index] < 0x20 || arena.storage[index] == 0x7f {
+        for index in range.lowerBound..<range.upperBound
+        where arena.storage[index] < 0x20 || arena.storage[index] == 0x7f {
             return false
         }
         return true
