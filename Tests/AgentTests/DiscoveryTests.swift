@@ -90,7 +90,7 @@ private func fresh(_ variant: DiscoveryState.Variant) -> DiscoveryState {
     }
 
     @Test(arguments: [DiscoveryState.Variant.delta, .stateOfTheWorld])
-    func aRefusedResourceIsNamedAndTheLastGoodOneStays(variant: DiscoveryState.Variant) {
+    func aRefusedResourceIsNamedAndTheLastGoodOneStays(variant: DiscoveryState.Variant) throws {
         var state = fresh(variant)
         _ = state.open()
         func response(_ version: String, _ names: [String]) -> Response {
