@@ -245,6 +245,7 @@ let package = Package(
                 "ControlPlane", "HeaderBlock", "MeshAPI", "MeshState", "Proxy", "RequestSupport", "Routing", "XDS",
                 "XDSTransport",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: house
         ),
@@ -267,7 +268,10 @@ let package = Package(
             ],
             swiftSettings: house
         ),
-        .testTarget(name: "MeshTests", swiftSettings: house),
+        .testTarget(
+            name: "MeshTests", dependencies: [.product(name: "Yams", package: "Yams")], exclude: ["Fields"],
+            swiftSettings: house
+        ),
         .testTarget(
             name: "DifferentialTests",
             dependencies: ["TLS", .product(name: "Yams", package: "Yams")],

@@ -29,6 +29,7 @@ chmod 755 "$stage"
 # The tests and what they read go to a folder that every user may read: a clone may lie where only its owner can look.
 install -m 755 "$build/martlet" "$build/martletPackageTests.xctest" "$stage/"
 cp -R examples "$stage/examples"
+cp -R Tests/MeshTests/Fields "$stage/fields"
 for samples in "${MARTLET_BOOKINFO:-}" ../shared/conformance/samples/bookinfo; do
     if [[ -n $samples && -d $samples ]]; then
         cp -R "$samples" "$stage/bookinfo"
@@ -48,7 +49,7 @@ mesh() {
         cd "$stage"
         "$@" env HOME="$stage/home-$name" XDG_STATE_HOME="$stage/home-$name/state" TMPDIR="$stage/home-$name" \
             PATH="$stage:$PATH:/usr/sbin:/sbin" MARTLET="$stage/martlet" MARTLET_EXAMPLES="$stage/examples" \
-            MARTLET_BOOKINFO="$stage/bookinfo" \
+            MARTLET_BOOKINFO="$stage/bookinfo" MARTLET_FIELDS="$stage/fields" \
             ./martletPackageTests.xctest --testing-library swift-testing --filter '^MeshTests\.'
     )
 }

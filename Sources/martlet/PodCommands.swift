@@ -33,11 +33,14 @@ struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
         abstract: "Put a sidecar around a process and join it to a running mesh, for as long as it runs.",
-        usage: "martlet run --service NAME [--port PORT] -- COMMAND..."
+        usage: "martlet run (--service NAME [--port PORT] | --group NAME) -- COMMAND..."
     )
 
     @Option(help: "Service that the process belongs to; it is made if there is none.")
-    var service: String
+    var service: String?
+
+    @Option(help: "WorkloadGroup that the process is a member of: labels, identity, ports and probe come from it.")
+    var group: String?
 
     @Option(
         help: ArgumentHelp(
@@ -62,7 +65,9 @@ struct RunCommand: AsyncParsableCommand {
     var words: [String]
 
     func validate() throws {
-        for (option, name) in [("--service", service), ("--namespace", namespace)] {
+        guard (service == nil) != (group == nil) else { throw ValidationError("say one of --service and --group") }
+        for (option, name) in [("--service", service), ("--group", group), ("--namespace", namespace)] {
+            guard let name else { continue }
             guard !name.isEmpty, name.count <= 63,
                 name.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 45 })
             else { throw ValidationError("\(option) '\(name)': small letters, digits and - only") }
@@ -83,12 +88,13 @@ struct RunCommand: AsyncParsableCommand {
         request.environment = ProcessInfo.processInfo.environment
         request.directory = FileManager.default.currentDirectoryPath
         request.guest = ControlRequest.Guest(
-            service: service,
+            service: service ?? group ?? "",
             namespace: namespace,
             labels: all,
             serviceAccount: serviceAccount,
             port: port,
-            sidecar: !noSidecar
+            sidecar: !noSidecar,
+            group: group
         )
         try await PodCommand.run(request, client: try selection.client)
     }

@@ -16,6 +16,17 @@ package enum CapabilityReport {
                 if let policy = rule.corsPolicy, !features.contains(.cors) {
                     found.append(warning(policy.location, resource, "corsPolicy", "preflights go to the application"))
                 }
+                for match in rule.match {
+                    let named = match.headers + match.withoutHeaders
+                    if let claim = named.first(where: { $0.name.hasPrefix("@request.auth.claims") }) {
+                        found.append(warning(match.location, resource, claim.name, "this match takes no request"))
+                    }
+                    if match.statPrefix != nil {
+                        found.append(
+                            warning(match.location, resource, "statPrefix", "its requests have no metrics of their own")
+                        )
+                    }
+                }
                 if let retries = rule.retries, retries.retryRemoteLocalities == true {
                     found.append(
                         warning(retries.location, resource, "retryRemoteLocalities", "retries keep to the same places")
@@ -48,6 +59,16 @@ package enum CapabilityReport {
                             policy.location, resource, "proxyProtocol", "endpoints do not learn the client's address")
                     )
                 }
+                let clients = [policy?.tls] + (policy?.portLevelSettings.map(\.tls) ?? [])
+                for tls in clients.compactMap(\.self) where tls.caCRL != nil {
+                    found.append(warning(tls.location, resource, "caCrl", "revoked certificates are taken"))
+                }
+                if let policy, policy.retryBudget?.budgetInterval != nil {
+                    found.append(
+                        warning(
+                            policy.location, resource, "retryBudget.budgetInterval", "the budget is of open requests")
+                    )
+                }
                 let settings = [policy?.outlierDetection] + (policy?.portLevelSettings.map(\.outlierDetection) ?? [])
                 for outlier in settings.compactMap(\.self) {
                     if !features.contains(.outlierDetection) {
@@ -62,6 +83,12 @@ package enum CapabilityReport {
                         )
                     }
                 }
+            }
+        }
+        for gateway in snapshot.gateways {
+            for tls in gateway.servers.compactMap(\.tls) where tls.caCRL != nil {
+                let resource = "Gateway \(gateway.metadata.namespace)/\(gateway.metadata.name)"
+                found.append(warning(tls.location, resource, "caCrl", "clients' revoked certificates are taken"))
             }
         }
         for service in snapshot.services where service.resolution == .entry(.dynamicDNS) {

@@ -60,6 +60,15 @@ struct ClusterCompiler {
             return nil
         }
         switch service.resolution {
+        case .externalName where alias(of: service) != nil:
+            // An alias of a name in the mesh: its endpoints, as Istio does it.
+            cluster.type = .eds
+            cluster.edsClusterConfig.edsConfig = .aggregated
+            cluster.edsClusterConfig.serviceName = cluster.name
+            let found = alias(of: service).map {
+                view.snapshot.endpoints(of: $0, port: port.number, subset: subset)
+            }
+            return assignment(cluster.name, found ?? [], policy, service, named: false, &cluster)
         case .externalName(let name):
             cluster.type = .strictDns
             cluster.dnsLookupFamily = .v4Only
@@ -118,9 +127,18 @@ struct ClusterCompiler {
         }
     }
 
+    /// The service of the mesh that an ExternalName Service stands for.
+    private func alias(of service: MeshService) -> MeshService? {
+        guard case .externalName(let name) = service.resolution, let target = view.service(name),
+            target.entry == nil
+        else { return nil }
+        if case .externalName = target.resolution { return nil }
+        return target
+    }
+
     /// Outside of the mesh nobody speaks its mutual TLS.
     private func isExternal(_ service: MeshService) -> Bool {
-        if case .externalName = service.resolution { return true }
+        if case .externalName = service.resolution { return alias(of: service) == nil }
         return service.entry?.isExternal ?? false
     }
 
@@ -165,7 +183,7 @@ struct ClusterCompiler {
         let serverName = Names.serverName(port: port.number, subset: subset?.name ?? "", host: service.host)
         let mesh = TransportSocket.upstreamTLS(
             MeshTLS.upstream(
-                serverName: serverName, identities: view.snapshot.identities(of: service),
+                serverName: serverName, identities: view.snapshot.identities(of: alias(of: service) ?? service),
                 isHTTP: view.routesRequests(port.applicationProtocol), isHTTP2: goesAsHTTP2(port, policy),
                 multiplexes: multiplexes(service, port, policy)
             )
@@ -187,7 +205,9 @@ struct ClusterCompiler {
         case .disable:
             break
         case .istioMutual:
-            let identities = tls.subjectAltNames.isEmpty ? view.snapshot.identities(of: service) : tls.subjectAltNames
+            let identities =
+                tls.subjectAltNames.isEmpty
+                ? view.snapshot.identities(of: alias(of: service) ?? service) : tls.subjectAltNames
             cluster.transportSocket = .upstreamTLS(
                 MeshTLS.upstream(
                     serverName: tls.sni ?? serverName, identities: identities,

@@ -52,7 +52,7 @@ struct OutboundListeners {
 
     private func finish(_ draft: Draft) -> Listener {
         var listener = draft.listener
-        listener.filterChains = draft.chains
+        listener.filterChains = RangedChains.spread(draft.chains)
         let needsTLS = draft.chains.contains {
             !$0.filterChainMatch.serverNames.isEmpty || $0.filterChainMatch.transportProtocol == "tls"
         }

@@ -149,9 +149,10 @@ struct RouteCompiler {
 
     /// Consistent hashing is chosen at the destination, but Envoy computes the hash at the route.
     private func applyHashPolicy(_ action: inout RouteAction, host: String, port: Int, subset: String?) {
-        guard let hash = view.policy(host: host, port: port, subset: subset).loadBalancer?.consistentHash,
-            let key = hash.key
-        else { return }
+        var balancer = view.policy(host: host, port: port, subset: subset).loadBalancer
+        // `sessionAffinity` of the Service, unless a rule says otherwise.
+        if balancer == nil, view.service(host)?.hasClientAffinity == true { balancer = .clientAffinity }
+        guard let hash = balancer?.consistentHash, let key = hash.key else { return }
         var policy = RouteAction.HashPolicy()
         switch key {
         case .header(let name): policy.header.headerName = name

@@ -204,7 +204,16 @@ struct SidecarInbound {
         }
         switch mode.mode {
         case .strict: return secure
-        case .disable: return plain
+        case .disable:
+            guard let tls = port.tls, tls.mode == .simple || tls.mode == .mutual else { return plain }
+            // Clients of outside the mesh speak TLS to the sidecar; the application does not.
+            return plain.map { chain in
+                var chain = chain
+                chain.filterChainMatch.transportProtocol = "tls"
+                chain.filterChainMatch.applicationProtocols = []
+                chain.transportSocket = .downstreamTLS(.files(tls, alpn: isHTTP ? view.serverALPN : []))
+                return chain
+            }
         case .permissive, .unset:
             // TLS that is not the mesh's is the application's own: it goes through as bytes.
             // A port that speaks HTTP in clear cannot mean it.

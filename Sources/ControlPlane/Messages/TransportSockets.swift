@@ -109,3 +109,31 @@ extension Envoy_Extensions_TransportSockets_Tls_V3_TlsParameters {
         }
     }
 }
+
+extension Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext {
+    /// TLS that a server ends with certificates in files (`ingress.tls` of a Sidecar).
+    static func files(_ settings: ServerTLSSettings, alpn: [String]) -> Self {
+        var context = Self()
+        context.commonTlsContext.tlsParams = .init(
+            minimum: settings.minProtocolVersion, maximum: settings.maxProtocolVersion,
+            cipherSuites: settings.cipherSuites
+        )
+        context.commonTlsContext.alpnProtocols = alpn
+        if let chain = settings.serverCertificate, let key = settings.privateKey {
+            var certificate = Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate()
+            certificate.certificateChain.filename = chain
+            certificate.privateKey.filename = key
+            context.commonTlsContext.tlsCertificates = [certificate]
+        }
+        guard settings.mode == .mutual, let authority = settings.caCertificates else { return context }
+        context.requireClientCertificate = .init(true)
+        context.commonTlsContext.validationContext.trustedCa.filename = authority
+        context.commonTlsContext.validationContext.matchTypedSubjectAltNames = settings.subjectAltNames.map { text in
+            var matcher = Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher()
+            matcher.sanType = text.contains("://") ? .uri : .dns
+            matcher.matcher.exact = text
+            return matcher
+        }
+        return context
+    }
+}

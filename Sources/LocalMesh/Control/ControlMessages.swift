@@ -31,6 +31,8 @@ package struct ControlRequest: Codable, Sendable {
         package var serviceAccount: String?
         package var port: UInt16?
         package var sidecar: Bool
+        /// WorkloadGroup of the namespace that it is a member of, in the place of a service.
+        package var group: String?
 
         package init(
             service: String,
@@ -38,8 +40,10 @@ package struct ControlRequest: Codable, Sendable {
             labels: [String: String],
             serviceAccount: String?,
             port: UInt16?,
-            sidecar: Bool
+            sidecar: Bool,
+            group: String? = nil
         ) {
+            self.group = group
             self.service = service
             self.namespace = namespace
             self.labels = labels

@@ -27,6 +27,8 @@ package struct WorkloadsFile: Codable, Equatable, Sendable {
         package var kind: String
         /// Those by which policies are chosen: of `config.linkerd.io`.
         package var annotations: [String: String]?
+        /// Of a member of a WorkloadGroup: `region/zone/subzone`, its share, and numbers of services' ports by name.
+        package var place: PodTemplate.Place?
     }
 
     package var workloads: [Workload]

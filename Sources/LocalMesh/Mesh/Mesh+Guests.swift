@@ -24,6 +24,7 @@ extension Mesh {
 
     /// Makes a pod for a process that is about to join. A service that does not exist is made for it.
     func join(_ guest: ControlRequest.Guest) async throws -> Pod {
+        if let group = guest.group { return try await join(group, guest) }
         let known = plan.services.first { $0.name == guest.service && $0.namespace == guest.namespace }
         var labels = known?.selector ?? ["app": guest.service]
         labels.merge(guest.labels) { _, own in own }
@@ -51,6 +52,23 @@ extension Mesh {
         return try await addGuest(WorkloadPlan(template: template, replicas: 1, numbered: false))
     }
 
+    /// A member of a WorkloadGroup: services find it by the group's labels.
+    private func join(_ group: String, _ guest: ControlRequest.Guest) async throws -> Pod {
+        guard var template = plan.groups["\(guest.namespace)/\(group)"] else {
+            let known = plan.groups.keys.sorted().joined(separator: ", ")
+            throw LocalMeshError.invalid(
+                what: "WorkloadGroup \(guest.namespace)/\(group)",
+                reason: known.isEmpty ? "the manifests have none" : "the manifests have \(known)")
+        }
+        template.workload = freeGuestName(group, namespace: guest.namespace)
+        template.labels.merge(guest.labels) { $1 }
+        if let account = guest.serviceAccount { template.serviceAccount = account }
+        template.sidecar = guest.sidecar
+        template.isGuest = true
+        template.gracePeriod = .seconds(5)
+        return try await addGuest(WorkloadPlan(template: template, replicas: 1, numbered: false))
+    }
+
     func waitUntilProxyIsReady(_ pod: Pod, _ guest: ControlRequest.Guest, command: CommandHandle) async throws {
         let limit = ContinuousClock.now.advanced(by: .seconds(60))
         while true {
@@ -70,6 +88,7 @@ extension Mesh {
 
     func leave(_ pod: Pod, _ guest: ControlRequest.Guest) async {
         await removeGuest(pod)
+        guard guest.group == nil else { return }
         // The last guest of a service takes it along.
         let others = guests.values.contains {
             $0.template.namespace == guest.namespace && $0.template.labels["app"] == guest.service

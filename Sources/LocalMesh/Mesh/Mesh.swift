@@ -224,7 +224,8 @@ package actor Mesh {
                 ready: entry.status.ready,
                 sidecar: template.sidecar,
                 kind: template.kind.rawValue,
-                annotations: annotations.isEmpty ? nil : annotations
+                annotations: annotations.isEmpty ? nil : annotations,
+                place: template.place
             )
         }
         let file = WorkloadsFile(workloads: workloads)

@@ -7,9 +7,11 @@ extension MeshPlan {
     package init(_ resources: [Resource], addresses: [String: String], problems: [ControlPlaneStatus.Problem]) {
         var namespaces: [String: [String: String]] = [:]
         var gateways: [Gateway] = []
+        var configurations: [ProxyConfig] = []
         for resource in resources {
             if case .namespace(let namespace) = resource { namespaces[namespace.name] = namespace.metadata.labels }
             if case .gateway(let gateway) = resource { gateways.append(gateway) }
+            if case .proxyConfig(let configuration) = resource { configurations.append(configuration) }
         }
         self.init(problems: problems)
         for resource in resources {
@@ -26,10 +28,12 @@ extension MeshPlan {
             case .secret(let secret):
                 data[Self.dataKey(.init(kind: "Secret", name: secret.metadata.name), secret.metadata.namespace)] =
                     secret.data.mapValues { String(decoding: $0, as: UTF8.self) }
+            case .workloadGroup(let group):
+                groups["\(group.metadata.namespace)/\(group.metadata.name)"] = PodTemplate(group)
             default: break
             }
         }
-        workloads = GatewayPlanner.add(gateways, to: workloads)
+        workloads = ProxyConfigPlanner.apply(configurations, to: GatewayPlanner.add(gateways, to: workloads))
     }
 }
 

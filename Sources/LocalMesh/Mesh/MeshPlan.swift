@@ -48,6 +48,8 @@ package struct MeshPlan: Equatable, Sendable {
     package var services: [Service]
     /// Data of ConfigMaps and Secrets by `kind/namespace/name`.
     package var data: [String: [String: String]]
+    /// What processes that join a WorkloadGroup are like, by `namespace/name`.
+    package var groups: [String: PodTemplate] = [:]
     /// What is wrong with the files; the rest of the plan is then the last good one.
     package var problems: [ControlPlaneStatus.Problem]
 

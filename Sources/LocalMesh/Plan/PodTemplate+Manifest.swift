@@ -82,7 +82,7 @@ extension LocalMesh.PodTemplate.Container {
         readiness = (container.readinessProbe ?? container.startupProbe).flatMap { probe(from: $0) }
     }
 
-    private func probe(from source: MeshAPI.Probe) -> ReadinessProbe? {
+    func probe(from source: MeshAPI.Probe) -> ReadinessProbe? {
         func number(_ target: Service.Port.Target) -> UInt16? {
             switch target {
             case .number(let number): UInt16(exactly: number)

@@ -75,6 +75,15 @@ package struct PodTemplate: Equatable, Sendable {
         case unsupported(kind: String)
     }
 
+    /// What a WorkloadGroup says about its members beyond a pod.
+    package struct Place: Equatable, Sendable, Codable {
+        /// `region/zone/subzone`
+        package var locality: String?
+        package var weight: Int?
+        /// Numbers of services' ports by name.
+        package var servicePorts: [String: Int] = [:]
+    }
+
     package enum Kind: String, Sendable, Codable {
         case pod
         case gateway
@@ -94,6 +103,11 @@ package struct PodTemplate: Equatable, Sendable {
     package var gracePeriod: Duration = .seconds(30)
     /// Of a gateway: the ports it takes from outside.
     package var gatewayPorts: [UInt16] = []
+    /// Of its proxy (ProxyConfig); nil is what holds for the mesh.
+    package var proxyConcurrency: Int?
+    /// Further variables of its proxy's environment.
+    package var proxyEnvironment: [String: String] = [:]
+    package var place: Place?
     /// A run that ends is not started again.
     package var once = false
     /// Its process is brought by `martlet run`; the pod starts none itself.

@@ -45,6 +45,14 @@ struct PodFiles {
 
     var usesEnvoy: Bool { pod.template.annotations[Self.proxyAnnotation] == "envoy" && pod.template.sidecar }
 
+    /// Worker threads of the proxy; 0 is one per core.
+    private var concurrency: Int { pod.template.proxyConcurrency ?? pod.context.concurrency }
+
+    private var environment: [EnvironmentVariable] {
+        pod.context.surroundings.base + [EnvironmentVariable("HOSTNAME", pod.name)]
+            + pod.template.proxyEnvironment.sorted { $0.key < $1.key }.map { EnvironmentVariable($0.key, $0.value) }
+    }
+
     private func envoyRequest(_ tokens: ProxyTokens, namespaces: PodNamespaces?) throws -> ChildProcesses.Request {
         let context = pod.context
         let peer = PeerBootstrap(
@@ -86,7 +94,7 @@ struct PodFiles {
             context.executable, "proxy", "-c", bootstrap, "--tokens", self.tokens, "--socket-mark",
             String(CaptureRules.mark),
             "--status-listen", "0.0.0.0:15021", "--prometheus-listen", "0.0.0.0:15090", "--access-log", accessLog,
-            "--concurrency", String(context.concurrency), "--log-level", context.proxyLogLevel,
+            "--concurrency", String(concurrency), "--log-level", context.proxyLogLevel,
         ]
         var descriptors: [Int32] = [-1]
         let log = try Files.openLog(proxyLog)
@@ -105,7 +113,7 @@ struct PodFiles {
         return ChildProcesses.Request(
             path: context.executable,
             words: words,
-            environment: context.surroundings.base + [EnvironmentVariable("HOSTNAME", pod.name)],
+            environment: environment,
             descriptors: descriptors,
             namespaces: view
         )

@@ -18,7 +18,7 @@ package struct HTTPFaultInjection: ObjectDecodable {
             } else if !reader.has("fixedDelay") {
                 reader.error(nil, "fixedDelay is required")
             }
-            if percentage == 0 {
+            if !reader.has("percentage"), oldShare == nil {
                 reader.warning(nil, "without a percentage the delay is never injected: set percentage.value")
             }
         }
@@ -58,7 +58,7 @@ package struct HTTPFaultInjection: ObjectDecodable {
                 failure = .httpStatus(status ?? 500)
             }
             percentage = reader.object("percentage", Percent.self)?.value ?? 0
-            if percentage == 0 {
+            if !reader.has("percentage") {
                 reader.warning(nil, "without a percentage the abort is never injected: set percentage.value")
             }
         }

@@ -13,6 +13,7 @@ package struct ProxyConfig: Sendable, Equatable {
         concurrency = spec.int("concurrency", in: 0...Int(Int32.max))
         environmentVariables = spec.stringMap("environmentVariables")
         spec.accept("image")
+        if spec.has("image") { spec.warning("image", "is not carried out: the proxy is this program itself") }
     }
 }
 

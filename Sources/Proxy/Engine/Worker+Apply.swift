@@ -53,14 +53,14 @@ extension Worker where Wire: ~Copyable {
         for (index, listener) in snapshot.listeners.enumerated() where listener.bindsToPort {
             if listeners.contains(where: { $0.socket >= 0 && $0.address == listener.address }) { continue }
             let inherited = settings.inheritedListeners[listener.address]
-            let given =
-                inherited.map { [$0] } ?? sockets[listener.address]
-                ?? [transport.listen(listener.address, backlog: listener.backlog)]
-            // More than one when a predecessor with more workers handed its own over.
+            var given = sockets[listener.address] ?? []
+            if let inherited { given.append(inherited) }
+            if given.isEmpty { given = [transport.listen(listener.address, backlog: listener.backlog)] }
+            // More than one when a predecessor with more workers handed its own over, or one comes from another network.
             for socket in given where socket >= 0 {
                 let slot = listeners.firstIndex { $0.socket < 0 } ?? listeners.count
                 let entry = ListenerSlot(
-                    address: listener.address, socket: socket, descriptor: index, isInherited: inherited != nil)
+                    address: listener.address, socket: socket, descriptor: index, isInherited: socket == inherited)
                 if slot == listeners.count { listeners.append(entry) } else { listeners[slot] = entry }
                 _ = transport.watch(socket, token: EventToken.forListener(slot), isListener: true)
             }

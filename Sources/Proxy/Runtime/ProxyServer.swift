@@ -143,10 +143,8 @@ package final class ProxyServer: Sendable {
         let known = state.withLock { $0.bound }
         let wanted = Set(snapshot.listeners.filter(\.bindsToPort).map(\.address))
         for listener in snapshot.listeners where listener.bindsToPort && !known.contains(listener.address) {
-            if let inherited = options.inheritedListeners[listener.address] {
-                listenAgain(listener, inherited)
-                continue
-            }
+            let inherited = options.inheritedListeners[listener.address]
+            if let inherited { listenAgain(listener, inherited) }
             if sockets[0][listener.address] != nil { continue }
             let taken = state.withLock { $0.takenOver.removeValue(forKey: listener.address) } ?? []
             for (number, socket) in taken.enumerated() {
@@ -154,6 +152,8 @@ package final class ProxyServer: Sendable {
             }
             for worker in mailboxes.indices where sockets[worker][listener.address] == nil {
                 let socket = open(listener, sharing: sockets[0][listener.address]?.first)
+                // An inherited socket may be of another network: then ours serves this one. Where it is of this one, it serves.
+                if socket < 0, inherited != nil { continue }
                 guard socket >= 0 else {
                     for open in sockets.flatMap(\.values).joined() { close(open) }
                     throw ListenError(listener: listener.name, address: listener.address, code: -socket)

@@ -19,16 +19,21 @@ final class Mesh: Sendable {
     let folder: URL
     let gatewayPort: UInt16
     let gatewayTLSPort: UInt16
+    /// Files for TLS that manifests may name.
+    let certificates: URL?
     private let flags: [String]
 
     var stateFolder: URL { folder.appending(path: "state") }
     var manifests: URL { folder.appending(path: "manifests") }
 
     /// Copies the manifests (`name` -> path of a file or folder) and writes the further texts beside them; starts nothing yet.
-    init(copying sources: [String: String], texts: [String: String] = [:], flags: [String] = []) throws {
+    init(
+        copying sources: [String: String], texts: [String: String] = [:], certificates: URL? = nil, flags: [String] = []
+    ) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "mesh-\(UInt32.random(in: 0...UInt32.max))")
         gatewayPort = try Self.freePort()
         gatewayTLSPort = try Self.freePort()
+        self.certificates = certificates
         self.flags = flags
         try FileManager.default.createDirectory(at: manifests, withIntermediateDirectories: true)
         for (name, path) in sources {
@@ -54,7 +59,10 @@ final class Mesh: Sendable {
     @discardableResult
     func down() throws -> CommandResult { try martlet("down") }
 
-    func remove() { try? FileManager.default.removeItem(at: folder) }
+    func remove() {
+        try? FileManager.default.removeItem(at: folder)
+        if let certificates { try? FileManager.default.removeItem(at: certificates) }
+    }
 
     /// Any subcommand, for this mesh.
     @discardableResult

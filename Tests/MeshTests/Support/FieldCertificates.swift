@@ -1,0 +1,47 @@
+import Foundation
+
+/// An authority, and certificates of a server and of a client, made anew for each run.
+struct FieldCertificates {
+    /// `ca.crt`, `server.crt`, `server.key`, `client.crt`, `client.key`.
+    let folder: URL
+
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "certificates-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let script = """
+            set -e; cd '\(folder.path)'
+            openssl ecparam -name prime256v1 -genkey -noout -out ca.key
+            openssl req -x509 -new -key ca.key -subj /CN=field-authority -days 30 -out ca.crt
+            for name in server client; do
+                openssl ecparam -name prime256v1 -genkey -noout -out $name.key
+                openssl req -new -key $name.key -subj /CN=field-$name -out $name.csr
+                printf 'subjectAltName=DNS:%s.test,DNS:*.gateway.test' $name > $name.ext
+                openssl x509 -req -in $name.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile $name.ext -out $name.crt
+            done
+            """
+        let result = try run(["sh", "-c", script])
+        guard result.succeeded else { throw CommandFailure(description: "\(result)") }
+    }
+
+    func read(_ name: String) throws -> String {
+        try String(contentsOf: folder.appending(path: name), encoding: .utf8)
+    }
+
+    /// Secrets with them: for servers in pods, for clients, and for gateways.
+    func manifests() throws -> String {
+        try secret(
+            "certificates", "default", ["ca.crt": "ca.crt", "server.crt": "server.crt", "server.key": "server.key"])
+            + secret(
+                "client-credential", "default", ["ca.crt": "ca.crt", "tls.crt": "client.crt", "tls.key": "client.key"])
+            + secret("entry", "istio-system", ["ca.crt": "ca.crt", "tls.crt": "server.crt", "tls.key": "server.key"])
+    }
+
+    private func secret(_ name: String, _ namespace: String, _ files: [String: String]) throws -> String {
+        var text = "apiVersion: v1\nkind: Secret\nmetadata: {name: \(name), namespace: \(namespace)}\nstringData:\n"
+        for (key, file) in files.sorted(by: { $0.key < $1.key }) {
+            text += "  \(key): |\n"
+            for line in try read(file).split(separator: "\n") { text += "    \(line)\n" }
+        }
+        return text + "---\n"
+    }
+}
