@@ -5,6 +5,8 @@ import Glibc
 struct SessionState {
     let ssl: OpaquePointer
     let context: TLSContext
+    /// Clients: under which name sessions are kept.
+    var sessionName = ""
     var peer: TLSCertificate?
     var failure: String?
 

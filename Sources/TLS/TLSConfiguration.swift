@@ -13,7 +13,7 @@ package struct TLSConfiguration: Sendable {
         case required
     }
 
-    package enum Version: Sendable, Comparable { case tls12, tls13 }
+    package enum Version: Sendable, Comparable { case tls10, tls11, tls12, tls13 }
 
     package var role: Role
     /// Leaf first, then intermediates. Empty: no certificate is offered (clients only).
@@ -37,8 +37,10 @@ package struct TLSConfiguration: Sendable {
     package var curves: [String] = []
     /// Clients: the name sent as SNI, unless the session names another.
     package var serverName: String?
-    /// Servers: whether session tickets are issued. Off by default: a mesh keeps connections, not tickets.
-    package var sessionTickets = false
+    /// Whether a peer that was met before needs only a short handshake: servers issue tickets, clients keep and present
+    /// them. The certificate in a ticket is verified again, and no ticket outlives the context that issued it: another
+    /// certificate or trust bundle is another context.
+    package var resumesSessions = false
 
     package init(role: Role) {
         self.role = role

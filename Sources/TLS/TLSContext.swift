@@ -14,6 +14,11 @@ package final class TLSContext: Sendable {
     package let serverName: String?
     /// Our own leaf: for the XFCC header's `By` and for the admin server. Nil when no certificate is offered.
     package let certificate: TLSCertificate?
+    /// Clients: what servers gave for short handshakes.
+    let sessions = SessionStore()
+    /// An hour: less than workload certificates live.
+    private static let ticketSeconds: UInt32 = 3600
+
     /// The bundle that peers are checked against.
     package let trustAnchors: [TLSCertificate]
 
@@ -118,7 +123,12 @@ package final class TLSContext: Sendable {
 
     private static func limit(_ configuration: TLSConfiguration, in library: OpaquePointer) throws(TLSError) {
         func number(_ version: TLSConfiguration.Version) -> UInt16 {
-            UInt16(version == .tls12 ? TLS1_2_VERSION : TLS1_3_VERSION)
+            switch version {
+            case .tls10: UInt16(TLS1_VERSION)
+            case .tls11: UInt16(TLS1_1_VERSION)
+            case .tls12: UInt16(TLS1_2_VERSION)
+            case .tls13: UInt16(TLS1_3_VERSION)
+            }
         }
         guard configuration.minimumVersion <= configuration.maximumVersion,
             SSL_CTX_set_min_proto_version(library, number(configuration.minimumVersion)) == 1,
@@ -146,9 +156,21 @@ package final class TLSContext: Sendable {
         // Partial writes and moving buffers: the caller's bytes live in pooled buffers that move between calls.
         SSL_CTX_set_mode(library, UInt32(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER))
         SSL_CTX_set_session_cache_mode(library, SSL_SESS_CACHE_OFF)
-        if !configuration.sessionTickets { SSL_CTX_set_options(library, UInt32(SSL_OP_NO_TICKET)) }
-        // The verdict and the names are ours after the handshake, so the chain need not stay in each session.
-        SSL_CTX_set_retain_only_sha256_of_client_certs(library, configuration.role == .server ? 1 : 0)
+        if !configuration.resumesSessions {
+            SSL_CTX_set_options(library, UInt32(SSL_OP_NO_TICKET))
+        } else if configuration.role == .client {
+            SSL_CTX_set_session_cache_mode(library, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL)
+            SSL_CTX_sess_set_new_cb(library, keepSession)
+        } else {
+            // The keys of tickets are this context's own, made by the library, so the name of the context may be fixed.
+            let name = Array("martlet".utf8)
+            SSL_CTX_set_session_id_context(library, name, name.count)
+            SSL_CTX_set_timeout(library, ticketSeconds)
+            SSL_CTX_set_session_psk_dhe_timeout(library, ticketSeconds)
+        }
+        // Without tickets the verdict and the names are ours after the handshake: the chain need not stay in each session.
+        let keepsChain = configuration.role == .client || configuration.resumesSessions
+        SSL_CTX_set_retain_only_sha256_of_client_certs(library, keepsChain ? 0 : 1)
         if let pool = SharedBuffers.pool { SSL_CTX_set0_buffer_pool(library, pool) }
     }
 }
@@ -164,14 +186,23 @@ private func verifyPeer(_ ssl: OpaquePointer?, _ alert: UnsafeMutablePointer<UIn
     guard let state = SessionState.of(ssl), let chain = SSL_get0_peer_certificates(ssl) else {
         return ssl_verify_invalid
     }
-    switch state.pointee.context.verifier.verify(chain: chain, now: Int64(time(nil))) {
-    case .good(let peer):
-        state.pointee.peer = peer
-        return ssl_verify_ok
-    case .refused(let reason, let code):
-        state.pointee.failure = reason
-        alert?.pointee = code
-        return ssl_verify_invalid
+    guard let code = state.pointee.verify(chain) else { return ssl_verify_ok }
+    alert?.pointee = code
+    return ssl_verify_invalid
+}
+
+extension SessionState {
+    /// Checks the peer's chain and keeps who it is, or why it is refused.
+    /// - Returns: the alert for a peer that is refused.
+    mutating func verify(_ chain: OpaquePointer) -> UInt8? {
+        switch context.verifier.verify(chain: chain, now: Int64(time(nil))) {
+        case .good(let found):
+            peer = found
+            return nil
+        case .refused(let reason, let alert):
+            failure = reason
+            return alert
+        }
     }
 }
 

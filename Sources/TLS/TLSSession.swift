@@ -67,7 +67,10 @@ package struct TLSSession: ~Copyable {
         case .server: SSL_set_accept_state(ssl)
         case .client:
             SSL_set_connect_state(ssl)
-            if let name = serverName ?? context.serverName { SSL_set_tlsext_host_name(ssl, name) }
+            let name = serverName ?? context.serverName
+            if let name { SSL_set_tlsext_host_name(ssl, name) }
+            state.pointee.sessionName = name ?? ""
+            context.sessions.offer(ssl, name: name ?? "")
         }
         return state
     }
@@ -89,8 +92,8 @@ package struct TLSSession: ~Copyable {
         let result = SSL_do_handshake(state.pointee.ssl)
         let status: TLSStatus
         if result == 1 {
-            state.pointee.isEstablished = true
-            status = .done
+            status = admitResumed() ? .done : .failed
+            state.pointee.isEstablished = status == .done
         } else {
             status = explain(result)
         }
@@ -202,7 +205,12 @@ package struct TLSSession: ~Copyable {
 
     package var version: TLSConfiguration.Version? {
         guard isEstablished else { return nil }
-        return SSL_version(state.pointee.ssl) == TLS1_3_VERSION ? .tls13 : .tls12
+        switch Int32(SSL_version(state.pointee.ssl)) {
+        case TLS1_VERSION: return .tls10
+        case TLS1_1_VERSION: return .tls11
+        case TLS1_2_VERSION: return .tls12
+        default: return .tls13
+        }
     }
 
     /// "TLS_AES_128_GCM_SHA256" and so on; nil before the handshake.
@@ -233,7 +241,21 @@ package struct TLSSession: ~Copyable {
         return String(cString: name)
     }
 
+    /// Whether the handshake was a short one, with a session from before.
+    package var isResumed: Bool { SSL_session_reused(state.pointee.ssl) == 1 }
+
     // MARK: Inside
+
+    /// The peer of a short handshake shows no certificate: the one in its session is checked as if it came now (it may
+    /// have expired), and says who it is.
+    private func admitResumed() -> Bool {
+        guard isResumed, let chain = SSL_get0_peer_certificates(state.pointee.ssl), OPENSSL_sk_num(chain) > 0 else {
+            return true
+        }
+        guard let alert = state.pointee.verify(chain) else { return true }
+        SSL_send_fatal_alert(state.pointee.ssl, alert)
+        return false
+    }
 
     private func lend(_ input: UnsafeRawBufferPointer, _ output: UnsafeMutableRawBufferPointer) {
         state.pointee.input = input.baseAddress

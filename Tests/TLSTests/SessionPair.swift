@@ -25,6 +25,7 @@ final class Side {
 
     // The test macros cannot look into a noncopyable value.
     var isEstablished: Bool { session.isEstablished }
+    var isResumed: Bool { session.isResumed }
     var version: TLSConfiguration.Version? { session.version }
     var cipherSuite: String? { session.cipherSuite }
     var applicationProtocol: String { session.applicationProtocol }

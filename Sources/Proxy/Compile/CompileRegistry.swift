@@ -37,8 +37,14 @@ struct CompileRegistry {
         return UInt32(criteria.count - 1)
     }
 
-    mutating func tls(_ spec: TLSSpec) -> Int {
+    /// The number of a TLS context. One that cannot be made is an issue when it is first met, not when traffic comes.
+    mutating func tls(_ spec: TLSSpec, path: String, issues: inout [CompileIssue]) -> Int {
         if let known = tlsNumbers[spec] { return known }
+        do throws(TLSSpecError) {
+            try spec.check()
+        } catch {
+            issues.append(CompileIssue(path: path + ".common_tls_context", message: error.reason))
+        }
         tlsSpecs.append(spec)
         tlsNumbers[spec] = tlsSpecs.count - 1
         return tlsSpecs.count - 1

@@ -19,6 +19,8 @@ struct CompiledParts {
     var authorizers = AuthorizerTable()
     var accessLogTable = AccessLogTable()
     var filterTables = FilterTables()
+    /// What is honoured in part or cannot be served, though nothing is wrong with its form: for the log.
+    var warnings: [String] = []
     private(set) var retryPolicies: [RetryPolicy] = []
     private var retryNumbers: [Envoy_Config_Route_V3_RetryPolicy: UInt32] = [:]
 

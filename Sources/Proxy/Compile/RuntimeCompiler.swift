@@ -26,7 +26,7 @@ package struct RuntimeCompiler {
 
     private struct CachedContext {
         let secrets: [Envoy_Extensions_TransportSockets_Tls_V3_Secret?]
-        let context: TLSContext?
+        let context: TLSContext
     }
 
     private struct CachedRoutes {
@@ -41,6 +41,8 @@ package struct RuntimeCompiler {
     private var contexts: [Int: CachedContext] = [:]
     private var routes: [String: CachedRoutes] = [:]
     private var generation: UInt64 = 0
+    /// What went wrong in the last `snapshot(from:)` without keeping the rest from serving, for the log.
+    package private(set) var failures: [String] = []
 
     /// - Parameter local: what this proxy says about its own workload in metrics.
     package init(local: WorkloadLabels = WorkloadLabels()) { self.local = local }
@@ -85,10 +87,13 @@ package struct RuntimeCompiler {
     package func issues(in secret: Envoy_Extensions_TransportSockets_Tls_V3_Secret) -> [CompileIssue] {
         var spec = TLSSpec(isServer: false)
         switch secret.type {
-        case .tlsCertificate:
-            spec.chain = .secret(secret.name)
-            spec.acceptsUntrusted = true
-        case .validationContext: spec.trust = .secret(secret.name)
+        case .tlsCertificate: spec.chain = .secret(secret.name)
+        case .validationContext(let message):
+            spec.validationSecret = secret.name
+            var issues: [CompileIssue] = []
+            _ = TLSValidation(message, path: "validation_context.", issues: &issues)
+            // Names alone are added to a trust that stands elsewhere.
+            if !issues.isEmpty || TLSSpec.source(message.trustedCa) == .none { return issues }
         case nil: return [CompileIssue(path: "type", message: "must be tls_certificate or validation_context")]
         }
         do {
@@ -155,10 +160,13 @@ package struct RuntimeCompiler {
     /// Everything that `resources` say, as workers execute it.
     package mutating func snapshot(from resources: XDSResources) -> RuntimeSnapshot {
         generation += 1
+        failures = []
         forget(resources)
         for (name, listener) in resources.listeners { _ = compiledListener(name, listener) }
         for cluster in resources.clusters.values { _ = compiledCluster(cluster, resources) }
         let tables = routeTables(resources)
+        for warning in parts.warnings where !failures.contains(warning) { failures.append(warning) }
+        parts.warnings = []
         var numbered = [ClusterDescriptor?](repeating: nil, count: parts.registry.clusterNames.count)
         for (number, name) in parts.registry.clusterNames.enumerated() { numbered[number] = clusters[name]?.descriptor }
         return RuntimeSnapshot(
@@ -234,6 +242,7 @@ package struct RuntimeCompiler {
     ) {
         if let known = routes[key], known.message == message { return }
         var issues: [CompileIssue] = []
+        parts.filterTables.table = key
         let table = parts.routeTable(message, path: path, issues: &issues)
         // Refused before it came here, were it not good: the last good table stays.
         guard issues.isEmpty, let table else { return }
@@ -246,8 +255,15 @@ package struct RuntimeCompiler {
         parts.registry.tlsSpecs.enumerated().map { number, spec in
             let used = spec.secretNames.map { secrets[$0] }
             if let known = contexts[number], known.secrets == used { return known.context }
+            var context: TLSContext?
+            do throws(TLSSpecError) {
+                context = try spec.context(secrets: secrets)
+            } catch {
+                let names = spec.secretNames.joined(separator: ", ")
+                failures.append("the TLS context of \(names.isEmpty ? "a file" : names): \(error.reason)")
+            }
             // A rotated secret that does not fit leaves the context that works.
-            let context = (try? spec.context(secrets: secrets)) ?? contexts[number]?.context
+            guard let context = context ?? contexts[number]?.context else { return nil }
             contexts[number] = CachedContext(secrets: used, context: context)
             return context
         }

@@ -12,26 +12,16 @@ struct TLSSpec: Hashable, Sendable {
         case file(String)
         /// The name of a secret delivered by SDS.
         case secret(String)
-    }
-
-    struct NameRule: Hashable, Sendable {
-        enum Kind: Hashable, Sendable { case any, uri, dns }
-        enum Pattern: Hashable, Sendable {
-            case exact(String)
-            case prefix(String)
-            case suffix(String)
-            case contains(String)
-        }
-        var kind: Kind
-        var pattern: Pattern
+        /// An environment variable that is not set.
+        case unset(variable: String)
     }
 
     var isServer: Bool
     var chain = Source.none
     var key = Source.none
-    var trust = Source.none
-    var nameRules: [NameRule] = []
-    var acceptsUntrusted = false
+    var validation = TLSValidation()
+    /// The name of the secret whose validation context is merged into `validation`.
+    var validationSecret: String?
     var requiresClientCertificate = false
     var protocols: [String] = []
     var minimum = 0
@@ -39,48 +29,92 @@ struct TLSSpec: Hashable, Sendable {
     var ciphers: [String] = []
     var curves: [String] = []
     var serverName = ""
+    /// Peers that met before need only a short handshake. Envoy's default too.
+    var resumesSessions = true
 
     /// The SDS names that must have arrived before a context can be made.
     var secretNames: [String] {
-        [chain, trust].compactMap { if case .secret(let name) = $0 { name } else { nil } }
+        var names: [String] = []
+        if case .secret(let name) = chain { names.append(name) }
+        if let validationSecret { names.append(validationSecret) }
+        return names
     }
 
     /// Makes the context; nil while one of its secrets has not arrived.
     func context(
         secrets: [String: Envoy_Extensions_TransportSockets_Tls_V3_Secret]
     ) throws(TLSSpecError) -> TLSContext? {
-        var configuration = TLSConfiguration(role: isServer ? .server : .client)
-        switch (chain, key) {
-        case (.secret(let name), _):
+        var spec = self
+        if case .secret(let name) = chain {
             guard case .tlsCertificate(let certificate)? = secrets[name]?.type else { return nil }
-            configuration.certificateChain = try material(Self.source(certificate.certificateChain))
-            configuration.privateKey = try material(Self.source(certificate.privateKey))
-        default:
-            configuration.certificateChain = try material(chain)
-            configuration.privateKey = try material(key)
+            spec.chain = Self.source(certificate.certificateChain)
+            spec.key = Self.source(certificate.privateKey)
         }
-        switch trust {
-        case .secret(let name):
-            guard case .validationContext(let context)? = secrets[name]?.type else { return nil }
-            configuration.trustAnchors = [try material(Self.source(context.trustedCa))]
-        case .none: break
-        case .bytes, .file: configuration.trustAnchors = [try material(trust)]
+        if let validationSecret {
+            guard case .validationContext(let message)? = secrets[validationSecret]?.type else { return nil }
+            // What it must not say was refused when it came.
+            var issues: [CompileIssue] = []
+            let delivered = TLSValidation(message, path: "", issues: &issues)
+            if let issue = issues.first { throw TLSSpecError(reason: issue.description) }
+            spec.validation = validation.merged(with: delivered)
+            // A secret that should bring trust and brings none must not switch the check off.
+            if !spec.validation.isOn { spec.validation.trust = .bytes(Data()) }
         }
-        let validates = trust != .none || acceptsUntrusted
+        return try spec.context()
+    }
+
+    /// Whether a context can be made of what is here already, whatever the secrets will be. What is reported by its own
+    /// path (a server without a certificate, names without trust) is left out.
+    func check() throws(TLSSpecError) {
+        var spec = self
+        if spec.isServer, chain == .none { return }
+        if case .secret = chain {
+            // Only a client has contexts without certificates; everything else is the same.
+            spec.isServer = false
+            spec.chain = .none
+            spec.key = .none
+        }
+        if spec.validation.trust == .none {
+            spec.validation.nameRules = []
+            spec.validation.acceptsUntrusted = true
+        }
+        _ = try spec.context()
+    }
+
+    private func context() throws(TLSSpecError) -> TLSContext {
+        if validation.namesWithoutTrust {
+            throw TLSSpecError(reason: "names of certificates are checked, but there is no trusted_ca to prove them")
+        }
+        var configuration = TLSConfiguration(role: isServer ? .server : .client)
+        configuration.certificateChain = try material(chain)
+        configuration.privateKey = try material(key)
+        if validation.trust != .none { configuration.trustAnchors = [try material(validation.trust)] }
         configuration.verification =
-            validates ? (isServer && !requiresClientCertificate ? .optional : .required) : .none
-        configuration.acceptUntrusted = acceptsUntrusted
-        configuration.subjectAlternativeNames = nameRules.map(\.matcher)
+            validation.isOn ? (isServer && !requiresClientCertificate ? .optional : .required) : .none
+        configuration.acceptUntrusted = validation.acceptsUntrusted
+        configuration.subjectAlternativeNames = validation.nameRules.map(\.matcher)
         configuration.applicationProtocols = protocols
-        configuration.minimumVersion = minimum == 4 ? .tls13 : .tls12
-        configuration.maximumVersion = maximum == 3 ? .tls12 : .tls13
+        configuration.minimumVersion = Self.version(minimum) ?? .tls12
+        configuration.maximumVersion = Self.version(maximum) ?? .tls13
         configuration.cipherSuites = ciphers
         configuration.curves = curves
         configuration.serverName = serverName.isEmpty ? nil : serverName
+        configuration.resumesSessions = resumesSessions
         do {
             return try TLSContext(configuration)
         } catch {
             throw TLSSpecError(reason: "\(error)")
+        }
+    }
+
+    /// envoy.extensions.transport_sockets.tls.v3.TlsParameters.TlsProtocol; nil is TLS_AUTO.
+    private static func version(_ number: Int) -> TLSConfiguration.Version? {
+        switch number {
+        case 1: .tls10
+        case 2: .tls11
+        case 3: .tls12
+        case 4: .tls13
+        default: nil
         }
     }
 
@@ -91,7 +125,7 @@ struct TLSSpec: Hashable, Sendable {
         case .inlineBytes(let bytes): .bytes(bytes)
         case .inlineString(let text): .bytes(Data(text.utf8))
         case .environmentVariable(let name):
-            ProcessInfo.processInfo.environment[name].map { .bytes(Data($0.utf8)) } ?? .none
+            ProcessInfo.processInfo.environment[name].map { .bytes(Data($0.utf8)) } ?? .unset(variable: name)
         case nil: .none
         }
     }
@@ -99,6 +133,7 @@ struct TLSSpec: Hashable, Sendable {
     private func material(_ source: Source) throws(TLSSpecError) -> TLSMaterial {
         switch source {
         case .none, .secret: return .none
+        case .unset(let name): throw TLSSpecError(reason: "the environment variable \(name) is not set")
         case .bytes(let data): return .pem(Array(data))
         case .file(let path):
             do {
@@ -113,21 +148,4 @@ struct TLSSpec: Hashable, Sendable {
 /// Why a TLS context cannot be made from its material.
 struct TLSSpecError: Error {
     let reason: String
-}
-
-extension TLSSpec.NameRule {
-    var matcher: SubjectAlternativeNameMatcher {
-        let kind: SubjectAlternativeNameMatcher.Kind =
-            switch kind {
-            case .any: .any
-            case .uri: .uri
-            case .dns: .dns
-            }
-        return switch pattern {
-        case .exact(let text): SubjectAlternativeNameMatcher(kind, .exact(text))
-        case .prefix(let text): SubjectAlternativeNameMatcher(kind, .prefix(text))
-        case .suffix(let text): SubjectAlternativeNameMatcher(kind, .suffix(text))
-        case .contains(let text): SubjectAlternativeNameMatcher(kind, .contains(text))
-        }
-    }
 }

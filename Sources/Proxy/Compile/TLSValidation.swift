@@ -1,0 +1,100 @@
+import SwiftProtobuf
+import TLS
+import XDS
+
+/// What a peer's certificate must prove (envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext), of a
+/// listener or cluster, of a secret, or of both together.
+struct TLSValidation: Hashable, Sendable {
+    struct NameRule: Hashable, Sendable {
+        enum Kind: Hashable, Sendable { case any, uri, dns }
+        enum Pattern: Hashable, Sendable {
+            case exact(String)
+            case prefix(String)
+            case suffix(String)
+            case contains(String)
+        }
+        var kind: Kind
+        var pattern: Pattern
+    }
+
+    var trust = TLSSpec.Source.none
+    var nameRules: [NameRule] = []
+    var acceptsUntrusted = false
+
+    init() {}
+
+    init(
+        _ message: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext, path: String,
+        issues: inout [CompileIssue]
+    ) {
+        trust = TLSSpec.source(message.trustedCa)
+        acceptsUntrusted = message.trustChainVerification == .acceptUntrusted
+        if !message.verifyCertificateSpki.isEmpty {
+            issues.append(CompileIssue(path: path + "verify_certificate_spki", message: "not supported yet"))
+        }
+        if !message.verifyCertificateHash.isEmpty {
+            issues.append(CompileIssue(path: path + "verify_certificate_hash", message: "not supported yet"))
+        }
+        for (index, rule) in message.matchTypedSubjectAltNames.enumerated() {
+            let place = path + "match_typed_subject_alt_names[\(index)]"
+            switch rule.sanType {
+            case .uri: addRule(.uri, rule.matcher, path: place, issues: &issues)
+            case .dns: addRule(.dns, rule.matcher, path: place, issues: &issues)
+            default:
+                issues.append(CompileIssue(path: place + ".san_type", message: "only URI and DNS names are supported"))
+            }
+        }
+        for (index, matcher) in message.matchSubjectAltNames.enumerated() {
+            addRule(.any, matcher, path: path + "match_subject_alt_names[\(index)]", issues: &issues)
+        }
+    }
+
+    /// As Envoy merges what SDS delivers into the default: single fields are replaced, names are added.
+    func merged(with secret: TLSValidation) -> TLSValidation {
+        var result = self
+        if secret.trust != .none { result.trust = secret.trust }
+        result.nameRules += secret.nameRules
+        if secret.acceptsUntrusted { result.acceptsUntrusted = true }
+        return result
+    }
+
+    /// Whether the peer's certificate is looked at.
+    var isOn: Bool { trust != .none || acceptsUntrusted || !nameRules.isEmpty }
+
+    /// Names prove nothing about a certificate that anyone may have made: Envoy refuses that, and so do we.
+    var namesWithoutTrust: Bool { !nameRules.isEmpty && trust == .none }
+
+    private mutating func addRule(
+        _ kind: NameRule.Kind, _ matcher: Envoy_Type_Matcher_V3_StringMatcher, path: String,
+        issues: inout [CompileIssue]
+    ) {
+        if matcher.ignoreCase, kind != .dns {
+            issues.append(CompileIssue(path: path + ".ignore_case", message: "not supported for names of certificates"))
+        }
+        switch matcher.matchPattern {
+        case .exact(let text): nameRules.append(NameRule(kind: kind, pattern: .exact(text)))
+        case .prefix(let text): nameRules.append(NameRule(kind: kind, pattern: .prefix(text)))
+        case .suffix(let text): nameRules.append(NameRule(kind: kind, pattern: .suffix(text)))
+        case .contains(let text): nameRules.append(NameRule(kind: kind, pattern: .contains(text)))
+        default:
+            issues.append(CompileIssue(path: path, message: "only exact, prefix, suffix and contains are supported"))
+        }
+    }
+}
+
+extension TLSValidation.NameRule {
+    var matcher: SubjectAlternativeNameMatcher {
+        let kind: SubjectAlternativeNameMatcher.Kind =
+            switch kind {
+            case .any: .any
+            case .uri: .uri
+            case .dns: .dns
+            }
+        return switch pattern {
+        case .exact(let text): SubjectAlternativeNameMatcher(kind, .exact(text))
+        case .prefix(let text): SubjectAlternativeNameMatcher(kind, .prefix(text))
+        case .suffix(let text): SubjectAlternativeNameMatcher(kind, .suffix(text))
+        case .contains(let text): SubjectAlternativeNameMatcher(kind, .contains(text))
+        }
+    }
+}

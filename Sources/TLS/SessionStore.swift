@@ -1,0 +1,49 @@
+private import CNIOBoringSSL
+import Synchronization
+
+/// The sessions that servers gave to the clients of one context, by server name: each shortens one later handshake
+/// (RFC 8446 section 4.6.1). They go with the context, so none survives another certificate or trust bundle.
+final class SessionStore: Sendable {
+    /// A session that this value owns.
+    private struct Owned: @unchecked Sendable {  // SAFETY: SSL_SESSION is reference counted and not changed any more.
+        let session: OpaquePointer
+    }
+
+    /// Names beyond this many make the store start afresh.
+    private static let nameLimit = 64
+
+    private let sessions = Mutex<[String: Owned]>([:])
+
+    deinit {
+        sessions.withLock { sessions in
+            for owned in sessions.values { SSL_SESSION_free(owned.session) }
+            sessions = [:]
+        }
+    }
+
+    /// Keeps a session, which it owns from now on, in place of the one before.
+    func put(_ session: OpaquePointer, name: String) {
+        sessions.withLock { sessions in
+            if sessions[name] == nil, sessions.count >= Self.nameLimit {
+                for owned in sessions.values { SSL_SESSION_free(owned.session) }
+                sessions.removeAll(keepingCapacity: true)
+            }
+            if let old = sessions.updateValue(Owned(session: session), forKey: name) { SSL_SESSION_free(old.session) }
+        }
+    }
+
+    /// Presents the session for `name` in a handshake to come. It is taken out: one that is refused is not tried again,
+    /// and one of TLS 1.3 is for one use (RFC 8446 appendix C.4).
+    func offer(_ ssl: OpaquePointer, name: String) {
+        guard let owned = sessions.withLock({ $0.removeValue(forKey: name) }) else { return }
+        SSL_set_session(ssl, owned.session)
+        SSL_SESSION_free(owned.session)
+    }
+}
+
+/// The library has a session for the client; 1 takes it over.
+func keepSession(_ ssl: OpaquePointer?, _ session: OpaquePointer?) -> Int32 {
+    guard let state = SessionState.of(ssl), let session else { return 0 }
+    state.pointee.context.sessions.put(session, name: state.pointee.sessionName)
+    return 1
+}
