@@ -4,15 +4,18 @@ package import HeaderBlock
 package struct AuthorizationInput: ~Escapable {
     /// nil for TCP: conditions on headers and paths then do not hold.
     package let head: HeadView?
-    /// The name that the peer's certificate proves: its first URI name, else its first DNS name, else its subject. Empty
-    /// is none.
-    package let principal: Span<UInt8>
+    /// The names that the peer's certificate proves: any of them may be who the peer is. Empty is none.
+    package let uriNames: Span<[UInt8]>
+    package let dnsNames: Span<[UInt8]>
+    package let subject: Span<UInt8>
     /// The peer presented a certificate that was verified.
     package let isAuthenticated: Bool
     /// The server name of the ClientHello; empty is none.
     package let serverName: Span<UInt8>
-    /// The peer of the connection.
+    /// The client's side of the connection: the peer, or what its PROXY protocol header says.
     package let source: AddressBits
+    /// The peer of the connection itself.
+    package let direct: AddressBits
     /// The client, from x-forwarded-for where that is trusted; the peer of the connection otherwise.
     package let remote: AddressBits
     /// Where the client wanted to go (the original destination of captured traffic).
@@ -21,23 +24,29 @@ package struct AuthorizationInput: ~Escapable {
     /// What filters in front found out.
     package let metadata: RequestMetadata
 
-    @_lifetime(copy head, copy principal, copy serverName)
+    @_lifetime(copy head, copy uriNames, copy dnsNames, copy subject, copy serverName)
     package init(
         head: HeadView?,
-        principal: Span<UInt8>,
+        uriNames: Span<[UInt8]>,
+        dnsNames: Span<[UInt8]> = Span(),
+        subject: Span<UInt8> = Span(),
         isAuthenticated: Bool,
         serverName: Span<UInt8>,
         source: AddressBits,
+        direct: AddressBits? = nil,
         remote: AddressBits,
         destination: AddressBits,
         destinationPort: UInt16,
         metadata: RequestMetadata = RequestMetadata()
     ) {
         self.head = head
-        self.principal = principal
+        self.uriNames = uriNames
+        self.dnsNames = dnsNames
+        self.subject = subject
         self.isAuthenticated = isAuthenticated
         self.serverName = serverName
         self.source = source
+        self.direct = direct ?? source
         self.remote = remote
         self.destination = destination
         self.destinationPort = destinationPort

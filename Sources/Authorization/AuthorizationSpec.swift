@@ -66,8 +66,10 @@ package indirect enum ConditionSpec: Sendable {
     case path(StringPattern)
     case destinationAddress(AddressRange)
     case destinationPort(ClosedRange<UInt16>)
-    /// The peer of the connection.
+    /// The client's side of the connection: the peer, or what its PROXY protocol header says.
     case sourceAddress(AddressRange)
+    /// The peer of the connection itself, whatever it says of others.
+    case directAddress(AddressRange)
     /// The client, from x-forwarded-for where that is trusted.
     case remoteAddress(AddressRange)
     /// The identity that the peer's certificate proves; nil is any certificate.

@@ -21,6 +21,14 @@ package struct Authorizer: Sendable {
     private let documents: [JSONDocument]
     private let shadowPolicyKey: [UInt8]
     private static let metadataName = Array("envoy.filters.http.rbac".utf8)
+    /// Where access logs look whether a request is to be logged (Istio's AUDIT).
+    private static let commonName = Array("envoy.common".utf8)
+    private static let hintKey = Array("access_log_hint".utf8)
+    private static let hints = [false, true].map { hint in
+        var builder = JSONDocumentBuilder()
+        builder.add(hint)
+        return builder.finish()
+    }
 
     /// Compiles `spec`; fails for an invalid regular expression, or for more than 65,534 policies.
     package init(_ spec: AuthorizationSpec) throws(AuthorizationError) {
@@ -46,8 +54,11 @@ package struct Authorizer: Sendable {
             }
     }
 
-    /// Tells filters behind, and logs, which shadow policy matched, as Envoy does.
+    /// Tells filters behind, and logs, which shadow policy matched and whether the request is to be logged, as Envoy does.
     package func record(_ verdict: AuthorizationVerdict, in metadata: inout RequestMetadata) {
+        if let rules, rules.action == .log {
+            metadata.set(filter: Self.commonName, key: Self.hintKey, Self.hints[verdict.isLogged ? 1 : 0])
+        }
         guard verdict.shadowPolicy != .none else { return }
         metadata.set(
             filter: Self.metadataName, key: shadowPolicyKey, documents[Int(verdict.shadowPolicy.index)])

@@ -67,6 +67,9 @@ struct AuthorizerCompiler {
         case .sourceAddress(let range):
             test.kind = .sourceAddress
             test.index = add(range)
+        case .directAddress(let range):
+            test.kind = .directAddress
+            test.index = add(range)
         case .remoteAddress(let range):
             test.kind = .remoteAddress
             test.index = add(range)

@@ -4,7 +4,7 @@ internal import Routing
 /// One compiled condition with the numbers of what follows. Plain bits.
 struct ConditionTest: Sendable {
     enum Kind: UInt8, Sendable {
-        case header, path, destinationAddress, destinationPort, sourceAddress, remoteAddress
+        case header, path, destinationAddress, destinationPort, sourceAddress, directAddress, remoteAddress
         case authenticated, principal, serverName, metadata
     }
 
@@ -31,13 +31,21 @@ extension Authorizer {
             return pool.matches(test.pattern, head.bytes.extracting(path.lowerBound..<path.upperBound))
         case .destinationAddress: return ranges.span[Int(test.index)].contains(input.destination)
         case .sourceAddress: return ranges.span[Int(test.index)].contains(input.source)
+        case .directAddress: return ranges.span[Int(test.index)].contains(input.direct)
         case .remoteAddress: return ranges.span[Int(test.index)].contains(input.remote)
         case .destinationPort:
             return input.destinationPort >= test.lowPort && input.destinationPort <= test.highPort
         case .authenticated: return input.isAuthenticated
-        case .principal: return input.isAuthenticated && pool.matches(test.pattern, input.principal)
+        case .principal: return input.isAuthenticated && proves(test.pattern, input)
         case .metadata: return metadata.span[Int(test.index)].holds(input.metadata, pool: pool)
         case .serverName: return pool.matches(test.pattern, input.serverName)
         }
+    }
+
+    /// Whether a name of the peer's certificate fits: its URI names, its DNS names, its subject, as Envoy tries them.
+    private func proves(_ pattern: PooledPattern, _ input: borrowing AuthorizationInput) -> Bool {
+        for index in input.uriNames.indices where pool.matches(pattern, input.uriNames[index].span) { return true }
+        for index in input.dnsNames.indices where pool.matches(pattern, input.dnsNames[index].span) { return true }
+        return pool.matches(pattern, input.subject)
     }
 }

@@ -33,9 +33,17 @@ package struct TimeoutPlan: Sendable, Equatable {
         if total != 0, self.perTry >= total { self.perTry = 0 }
     }
 
-    private static func nanoseconds(_ milliseconds: UInt64) -> UInt64 {
-        let (product, overflows) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
+    private static func nanoseconds(_ milliseconds: UInt64) -> UInt64 { nanoseconds(milliseconds, of: 1_000_000) }
+
+    /// What is too long for a clock of nanoseconds (584 years) is as long as that clock goes.
+    private static func nanoseconds(_ count: UInt64, of unit: UInt64) -> UInt64 {
+        let (product, overflows) = count.multipliedReportingOverflow(by: unit)
         return overflows ? .max : product
+    }
+
+    /// A limit in whole milliseconds, rounded up, so that a tiny limit does not become none and a huge one stays one.
+    package static func milliseconds(_ nanoseconds: UInt64) -> UInt64 {
+        nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1)
     }
 
     /// Reads `grpc-timeout`: up to eight digits and a unit (H M S m u n), in nanoseconds; nil when malformed.
@@ -48,11 +56,11 @@ package struct TimeoutPlan: Sendable, Equatable {
             value = value * 10 + UInt64(digit)
         }
         switch text[text.count - 1] {
-        case UInt8(ascii: "H"): return value * 3_600_000_000_000
-        case UInt8(ascii: "M"): return value * 60_000_000_000
-        case UInt8(ascii: "S"): return value * 1_000_000_000
-        case UInt8(ascii: "m"): return value * 1_000_000
-        case UInt8(ascii: "u"): return value * 1_000
+        case UInt8(ascii: "H"): return nanoseconds(value, of: 3_600_000_000_000)
+        case UInt8(ascii: "M"): return nanoseconds(value, of: 60_000_000_000)
+        case UInt8(ascii: "S"): return nanoseconds(value, of: 1_000_000_000)
+        case UInt8(ascii: "m"): return nanoseconds(value, of: 1_000_000)
+        case UInt8(ascii: "u"): return nanoseconds(value, of: 1_000)
         case UInt8(ascii: "n"): return value
         default: return nil
         }

@@ -54,7 +54,7 @@ extension PatternPool {
         var text: [UInt8] = []
         var index: Int? = first
         while let position = index {
-            if !text.isEmpty { text.append(0x2C) }
+            if position != first { text.append(0x2C) }
             let value = head.fields[position].value
             for offset in value.lowerBound..<value.upperBound { text.append(head.bytes[offset]) }
             index = next(key, in: head, after: position)

@@ -16,6 +16,13 @@ package struct TokenLocation: Sendable {
     let slot: Int
     /// The providers that look here, as numbers of an `Authenticator`.
     let providers: [Int]
+
+    /// Whether a part of a query (`NAME=VALUE`) is the parameter of this name, be the name percent-encoded or not.
+    package static func isParameter(_ part: ArraySlice<UInt8>, named name: [UInt8]) -> Bool {
+        guard let equals = part.firstIndex(of: UInt8(ascii: "=")) else { return false }
+        let bytes = part.span
+        return TokenSearch.isName(name, from: 0, to: equals - part.startIndex, bytes)
+    }
 }
 
 /// A token that was found: its bytes in the head, or decoded from a parameter.
@@ -71,6 +78,7 @@ struct TokenSearch {
     }
 
     /// Behind the prefix, wherever it is, from the first character that can belong to a token on; nil without the prefix.
+    /// What follows a token (`Bearer TOKEN, more`) makes it one that cannot be read, for Envoy too.
     private static func token(_ value: ByteRange, _ prefix: [UInt8], _ bytes: Span<UInt8>) -> ByteRange? {
         guard !prefix.isEmpty else { return value }
         guard value.count >= prefix.count else { return nil }
@@ -104,7 +112,7 @@ struct TokenSearch {
                 end &+= 1
             }
             let nameEnd = equals < 0 ? end : equals
-            if nameEnd &- start == name.count, head.bytes.hasBytes(name, at: start) {
+            if isName(name, from: start, to: nameEnd, head.bytes) {
                 let value = ByteRange(
                     start: equals < 0 ? end : equals &+ 1, length: equals < 0 ? 0 : end &- equals &- 1)
                 for index in value.lowerBound..<value.upperBound where head.bytes[index] == UInt8(ascii: "%") {
@@ -115,6 +123,15 @@ struct TokenSearch {
             start = end &+ 1
         }
         return nil
+    }
+
+    /// Whether the bytes are this name, as they are or percent-encoded.
+    static func isName(_ name: [UInt8], from start: Int, to end: Int, _ bytes: Span<UInt8>) -> Bool {
+        if end &- start == name.count, bytes.hasBytes(name, at: start) { return true }
+        for index in start..<end where bytes[index] == UInt8(ascii: "%") {
+            return percentDecoded(ByteRange(start: start, length: end &- start), bytes) == name
+        }
+        return false
     }
 
     private static func percentDecoded(_ range: ByteRange, _ bytes: Span<UInt8>) -> [UInt8] {

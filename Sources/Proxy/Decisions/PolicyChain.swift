@@ -2,6 +2,7 @@ internal import Authentication
 internal import Authorization
 internal import EventLoop
 internal import HeaderBlock
+internal import Routing
 internal import SwiftProtobuf
 package import XDS
 
@@ -81,16 +82,19 @@ package struct PolicyChain: Sendable {
             let (name, value) = (add(name), add(value))
             _ = table.append(HeaderField(name: name, value: value, id: KnownHeader.classify(bytes.span, name)))
         }
-        let principal = Array((question.principal ?? "").utf8)
+        let principals = question.principal.map { [Array($0.utf8)] } ?? []
         let serverName = Array(question.serverName.utf8)
         for step in steps {
             let head = HeadView(table, bytes: bytes.span)
             switch step {
             case .tokens(let filter):
                 if question.claims != nil { continue }
+                // As a worker does, but for routes, which this chain does not know.
+                guard let rules = filter.rules else { continue }
+                let rule = rules.decide(head, random: 0).route
+                guard rule != .max, filter.ruleRequirements[Int(rule)] >= 0 else { continue }
                 let result = filter.authenticator.decide(
-                    head, requirement: filter.ruleRequirements.first { $0 >= 0 } ?? 0, now: question.time, cache: &cache
-                )
+                    head, requirement: filter.ruleRequirements[Int(rule)], now: question.time, cache: &cache)
                 if let fault = result.fault {
                     verdict.outcome = .tokenRefused(status: fault.status, reason: fault.text)
                     return verdict
@@ -102,7 +106,7 @@ package struct PolicyChain: Sendable {
                 }
             case .authorizer(let authorizer):
                 let input = AuthorizationInput(
-                    head: question.isRequest ? head : nil, principal: principal.span,
+                    head: question.isRequest ? head : nil, uriNames: principals.span,
                     isAuthenticated: question.principal != nil, serverName: serverName.span,
                     source: Self.bits(question.source), remote: Self.bits(question.remote),
                     destination: Self.bits(question.destination), destinationPort: question.port, metadata: metadata)

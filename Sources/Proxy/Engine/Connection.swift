@@ -90,6 +90,8 @@ struct Connection: SlabElement, ~Copyable {
     var chain = -1
     /// Downstream: the client. Upstream: the endpoint.
     var remote = SocketAddress.ip(.anyIPv4, port: 0)
+    /// Downstream: the peer itself, when its PROXY protocol header names another client.
+    var proxyPeer: SocketAddress?
     /// Downstream: where the client wanted to go. Upstream: our own address.
     var local = SocketAddress.ip(.anyIPv4, port: 0)
     /// The identity that the peer proved (first URI name of its certificate).
@@ -125,6 +127,9 @@ struct Connection: SlabElement, ~Copyable {
     var attempts: UInt32 = 0
 
     init() {}
+
+    /// The peer of the socket, whatever it says of others.
+    var direct: SocketAddress { proxyPeer ?? remote }
 
     mutating func recycle() {
         socket = -1
@@ -165,6 +170,7 @@ struct Connection: SlabElement, ~Copyable {
         listener = -1
         chain = -1
         peerCertificate = nil
+        proxyPeer = nil
         if !serverName.isEmpty { serverName = [] }
         peerLabels = 0
         pool = -1

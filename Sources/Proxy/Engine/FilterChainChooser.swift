@@ -8,7 +8,8 @@ internal import EventLoop
 enum FilterChainChooser {
     /// The index into the generation's chains; -1 when nothing matches and there is no default.
     static func choose(
-        _ generation: Generation, listener: Int, destination: SocketAddress, source: SocketAddress, _ found: Inspection
+        _ generation: Generation, listener: Int, destination: SocketAddress, source: SocketAddress,
+        direct: SocketAddress, _ found: Inspection
     ) -> Int {
         var candidates: [Int] = []
         var fallback = -1
@@ -35,8 +36,7 @@ enum FilterChainChooser {
             guard let place = found.protocols.firstIndex(where: protocols.contains) else { return nil }
             return 1000 - place
         }
-        // No listener filter here changes the source, so the direct source is the source.
-        narrow(&candidates) { prefix(generation.chains[$0].descriptor.match.directSourcePrefixes, source) }
+        narrow(&candidates) { prefix(generation.chains[$0].descriptor.match.directSourcePrefixes, direct) }
         narrow(&candidates) { index in
             switch generation.chains[index].descriptor.match.sourceType {
             case .any: 0

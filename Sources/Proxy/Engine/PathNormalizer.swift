@@ -47,7 +47,14 @@ enum PathNormalizer {
             plain.append(byte)
             index += 1
         }
-        removeDots(plain, dots: dots, merging: merging, into: &output)
+        // Two passes, as Envoy's: in the first an empty segment is one that `..` takes back.
+        if dots, merging {
+            var whole: [UInt8] = []
+            removeSegments(plain, dots: true, merging: false, into: &whole)
+            removeSegments(whole, dots: false, merging: true, into: &output)
+        } else {
+            removeSegments(plain, dots: dots, merging: merging, into: &output)
+        }
         // A fragment never belongs in a request.
         while end < path.upperBound, bytes[end] != 0x23 {
             output.append(bytes[end])
@@ -56,7 +63,7 @@ enum PathNormalizer {
         return true
     }
 
-    private static func removeDots(_ path: [UInt8], dots: Bool, merging: Bool, into output: inout [UInt8]) {
+    private static func removeSegments(_ path: [UInt8], dots: Bool, merging: Bool, into output: inout [UInt8]) {
         let segments = path.split(separator: 0x2f, omittingEmptySubsequences: false).dropFirst()
         var kept: [ArraySlice<UInt8>] = []
         for (offset, segment) in segments.enumerated() {

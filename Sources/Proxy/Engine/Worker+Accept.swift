@@ -176,7 +176,10 @@ extension Worker where Wire: ~Copyable {
         case .header(let length, let source, let destination):
             connections[handle].readProxyHeader = true
             connections[handle].input.consume(length)
-            if let source { connections[handle].remote = source }
+            if let source {
+                connections[handle].proxyPeer = connections[handle].remote
+                connections[handle].remote = source
+            }
             if let destination { connections[handle].local = destination }
             return .bytes
         }
@@ -196,7 +199,7 @@ extension Worker where Wire: ~Copyable {
         let listener = connections[handle].listener
         let chain = FilterChainChooser.choose(
             generations[generation], listener: listener, destination: connections[handle].local,
-            source: connections[handle].remote, found)
+            source: connections[handle].remote, direct: connections[handle].direct, found)
         guard chain >= 0 else {
             metrics.listeners[listenerStatistics(handle)].noFilterChain &+= 1
             return close(handle)
@@ -278,7 +281,7 @@ extension Worker where Wire: ~Copyable {
             switch filter {
             case .localRateLimit(let bucket):
                 guard bucket.take(now: transport.microseconds) else {
-                    metrics.listeners[listenerStatistics(handle)].deniedConnections &+= 1
+                    metrics.listeners[listenerStatistics(handle)].limitedConnections &+= 1
                     return close(handle)
                 }
             case .rbac(let authorizer):

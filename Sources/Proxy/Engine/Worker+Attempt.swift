@@ -36,7 +36,7 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].avoidsTried = policies[index].avoidsPreviousHosts
         exchanges[exchange].tried.redraws = policies[index].hostSelectionAttempts
         exchanges[exchange].priorityUpdates = policies[index].priorityUpdateFrequency
-        exchanges[exchange].tryIdleMilliseconds = (policies[index].perTryIdleTimeout &+ 999_999) / 1_000_000
+        exchanges[exchange].tryIdleMilliseconds = TimeoutPlan.milliseconds(policies[index].perTryIdleTimeout)
         exchanges[exchange].tryTimeout = policies[index].perTryTimeout
     }
 

@@ -195,12 +195,14 @@ extension Connection {
     mutating func describe(_ record: inout RequestRecord) {
         record.downstreamLocal = local.logged
         record.downstreamRemote = remote.logged
-        record.downstreamDirectRemote = remote.logged
+        record.downstreamDirectRemote = direct.logged
         record.downstreamDirectLocal = local.logged
         if isTLS {
             switch session?.version {
             case .tls13: record.downstreamTLSVersion = 0x0304
             case .tls12: record.downstreamTLSVersion = 0x0303
+            case .tls11: record.downstreamTLSVersion = 0x0302
+            case .tls10: record.downstreamTLSVersion = 0x0301
             case nil: break
             }
         }

@@ -11,7 +11,12 @@ extension Worker where Wire: ~Copyable {
     /// Asks an authorizer about a request; false when it was denied and answered.
     mutating func authorize(_ handle: Handle, _ exchange: Handle, _ authorizer: Int) -> Bool {
         let snapshot = generations[exchanges[exchange].generation].snapshot
-        guard authorizer < snapshot.authorizers.count else { return true }
+        guard authorizer < snapshot.authorizers.count else {
+            // Rules that are nowhere must not be rules that allow everything.
+            exchanges[exchange].details = "rbac_access_denied_matched_policy[none]"
+            reply(exchange, 403, "RBAC: access denied", [])
+            return false
+        }
         let verdict = exchanges[exchange].decide(snapshot.authorizers[authorizer], &connections[handle])
         snapshot.authorizers[authorizer].record(verdict, in: &exchanges[exchange].filters.metadata)
         switch verdict.shadow {
@@ -20,6 +25,7 @@ extension Worker where Wire: ~Copyable {
         case .denied: metrics.http[httpStatistics(exchange)].shadowDenied &+= 1
         }
         countPolicy(verdict, of: authorizer, in: exchanges[exchange].generation)
+        if verdict.isLogged { metrics.http[httpStatistics(exchange)].audited &+= 1 }
         if verdict.isAllowed {
             metrics.http[httpStatistics(exchange)].allowed &+= 1
             return true
@@ -33,12 +39,27 @@ extension Worker where Wire: ~Copyable {
 
     /// Asks an authorizer about a connection; false when it was denied, which is counted and logged.
     mutating func authorizeConnection(_ handle: Handle, _ authorizer: Int) -> Bool {
-        let snapshot = generations[connections[handle].generation].snapshot
-        guard authorizer < snapshot.authorizers.count else { return true }
+        let generation = connections[handle].generation
+        let snapshot = generations[generation].snapshot
+        let statistics = listenerStatistics(handle)
+        guard authorizer < snapshot.authorizers.count else {
+            metrics.listeners[statistics].deniedConnections &+= 1
+            return false
+        }
         let verdict = connections[handle].decide(snapshot.authorizers[authorizer])
-        countPolicy(verdict, of: authorizer, in: connections[handle].generation)
-        guard !verdict.isAllowed else { return true }
-        metrics.listeners[listenerStatistics(handle)].deniedConnections &+= 1
+        countPolicy(verdict, of: authorizer, in: generation)
+        switch verdict.shadow {
+        case .none: break
+        case .allowed: metrics.listeners[statistics].shadowAllowed &+= 1
+        case .denied: metrics.listeners[statistics].shadowDenied &+= 1
+        }
+        if verdict.isAllowed {
+            metrics.listeners[statistics].allowedConnections &+= 1
+            return true
+        }
+        metrics.listeners[statistics].deniedConnections &+= 1
+        // A connection for HTTP has no line of its own, and its counters are others.
+        guard generations[generation].chains[connections[handle].chain].tcp != nil else { return false }
         let origin = snapshot.authorizers[authorizer].origin(verdict.policy)
         recordTunnel(
             handle, [],
@@ -78,31 +99,32 @@ extension Exchange {
 
     /// The verdict on this request, which came over `connection`.
     mutating func decide(_ authorizer: borrowing Authorizer, _ connection: inout Connection) -> AuthorizationVerdict {
-        let principal = connection.principal
+        let certificate = connection.peerCertificate
+        let uriNames = certificate?.uriNames ?? []
+        let dnsNames = certificate?.dnsNames ?? []
+        let subject = certificate?.subject ?? []
         return authorizer.decide(
             AuthorizationInput(
-                head: HeadView(request, bytes: arena.storage), principal: principal.span,
-                isAuthenticated: connection.peerCertificate != nil, serverName: connection.serverName.span,
-                source: connection.remote.bits, remote: (remoteAddress ?? connection.remote).bits,
+                head: HeadView(request, bytes: arena.storage), uriNames: uriNames.span, dnsNames: dnsNames.span,
+                subject: subject.span, isAuthenticated: certificate != nil, serverName: connection.serverName.span,
+                source: connection.remote.bits, direct: connection.direct.bits,
+                remote: (remoteAddress ?? connection.remote).bits,
                 destination: connection.local.bits, destinationPort: connection.local.port,
                 metadata: filters.metadata))
     }
 }
 
 extension Connection {
-    /// The name that the peer's certificate proves: its first URI name, else its first DNS name, else its subject.
-    var principal: [UInt8] {
-        guard let peerCertificate else { return [] }
-        return peerCertificate.identity ?? peerCertificate.dnsNames.first ?? peerCertificate.subject
-    }
-
     /// The verdict on this connection.
     mutating func decide(_ authorizer: borrowing Authorizer) -> AuthorizationVerdict {
-        let principal = principal
+        let certificate = peerCertificate
+        let uriNames = certificate?.uriNames ?? []
+        let dnsNames = certificate?.dnsNames ?? []
+        let subject = certificate?.subject ?? []
         return authorizer.decide(
             AuthorizationInput(
-                head: nil, principal: principal.span, isAuthenticated: peerCertificate != nil,
-                serverName: serverName.span, source: remote.bits, remote: remote.bits,
-                destination: local.bits, destinationPort: local.port))
+                head: nil, uriNames: uriNames.span, dnsNames: dnsNames.span, subject: subject.span,
+                isAuthenticated: certificate != nil, serverName: serverName.span, source: remote.bits,
+                direct: direct.bits, remote: remote.bits, destination: local.bits, destinationPort: local.port))
     }
 }

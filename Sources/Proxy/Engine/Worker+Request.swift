@@ -180,8 +180,8 @@ extension Worker where Wire: ~Copyable {
     private mutating func setTimes(_ exchange: Handle, _ route: RouteEntry) {
         setRetries(exchange, route)
         let plan = exchanges[exchange].timeoutPlan(route)
-        exchanges[exchange].routeTimeoutMilliseconds = (plan.total &+ 999_999) / 1_000_000
-        exchanges[exchange].tryTimeoutMilliseconds = (plan.perTry &+ 999_999) / 1_000_000
+        exchanges[exchange].routeTimeoutMilliseconds = TimeoutPlan.milliseconds(plan.total)
+        exchanges[exchange].tryTimeoutMilliseconds = TimeoutPlan.milliseconds(plan.perTry)
         // The route's time begins when the request is complete.
         if exchanges[exchange].requestBody.isComplete { startRouteTime(exchange) }
         if route.idleTimeoutNanoseconds != .max {

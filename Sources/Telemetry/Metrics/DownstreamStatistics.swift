@@ -17,6 +17,7 @@ package struct HTTPStatistics: StatisticGroup {
     package var denied: UInt64 = 0
     package var shadowAllowed: UInt64 = 0
     package var shadowDenied: UInt64 = 0
+    package var audited: UInt64 = 0
     package var outcomes = ResponseStatistics()
 
     package init() {}
@@ -50,6 +51,7 @@ package struct HTTPStatistics: StatisticGroup {
             StatisticField("rbac.denied", .counter, \.denied, "Requests that policies denied."),
             StatisticField("rbac.shadow_allowed", .counter, \.shadowAllowed, "Requests that shadow policies allowed."),
             StatisticField("rbac.shadow_denied", .counter, \.shadowDenied, "Requests that shadow policies denied."),
+            StatisticField("rbac.logged", .counter, \.audited, "Requests that policies marked for the access log."),
         ]
     }
 }
@@ -65,7 +67,11 @@ package struct ListenerStatistics: StatisticGroup {
     package var noFilterChain: UInt64 = 0
     package var handshakes: UInt64 = 0
     package var handshakeFailures: UInt64 = 0
+    package var allowedConnections: UInt64 = 0
     package var deniedConnections: UInt64 = 0
+    package var shadowAllowed: UInt64 = 0
+    package var shadowDenied: UInt64 = 0
+    package var limitedConnections: UInt64 = 0
 
     package init() {}
 
@@ -88,7 +94,13 @@ package struct ListenerStatistics: StatisticGroup {
                 "no_filter_chain_match", .counter, \.noFilterChain, "Connections that no filter chain accepts."),
             StatisticField("ssl.handshake", .counter, \.handshakes, "TLS handshakes that succeeded."),
             StatisticField("ssl.connection_error", .counter, \.handshakeFailures, "TLS handshakes that failed."),
+            StatisticField("rbac.allowed", .counter, \.allowedConnections, "Connections that policies allowed."),
             StatisticField("rbac.denied", .counter, \.deniedConnections, "Connections that policies denied."),
+            StatisticField(
+                "rbac.shadow_allowed", .counter, \.shadowAllowed, "Connections that shadow policies allowed."),
+            StatisticField("rbac.shadow_denied", .counter, \.shadowDenied, "Connections that shadow policies denied."),
+            StatisticField(
+                "local_rate_limit.rate_limited", .counter, \.limitedConnections, "Connections beyond a rate limit."),
         ]
     }
 }

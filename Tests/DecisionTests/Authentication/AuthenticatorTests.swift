@@ -223,6 +223,9 @@ struct AuthenticatorTests {
         #expect(try fault(TokenRequest(path: "/?a=1&access_token=\(token)&b=2")) { _ in } == nil)
         #expect(try fault(TokenRequest(path: "/?xaccess_token=\(token)")) { _ in } == .missing)
         #expect(try fault(TokenRequest(path: "/?t=\(token)")) { $0.parameters = ["t"] } == nil)
+        #expect(try fault(TokenRequest(path: "/?a%5F%74=\(token)")) { $0.parameters = ["a_t"] } == nil)
+        #expect(try fault(TokenRequest(path: "/?a%5F=\(token)")) { $0.parameters = ["a_t"] } == .missing)
+        #expect(TokenLocation.isParameter(Array("x&a%5F%74=1".utf8)[2...], named: Array("a_t".utf8)))
         let encoded = token.split(separator: ".").joined(separator: "%2E")
         #expect(try fault(TokenRequest(path: "/?t=\(encoded)#x")) { $0.parameters = ["t"] } == nil)
         #expect(

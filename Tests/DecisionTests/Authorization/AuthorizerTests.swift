@@ -10,9 +10,14 @@ struct Caller: Sendable {
     var headers: [(String, String)] = []
     var isHTTP = true
     var principal = "spiffe://cluster.local/ns/default/sa/sleep"
+    /// Further names of the certificate.
+    var moreNames: [String] = []
+    var dnsNames: [String] = []
+    var subject = ""
     var isAuthenticated = true
     var serverName = ""
     var source = AddressBits.ipv4(0x0A00_0001)
+    var direct: AddressBits?
     var remote = AddressBits.ipv4(0xC0A8_0001)
     var destination = AddressBits.ipv4(0x0A60_0102)
     var port: UInt16 = 8080
@@ -32,13 +37,16 @@ struct Caller: Sendable {
             let (name, value) = (add(name), add(value))
             _ = table.append(HeaderField(name: name, value: value, id: KnownHeader.classify(bytes.span, name)))
         }
-        let principal = Array(principal.utf8)
+        let uriNames = (principal.isEmpty ? [] : [principal]) + moreNames
+        let uris = uriNames.map { Array($0.utf8) }
+        let dns = dnsNames.map { Array($0.utf8) }
+        let subject = Array(subject.utf8)
         let serverName = Array(serverName.utf8)
         let head = HeadView(table, bytes: bytes.span)
         let input = AuthorizationInput(
-            head: isHTTP ? head : nil, principal: principal.span, isAuthenticated: isAuthenticated,
-            serverName: serverName.span, source: source, remote: remote, destination: destination, destinationPort: port
-        )
+            head: isHTTP ? head : nil, uriNames: uris.span, dnsNames: dns.span, subject: subject.span,
+            isAuthenticated: isAuthenticated, serverName: serverName.span, source: source, direct: direct,
+            remote: remote, destination: destination, destinationPort: port)
         return authorizer.decide(input)
     }
 }
@@ -275,5 +283,72 @@ struct AuthorizerTests {
             #expect(verdict.isAllowed == (expected != nil), "seed \(seed)")
             #expect(verdict.policy == (expected.map { PolicyID(index: UInt16($0)) } ?? .none), "seed \(seed)")
         }
+    }
+}
+
+@Suite("Who a peer is")
+struct PeerNameTests {
+    private static func allows(_ condition: ConditionSpec, _ caller: Caller) throws -> Bool {
+        let policy = PolicySpec(name: "p", permissions: [.always], principals: [condition])
+        return caller.ask(
+            try Authorizer(AuthorizationSpec(rules: RuleSetSpec(action: .allow, policies: [policy])))
+        ).isAllowed
+    }
+
+    @Test(
+        "every URI name, every DNS name and the subject of a certificate count",
+        arguments: [
+            ("spiffe://a/first", true), ("spiffe://a/second", true), ("one.example", true), ("two.example", true),
+            ("O=mesh", true), ("three.example", false), ("", false),
+        ])
+    func names(name: String, expected: Bool) throws {
+        var caller = Caller()
+        caller.principal = "spiffe://a/first"
+        caller.moreNames = ["spiffe://a/second"]
+        caller.dnsNames = ["one.example", "two.example"]
+        caller.subject = "O=mesh"
+        #expect(try Self.allows(.principal(StringPattern(.exact, name)), caller) == expected)
+        caller.isAuthenticated = false
+        #expect(try !Self.allows(.principal(StringPattern(.exact, name)), caller))
+    }
+
+    @Test("the peer itself is asked for where a rule means the peer itself")
+    func direct() throws {
+        var caller = Caller()
+        caller.source = .ipv4(0xCB00_7107)
+        caller.direct = .ipv4(0x0A00_0001)
+        let client = AddressRange(.ipv4(0xCB00_7107), length: 32)
+        let peer = AddressRange(.ipv4(0x0A00_0001), length: 32)
+        #expect(try Self.allows(.sourceAddress(client), caller))
+        #expect(try !Self.allows(.sourceAddress(peer), caller))
+        #expect(try Self.allows(.directAddress(peer), caller))
+        #expect(try !Self.allows(.directAddress(client), caller))
+    }
+
+    @Test("a rule that logs marks the request, and says so when it does not", arguments: [true, false])
+    func audit(matches: Bool) throws {
+        let policy = PolicySpec(
+            name: "p", permissions: [.always],
+            principals: [matches ? .always : .principal(StringPattern(.exact, "nobody"))])
+        let authorizer = try Authorizer(
+            AuthorizationSpec(rules: RuleSetSpec(action: .log, policies: [policy])))
+        let verdict = Caller().ask(authorizer)
+        #expect(verdict.isAllowed)
+        #expect(verdict.isLogged == matches)
+        var metadata = RequestMetadata()
+        authorizer.record(verdict, in: &metadata)
+        let spec = MetadataMatchSpec(filter: "envoy.common", path: ["access_log_hint"], value: .bool(matches))
+        #expect(try MetadataCondition(spec).holds(metadata))
+    }
+
+    @Test("values of a field that occurs several times are joined, empty ones too")
+    func joined() throws {
+        var caller = Caller()
+        caller.headers = [("x-role", ""), ("x-role", "admin")]
+        func holds(_ text: String) throws -> Bool {
+            try Self.allows(.header(HeaderMatchSpec(name: "x-role", test: .matches(.exact(text)))), caller)
+        }
+        #expect(try holds(",admin"))
+        #expect(try !holds("admin"))
     }
 }

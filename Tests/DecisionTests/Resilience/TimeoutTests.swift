@@ -32,12 +32,29 @@ struct TimeoutTests {
         "grpc-timeout is read with its unit",
         arguments: [
             ("1H", 3_600_000_000_000), ("10S", 10_000_000_000), ("250m", 250_000_000), ("7u", 7000), ("7n", 7),
+            ("99999999H", .max), ("99999999M", 5_999_999_940_000_000_000), ("99999999S", 99_999_999_000_000_000),
             ("", nil), ("S", nil), ("1", nil), ("1x", nil), ("123456789S", nil), ("-1S", nil),
         ] as [(String, UInt64?)])
     func grpcText(text: String, expected: UInt64?) {
         let bytes = Array(text.utf8)
         let timeout = TimeoutPlan.grpcTimeout(bytes.span)
         #expect(timeout == expected)
+    }
+}
+
+@Suite("Whole milliseconds")
+struct MillisecondTests {
+    @Test(
+        "a tiny limit does not become none, nor does the largest",
+        arguments: [(0, 0), (1, 1), (1_000_000, 1), (1_000_001, 2), (.max, 18_446_744_073_710)] as [(UInt64, UInt64)])
+    func roundsUp(nanoseconds: UInt64, expected: UInt64) {
+        #expect(TimeoutPlan.milliseconds(nanoseconds) == expected)
+    }
+
+    @Test("a wish for longer than the clock goes is a wish for as long as it goes")
+    func wish() {
+        let plan = TimeoutPlan(route: 1, perTry: 0, requestedTotal: 999_999_999_999_999_999)
+        #expect(TimeoutPlan.milliseconds(plan.total) > 1_000_000)
     }
 }
 

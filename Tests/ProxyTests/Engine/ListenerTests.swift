@@ -86,6 +86,24 @@ struct ListenerTests {
         }
     }
 
+    @Test("the peer itself, not whom it speaks for, chooses among direct source prefixes")
+    func directSource() throws {
+        var peer = FilterChainMatch()
+        peer.directSourcePrefixes = [AddressPrefix(address: IPAddress(v4: 0x7f00_0001), length: 32)]
+        var client = FilterChainMatch()
+        client.directSourcePrefixes = [AddressPrefix(address: IPAddress(v4: 0xcb00_7107), length: 32)]
+        let proxy = try Self.proxy(
+            ListenerDescriptor(
+                name: "l", address: Self.address, proxyProtocol: .required,
+                filterChains: [
+                    Self.chain("client", status: 1, match: client), Self.chain("peer", status: 2, match: peer),
+                ]))
+        let socket = try #require(proxy.world { $0.dial(Self.address) })
+        proxy.world { $0.deliver(Self.text("PROXY TCP4 203.0.113.7 10.0.0.1 5000 80\r\n") + Self.get, to: socket) }
+        Self.turn(proxy)
+        #expect(proxy.world { $0.takeSent(socket) }.starts(with: Array("HTTP/1.1 202".utf8)))
+    }
+
     private static let connections: [(ListenerDescriptor.ProxyProtocol, [UInt8], Bool)] = [
         (.required, get, false), (.optional, get, true),
         (.required, text("PROXY TCP4 ten 10.0.0.1 1 2\r\n"), false),

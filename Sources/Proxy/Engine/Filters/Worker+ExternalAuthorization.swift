@@ -31,7 +31,7 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].filters.verdict = nil
             return carryOut(verdict, exchange, service)
         }
-        if case .off? = route?.configuration { return .next }
+        if case .off(.externalAuthorization)? = route?.configuration { return .next }
         guard service.enabled.holds(transport.random()) else { return .next }
         if let condition = service.condition, !condition.holds(exchanges[exchange].filters.metadata) { return .next }
         let handle = openInternal(for: exchange)
@@ -214,6 +214,8 @@ extension Exchange {
             let isAllowed =
                 field.id == .authorization || service.allowedHeaders.map { matches($0, field.name) } ?? false
             guard isAllowed, !(service.disallowedHeaders.map { matches($0, field.name) } ?? false) else { continue }
+            // What the configuration says stands in the place of what the client says.
+            if http.added.contains(where: { isNamed(field.name, $0.0) }) { continue }
             output.append(from: arena, offset: field.name.lowerBound, count: field.name.count)
             output.append(": ")
             output.append(from: arena, offset: field.value.lowerBound, count: field.value.count)
@@ -234,6 +236,13 @@ extension Exchange {
         output.append(0)
         for shift in [24, 16, 8, 0] { output.append(UInt8(truncatingIfNeeded: message.count >> shift)) }
         output.append(message)
+    }
+
+    private func isNamed(_ range: ByteRange, _ name: String) -> Bool {
+        guard range.count == name.utf8.count else { return false }
+        return zip(range.lowerBound..<range.upperBound, name.utf8).allSatisfy {
+            asciiLowercased(arena.storage[$0]) == asciiLowercased($1)
+        }
     }
 
     private func matches(_ set: PatternSet, _ name: ByteRange) -> Bool {

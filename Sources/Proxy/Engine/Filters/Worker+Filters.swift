@@ -72,8 +72,10 @@ extension Worker where Wire: ~Copyable {
         }
         if entry.isDisabled { return nil }
         switch (manager.httpFilters[index], entry.configuration) {
-        case (.rbac, let other?), (.cors, let other?), (.fault, let other?), (.localRateLimit, let other?):
-            return other
+        // What stands under the name of a filter and is not meant for its kind changes nothing: it must not switch it off.
+        case (.rbac, .rbac?), (.rbac, .off(.rbac)?), (.cors, .cors?), (.fault, .fault?),
+            (.localRateLimit, .localRateLimit?):
+            return entry.configuration
         default: return manager.httpFilters[index]
         }
     }

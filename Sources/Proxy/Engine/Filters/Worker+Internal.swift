@@ -36,6 +36,7 @@ extension Worker where Wire: ~Copyable {
         retainGeneration(exchanges[parent].generation)
         if connections.contains(client) {
             connections[handle].remote = connections[client].remote
+            connections[handle].proxyPeer = connections[client].proxyPeer
             connections[handle].local = connections[client].local
         }
         buffers.lend(&connections[handle].input)

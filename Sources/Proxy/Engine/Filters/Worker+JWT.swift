@@ -14,7 +14,7 @@ extension Worker where Wire: ~Copyable {
         if filter.bypassesPreflights, exchanges[exchange].isPreflight { return .next }
         var requirement = -1
         switch route?.configuration {
-        case .off?: return .next
+        case .off(.jwt)?: return .next
         case .jwtRequirement(let name)?:
             guard let number = filter.requirementNumbers[name] else {
                 exchanges[exchange].longDetails = Array("jwt_authn_access_denied{Wrong_requirement_name}".utf8)
@@ -122,7 +122,7 @@ extension Exchange {
     private mutating func removeParameter(_ name: [UInt8]) {
         guard let query = HeadView(request, bytes: arena.storage).query else { return }
         let kept = bytes(query).split(separator: 0x26, omittingEmptySubsequences: false)
-            .filter { !($0.starts(with: name) && $0.dropFirst(name.count).first == 0x3d) }
+            .filter { !TokenLocation.isParameter($0, named: name) }
         var path = bytes(HeadView(request, bytes: arena.storage).pathWithoutQuery)
         if !kept.isEmpty { path += [0x3f] + Array(kept.joined(separator: [0x26])) }
         request.path = append(&path)
