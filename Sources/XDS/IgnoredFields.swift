@@ -9,6 +9,8 @@ enum IgnoredFields {
         "envoy.config.core.v3.BindConfig": ["socket_options"],
         "envoy.config.core.v3.Metadata": ["typed_filter_metadata"],
         "envoy.config.core.v3.Http1ProtocolOptions": ["allow_absolute_url"],
+        // Verified tokens are always kept, in a cache whose bounds are the proxy's own.
+        "envoy.extensions.filters.http.jwt_authn.v3.JwtProvider": ["jwt_cache_config"],
         "envoy.config.core.v3.KeepaliveSettings": ["connection_idle_interval"],
         "envoy.config.core.v3.HealthCheck": ["reuse_connection"],
         "envoy.config.route.v3.RouteMatch.TlsContextMatchOptions": ["validated"],

@@ -3,7 +3,9 @@
 /// Used where a refusal has to say *where*: unknown fields in a bootstrap file and on the wire.
 package struct Schema: Sendable {
     package enum Kind: Sendable, Equatable {
-        case string, bytes, number, truth, enumeration
+        case string, bytes, number, truth
+        /// The numbers that have a meaning.
+        case enumeration(Set<Int32>)
         case message(String)
         /// Envoy defines the field; Martlet does not honour it.
         case notHonoured
@@ -85,7 +87,7 @@ extension Schema.Field {
         case "b": field.kind = .bytes
         case "n": field.kind = .number
         case "t": field.kind = .truth
-        case "e": field.kind = .enumeration
+        case "e": field.kind = .enumeration(Set(shape.dropFirst().split(separator: ",").compactMap { Int32($0) }))
         case "m": field.kind = .message(String(shape.dropFirst()))
         default: field.kind = .notHonoured
         }

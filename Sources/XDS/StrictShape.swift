@@ -62,8 +62,11 @@ struct StrictShape {
             }
         case .truth:
             guard node.scalar != nil, node.bool != nil else { throw fault(node, path: path, "expected true or false") }
-        case .enumeration:
+        case .enumeration(let numbers):
             guard node.scalar != nil else { throw fault(node, path: path, "expected the name of an enum value") }
+            if let number = node.int, Int32(exactly: number).map({ !numbers.contains($0) }) ?? true {
+                throw fault(node, path: path, "\(number) is not a value of this enum")
+            }
         case .notHonoured:
             break
         }

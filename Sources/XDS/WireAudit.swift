@@ -1,7 +1,7 @@
 package import SwiftProtobuf
 
-/// Finds what a received message says and Martlet would not hear: fields that are not part of our subset, and `Any`
-/// payloads of types we do not know. Each finding is a path fit for a NACK
+/// Finds what a received message says and Martlet would not hear: fields that are not part of our subset, values of enums
+/// that mean nothing to it, and `Any` payloads of types it does not know. Each finding is a path fit for a NACK
 /// (`filter_chains[0].filters[1].typed_config.tracing`).
 package struct WireAudit {
     private let schema = Schema.shared
@@ -35,10 +35,14 @@ package struct WireAudit {
         guard let message = schema.message(name) else { return }
         var reader = WireReader(bytes)
         var counts: [Int: Int] = [:]
-        while let (number, payload) = reader.next(), findings.count < limit {
+        while let (number, payload, value) = reader.next(), findings.count < limit {
             guard let field = message.byNumber[number], field.kind != .notHonoured else {
                 let called = message.byNumber[number]?.name ?? "field \(number)"
                 findings.append(join(path, called) + " (\(name)) is not supported")
+                continue
+            }
+            if case .enumeration(let known) = field.kind {
+                check(value.map { [$0] } ?? WireReader.packed(payload ?? []), among: known, join(path, field.name))
                 continue
             }
             guard case .message(let inner) = field.kind, let payload else { continue }
@@ -59,12 +63,19 @@ package struct WireAudit {
         }
     }
 
+    private mutating func check(_ values: [UInt64], among known: Set<Int32>, _ place: String) {
+        for value in values {
+            let number = Int32(truncatingIfNeeded: value)
+            if !known.contains(number) { findings.append("\(place): \(number) is not a value of this enum") }
+        }
+    }
+
     private mutating func descend(_ bytes: ArraySlice<UInt8>, message: String, path: String) {
         guard message == "google.protobuf.Any" else { return walk(bytes, message: message, path: path) }
         var reader = WireReader(bytes)
         var typeURL = ""
         var value: ArraySlice<UInt8> = []
-        while let (number, payload) = reader.next() {
+        while let (number, payload, _) = reader.next() {
             if number == 1, let payload { typeURL = String(decoding: payload, as: UTF8.self) }
             if number == 2, let payload { value = payload }
         }
@@ -79,7 +90,7 @@ package struct WireAudit {
     private func mapEntry(_ bytes: ArraySlice<UInt8>) -> (key: String, value: ArraySlice<UInt8>) {
         var reader = WireReader(bytes)
         var entry: (key: String, value: ArraySlice<UInt8>) = ("", [])
-        while let (number, payload) = reader.next() {
+        while let (number, payload, _) = reader.next() {
             guard let payload else { continue }
             if number == 1 { entry.key = String(decoding: payload, as: UTF8.self) }
             if number == 2 { entry.value = payload }
@@ -101,30 +112,39 @@ struct WireReader {
         self.bytes = bytes
     }
 
-    /// The next field's number, and its payload when it is length-delimited; nil at the end or when malformed.
-    mutating func next() -> (number: Int, payload: ArraySlice<UInt8>?)? {
+    /// Varints one after the other, as a packed repeated field has them.
+    static func packed(_ bytes: ArraySlice<UInt8>) -> [UInt64] {
+        var reader = WireReader(bytes)
+        var values: [UInt64] = []
+        while !reader.bytes.isEmpty, let value = reader.varint() { values.append(value) }
+        return values
+    }
+
+    /// The next field's number, its payload when it is length-delimited and its value when it is a varint; nil at the
+    /// end or when malformed.
+    mutating func next() -> (number: Int, payload: ArraySlice<UInt8>?, value: UInt64?)? {
         guard !bytes.isEmpty, !isMalformed else { return nil }
         guard let tag = varint() else { return fail() }
         let number = Int(truncatingIfNeeded: tag >> 3)
         switch tag & 7 {
         case 0:
-            guard varint() != nil else { return fail() }
-            return (number, nil)
+            guard let value = varint() else { return fail() }
+            return (number, nil, value)
         case 1:
-            return skip(8) ? (number, nil) : fail()
+            return skip(8) ? (number, nil, nil) : fail()
         case 2:
             guard let length = varint(), length <= UInt64(bytes.count) else { return fail() }
             let payload = bytes.prefix(Int(length))
             bytes = bytes.dropFirst(Int(length))
-            return (number, payload)
+            return (number, payload, nil)
         case 5:
-            return skip(4) ? (number, nil) : fail()
+            return skip(4) ? (number, nil, nil) : fail()
         default:
             return fail()
         }
     }
 
-    private mutating func fail() -> (number: Int, payload: ArraySlice<UInt8>?)? {
+    private mutating func fail() -> (number: Int, payload: ArraySlice<UInt8>?, value: UInt64?)? {
         isMalformed = true
         return nil
     }

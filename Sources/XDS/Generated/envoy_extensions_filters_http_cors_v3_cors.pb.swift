@@ -72,6 +72,15 @@ package nonisolated struct Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: Sen
   /// Clears the value of `shadowEnabled`. Subsequent reads from it will return its default value.
   package mutating func clearShadowEnabled() {self._shadowEnabled = nil}
 
+  package var allowPrivateNetworkAccess: SwiftProtobuf.Google_Protobuf_BoolValue {
+    get {_allowPrivateNetworkAccess ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
+    set {_allowPrivateNetworkAccess = newValue}
+  }
+  /// Returns true if `allowPrivateNetworkAccess` has been explicitly set.
+  package var hasAllowPrivateNetworkAccess: Bool {self._allowPrivateNetworkAccess != nil}
+  /// Clears the value of `allowPrivateNetworkAccess`. Subsequent reads from it will return its default value.
+  package mutating func clearAllowPrivateNetworkAccess() {self._allowPrivateNetworkAccess = nil}
+
   package var forwardNotMatchingPreflights: SwiftProtobuf.Google_Protobuf_BoolValue {
     get {_forwardNotMatchingPreflights ?? SwiftProtobuf.Google_Protobuf_BoolValue()}
     set {_forwardNotMatchingPreflights = newValue}
@@ -88,6 +97,7 @@ package nonisolated struct Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: Sen
   fileprivate var _allowCredentials: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
   fileprivate var _filterEnabled: Envoy_Config_Core_V3_RuntimeFractionalPercent? = nil
   fileprivate var _shadowEnabled: Envoy_Config_Core_V3_RuntimeFractionalPercent? = nil
+  fileprivate var _allowPrivateNetworkAccess: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
   fileprivate var _forwardNotMatchingPreflights: SwiftProtobuf.Google_Protobuf_BoolValue? = nil
 }
 
@@ -116,7 +126,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_Cors_V3_Cors: SwiftProtobuf.
 
 nonisolated extension Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CorsPolicy"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}allow_origin_string_match\0\u{3}allow_methods\0\u{3}allow_headers\0\u{3}expose_headers\0\u{3}max_age\0\u{3}allow_credentials\0\u{3}filter_enabled\0\u{3}shadow_enabled\0\u{4}\u{2}forward_not_matching_preflights\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}allow_origin_string_match\0\u{3}allow_methods\0\u{3}allow_headers\0\u{3}expose_headers\0\u{3}max_age\0\u{3}allow_credentials\0\u{3}filter_enabled\0\u{3}shadow_enabled\0\u{3}allow_private_network_access\0\u{3}forward_not_matching_preflights\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -132,6 +142,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: SwiftPro
       case 6: try { try decoder.decodeSingularMessageField(value: &self._allowCredentials) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._filterEnabled) }()
       case 8: try { try decoder.decodeSingularMessageField(value: &self._shadowEnabled) }()
+      case 9: try { try decoder.decodeSingularMessageField(value: &self._allowPrivateNetworkAccess) }()
       case 10: try { try decoder.decodeSingularMessageField(value: &self._forwardNotMatchingPreflights) }()
       default: break
       }
@@ -167,6 +178,9 @@ nonisolated extension Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: SwiftPro
     try { if let v = self._shadowEnabled {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     } }()
+    try { if let v = self._allowPrivateNetworkAccess {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    } }()
     try { if let v = self._forwardNotMatchingPreflights {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     } }()
@@ -182,6 +196,7 @@ nonisolated extension Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy: SwiftPro
     if lhs._allowCredentials != rhs._allowCredentials {return false}
     if lhs._filterEnabled != rhs._filterEnabled {return false}
     if lhs._shadowEnabled != rhs._shadowEnabled {return false}
+    if lhs._allowPrivateNetworkAccess != rhs._allowPrivateNetworkAccess {return false}
     if lhs._forwardNotMatchingPreflights != rhs._forwardNotMatchingPreflights {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
