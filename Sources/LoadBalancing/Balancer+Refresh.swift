@@ -79,7 +79,7 @@ extension Balancer {
     private func share(_ part: Int, of index: Int) -> UInt32 {
         let count = UInt32(table.levels[index].hosts.count)
         guard count > 0 else { return 0 }
-        return min(100, UInt32(table.spec.overprovisioningPercent) * UInt32(part) / count)
+        return UInt32(min(100, Int(table.spec.overprovisioningPercent) * part / Int(count)))
     }
 
     private mutating func fill(_ index: Int) {

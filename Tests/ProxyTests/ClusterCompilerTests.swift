@@ -15,6 +15,10 @@ struct ClusterCompilerTests {
         return RuntimeCompiler().issues(in: cluster).map(\.description)
     }
 
+    /// Two endpoints: what a table would be made of.
+    private static let two =
+        #""loadAssignment":{"clusterName":"c","endpoints":[{"lbEndpoints":[{"endpoint":{"address":{"socketAddress":{"address":"10.0.0.1","portValue":80}}}},{"endpoint":{"address":{"socketAddress":{"address":"10.0.0.2","portValue":80}}}}]}]}"#
+
     private static let accepted = [
         #""type":"EDS","lbPolicy":"LEAST_REQUEST","leastRequestLbConfig":{"choiceCount":3,"activeRequestBias":{"defaultValue":2,"runtimeKey":"k"}}"#,
         #""lbPolicy":"RING_HASH","ringHashLbConfig":{"minimumRingSize":"2048","hashFunction":"MURMUR_HASH_2"}"#,
@@ -40,6 +44,33 @@ struct ClusterCompilerTests {
     }
 
     private static let refused: [(String, String)] = [
+        (#""lbPolicy":"MAGLEV","maglevLbConfig":{"tableSize":"4"},\#(two)"#, "maglev_lb_config.table_size"),
+        (
+            #""lbPolicy":"MAGLEV","maglevLbConfig":{"tableSize":"18446744073709551557"},\#(two)"#,
+            "maglev_lb_config.table_size"
+        ),
+        (
+            #""lbPolicy":"RING_HASH","ringHashLbConfig":{"minimumRingSize":"4000000000","maximumRingSize":"4000000000"},\#(two)"#,
+            "ring_hash_lb_config.maximum_ring_size"
+        ),
+        (
+            #""lbPolicy":"LEAST_REQUEST","leastRequestLbConfig":{"activeRequestBias":{"defaultValue":"NaN","runtimeKey":"k"}}"#,
+            "least_request_lb_config.active_request_bias"
+        ),
+        (
+            #""roundRobinLbConfig":{"slowStartConfig":{"slowStartWindow":"1s","minWeightPercent":{"value":"NaN"}}}"#,
+            "round_robin_lb_config.slow_start_config.min_weight_percent"
+        ),
+        (
+            #""preconnectPolicy":{"perUpstreamPreconnectRatio":"NaN"}"#,
+            "preconnect_policy.per_upstream_preconnect_ratio"
+        ),
+        (#""commonLbConfig":{"healthyPanicThreshold":{"value":"NaN"}}"#, "common_lb_config.healthy_panic_threshold"),
+        (#""perConnectionBufferLimitBytes":1"#, "per_connection_buffer_limit_bytes"),
+        (
+            #""loadAssignment":{"clusterName":"c","endpoints":[{"lbEndpoints":[{"endpoint":{"address":{"socketAddress":{"address":"10.0.0.1","portValue":80}}},"loadBalancingWeight":0}]}]}"#,
+            "load_assignment.endpoints[0].lb_endpoints[0].load_balancing_weight"
+        ),
         (#""lbPolicy":"MAGLEV","maglevLbConfig":{"tableSize":"250"}"#, "maglev_lb_config.table_size"),
         (
             #""lbPolicy":"RING_HASH","ringHashLbConfig":{"minimumRingSize":"64","maximumRingSize":"32"}"#,

@@ -151,11 +151,12 @@ struct ConfigDump {
 }
 
 /// Takes private keys out of what is shown.
-enum Redaction {
+package enum Redaction {
     private typealias Upstream = Envoy_Extensions_TransportSockets_Tls_V3_UpstreamTlsContext
+    private typealias Wrapper = Envoy_Extensions_TransportSockets_ProxyProtocol_V3_ProxyProtocolUpstreamTransport
     private typealias Downstream = Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext
 
-    static func secret(_ secret: ResourceStore.Secret) -> ResourceStore.Secret {
+    package static func secret(_ secret: ResourceStore.Secret) -> ResourceStore.Secret {
         guard case .tlsCertificate(var certificate)? = secret.type else { return secret }
         var secret = secret
         redact(&certificate)
@@ -163,7 +164,7 @@ enum Redaction {
         return secret
     }
 
-    static func cluster(_ cluster: ResourceStore.Cluster) -> ResourceStore.Cluster {
+    package static func cluster(_ cluster: ResourceStore.Cluster) -> ResourceStore.Cluster {
         var cluster = cluster
         if cluster.hasTransportSocket { redact(&cluster.transportSocket) }
         for index in cluster.transportSocketMatches.indices {
@@ -172,7 +173,7 @@ enum Redaction {
         return cluster
     }
 
-    static func listener(_ listener: ResourceStore.Listener) -> ResourceStore.Listener {
+    package static func listener(_ listener: ResourceStore.Listener) -> ResourceStore.Listener {
         var listener = listener
         for index in listener.filterChains.indices where listener.filterChains[index].hasTransportSocket {
             redact(&listener.filterChains[index].transportSocket)
@@ -194,6 +195,9 @@ enum Redaction {
                 redact(&downstream.commonTlsContext.tlsCertificates[index])
             }
             socket.typedConfig = Google_Protobuf_Any(packing: downstream)
+        } else if var outer = try? Wrapper(unpackingAny: socket.typedConfig), outer.hasTransportSocket {
+            redact(&outer.transportSocket)
+            socket.typedConfig = Google_Protobuf_Any(packing: outer)
         }
     }
 

@@ -76,7 +76,8 @@ package actor ConfigurationAgent {
             }
         }
         let found =
-            problems(fixed.listeners.values.map { .listener($0) }, TypeURL.listener)
+            fixed.repeated.map { ResourceProblem(type: "", name: "", reason: $0.description) }
+            + problems(fixed.listeners.values.map { .listener($0) }, TypeURL.listener)
             + problems(fixed.clusters.values.map { .cluster($0) }, TypeURL.cluster)
             + problems(fixed.secrets.values.map { .secret($0) }, TypeURL.secret)
         guard found.isEmpty else { return found }
@@ -215,6 +216,7 @@ package actor ConfigurationAgent {
         do {
             let resources = merged(dynamic)
             let snapshot = compiler.snapshot(from: resources)
+            for failure in compiler.failures { Log.error("agent", failure) }
             await checker.follow(snapshot)
             try await dataPlane.apply(snapshot)
             runtime = snapshot

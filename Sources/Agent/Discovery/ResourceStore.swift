@@ -169,6 +169,7 @@ package struct ResourceProblem: Error, Sendable, Equatable, CustomStringConverti
     }
 
     package var description: String {
+        if type.isEmpty { return reason }
         let kind = type.split(separator: ".").last.map(String.init) ?? type
         return name.isEmpty ? "\(kind): \(reason)" : "\(kind) \(name): \(reason)"
     }

@@ -2,7 +2,7 @@ import SwiftProtobuf
 import XDS
 
 /// What a DNS cluster wants to know, and how often.
-struct NameQuestion: Hashable, Sendable {
+package struct NameQuestion: Hashable, Sendable {
     enum Family: Hashable, Sendable {
         /// IPv6 when there is any, else IPv4 (Envoy's AUTO).
         case preferV6

@@ -2,9 +2,9 @@ import XDS
 
 /// Clusters of type STRICT_DNS and LOGICAL_DNS name their endpoints; the data plane knows addresses only. These functions
 /// find the names, and put addresses in their place. Pure.
-enum NamedEndpoints {
+package enum NamedEndpoints {
     /// What a cluster needs resolved.
-    static func questions(in cluster: ResourceStore.Cluster) -> Set<NameQuestion> {
+    package static func questions(in cluster: ResourceStore.Cluster) -> Set<NameQuestion> {
         guard isNamed(cluster) else { return [] }
         var questions: Set<NameQuestion> = []
         for locality in cluster.loadAssignment.endpoints {
@@ -29,7 +29,7 @@ enum NamedEndpoints {
 
     /// The cluster with an endpoint for each address of each name: all of them for STRICT_DNS, the first for LOGICAL_DNS.
     /// A name without addresses has no endpoint: requests are answered with 503 UH, not sent astray.
-    static func resolved(_ cluster: ResourceStore.Cluster, _ addresses: [NameQuestion: [String]])
+    package static func resolved(_ cluster: ResourceStore.Cluster, _ addresses: [NameQuestion: [String]])
         -> ResourceStore.Cluster
     {
         guard isNamed(cluster) else { return cluster }
@@ -41,7 +41,7 @@ enum NamedEndpoints {
                 let found = addresses[NameQuestion(name: name, family: family(cluster))] ?? []
                 return (cluster.type == .strictDns ? found[...] : found.prefix(1)).map { address in
                     var copy = endpoint
-                    copy.endpoint.hostname = name
+                    if copy.endpoint.hostname.isEmpty { copy.endpoint.hostname = name }
                     copy.endpoint.address.socketAddress.address = address
                     return copy
                 }

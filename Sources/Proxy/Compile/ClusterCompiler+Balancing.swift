@@ -14,7 +14,12 @@ struct BalancingCompiler {
     init(_ cluster: Envoy_Config_Cluster_V3_Cluster) {
         let common = cluster.commonLbConfig
         if common.hasHealthyPanicThreshold {
-            spec.panicThresholdPercent = UInt8(min(100, max(0, common.healthyPanicThreshold.value)))
+            let threshold = common.healthyPanicThreshold.value
+            if (0...100).contains(threshold) {
+                spec.panicThresholdPercent = UInt8(threshold)
+            } else {
+                refuse("common_lb_config.healthy_panic_threshold", "must be between 0 and 100")
+            }
         }
         if case .localityWeightedLbConfig? = common.localityConfigSpecifier { spec.localityWeighted = true }
         hashesHostnames = common.consistentHashingLbConfig.useHostnameForHashing
@@ -65,20 +70,22 @@ struct BalancingCompiler {
 
     private mutating func setLeastRequest(_ choices: UInt32, _ bias: Double, _ path: String) {
         if choices < 2 || choices > 255 { refuse(path + ".choice_count", "must be 2 to 255") }
-        if bias < 0 { refuse(path + ".active_request_bias", "must not be negative") }
+        let isBias = bias >= 0 && bias.isFinite
+        if !isBias { refuse(path + ".active_request_bias", "must be a number, and not negative") }
         spec.policy = .leastRequest(choices: UInt8(clamping: max(2, choices)))
-        spec.activeRequestBias = bias
+        spec.activeRequestBias = isBias ? bias : 1
     }
 
     private mutating func setRing(_ minimum: UInt64, _ maximum: UInt64, _ path: String) {
-        if maximum > 8 << 20 { refuse(path + ".maximum_ring_size", "must not exceed 8388608") }
-        if minimum > maximum { refuse(path + ".minimum_ring_size", "exceeds maximum_ring_size, \(maximum)") }
+        // A table is built to look whether a cluster is good: with a refused size it never is.
+        if maximum > 8 << 20 { return refuse(path + ".maximum_ring_size", "must not exceed 8388608") }
+        if minimum > maximum { return refuse(path + ".minimum_ring_size", "exceeds maximum_ring_size, \(maximum)") }
         spec.policy = .ringHash(minimumSize: UInt32(clamping: minimum), maximumSize: UInt32(clamping: maximum))
     }
 
     private mutating func setMaglev(_ size: UInt64, _ path: String) {
-        if size > 5_000_011 { refuse(path + ".table_size", "must not exceed 5000011") }
-        if !Self.isPrime(size) { refuse(path + ".table_size", "\(size) is not a prime number") }
+        if size > 5_000_011 { return refuse(path + ".table_size", "must not exceed 5000011") }
+        if !Self.isPrime(size) { return refuse(path + ".table_size", "\(size) is not a prime number") }
         spec.policy = .maglev(tableSize: UInt32(clamping: size))
     }
 
@@ -101,8 +108,10 @@ struct BalancingCompiler {
     private mutating func setSlowStart(
         _ window: Google_Protobuf_Duration, _ aggression: Double, _ minimum: Double, _ path: String
     ) {
-        if aggression <= 0 { refuse(path + ".aggression", "must be above 0") }
-        if minimum < 0 || minimum > 100 { refuse(path + ".min_weight_percent", "must be between 0 and 100") }
+        guard aggression > 0, aggression.isFinite else { return refuse(path + ".aggression", "must be above 0") }
+        guard (0...100).contains(minimum) else {
+            return refuse(path + ".min_weight_percent", "must be between 0 and 100")
+        }
         let time = milliseconds(window, path: path + ".slow_start_window", fallback: 0, issues: &issues)
         if time > 0 {
             spec.slowStart = BalancerSpec.SlowStart(

@@ -34,14 +34,19 @@ extension ClusterCompiler {
                             message: "needs a literal IP address and port; names need type STRICT_DNS or LOGICAL_DNS"))
                     continue
                 }
+                if item.hasLoadBalancingWeight, item.loadBalancingWeight.value == 0 {
+                    issues.append(CompileIssue(path: path + ".load_balancing_weight", message: "must be above 0"))
+                }
                 let criteria = item.metadata.filterMetadata["envoy.transport_socket_match"]?.fields ?? [:]
                 let transport = matches.first { $0.matches(criteria) }?.transport ?? socket
                 let check = item.endpoint.healthCheckConfig
                 result.append(
                     EndpointDescriptor(
                         address: address,
-                        hostname: isNamed ? message.socketAddress_.address : item.endpoint.hostname,
-                        weight: item.hasLoadBalancingWeight ? item.loadBalancingWeight.value : 1,
+                        // A resolved endpoint carries the name that it had before it was an address.
+                        hostname: isNamed && item.endpoint.hostname.isEmpty
+                            ? message.socketAddress_.address : item.endpoint.hostname,
+                        weight: item.hasLoadBalancingWeight ? max(1, item.loadBalancingWeight.value) : 1,
                         health: health(item.healthStatus),
                         priority: locality.priority,
                         locality: Locality(

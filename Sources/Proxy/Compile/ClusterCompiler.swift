@@ -73,6 +73,9 @@ struct ClusterCompiler {
             if isSet { issues.append(CompileIssue(path: path, message: message)) }
         }
         if cluster.name.isEmpty { issues.append(CompileIssue(path: "name", message: "a cluster needs a name")) }
+        if cluster.hasPerConnectionBufferLimitBytes {
+            BufferLimit.check(cluster.perConnectionBufferLimitBytes.value, issues: &issues)
+        }
         refuse(cluster.upstreamBindConfig.hasSourceAddress, "upstream_bind_config.source_address")
         refuse(
             cluster.commonLbConfig.closeConnectionsOnHostSetChange,
@@ -105,7 +108,8 @@ struct ClusterCompiler {
         options.closesOnHealthFailure = cluster.closeConnectionsOnHostHealthFailure
         if cluster.preconnectPolicy.hasPerUpstreamPreconnectRatio {
             options.preconnectRatio = cluster.preconnectPolicy.perUpstreamPreconnectRatio.value
-            if options.preconnectRatio < 1 || options.preconnectRatio > 3 {
+            if !(1...3).contains(options.preconnectRatio) {
+                options.preconnectRatio = 1
                 issues.append(
                     CompileIssue(
                         path: "preconnect_policy.per_upstream_preconnect_ratio", message: "must be between 1 and 3"))
@@ -206,7 +210,8 @@ struct ClusterCompiler {
         let spec = TLSSpec(upstream: message, path: place, issues: &issues)
         return UpstreamTransport(
             tls: UpstreamTLSDescriptor(
-                context: registry.tls(spec), serverName: spec.serverName, isMutual: spec.chain != .none))
+                context: registry.tls(spec, path: place, issues: &issues), serverName: spec.serverName,
+                isMutual: spec.chain != .none))
     }
 }
 

@@ -78,6 +78,12 @@ extension ListenerCompiler {
             Envoy_Extensions_RequestId_Uuid_V3_UuidRequestIdConfig.self)
         // What it packs into the id is for traces, which there are none of.
         refuse(manager.hasRequestIDExtension && !isUUID, "request_id_extension", "only the UUID extension is supported")
+        refuse(
+            manager.setCurrentClientCertDetails.cert, "set_current_client_cert_details.cert",
+            "only subject, uri, dns and the hash are passed on")
+        refuse(
+            manager.setCurrentClientCertDetails.chain, "set_current_client_cert_details.chain",
+            "only subject, uri, dns and the hash are passed on")
         refuse(manager.hasLocalReplyConfig, "local_reply_config")
         refuse(manager.hasInternalAddressConfig, "internal_address_config")
         refuse(

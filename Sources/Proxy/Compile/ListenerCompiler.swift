@@ -64,6 +64,14 @@ struct ListenerCompiler {
         refuse(listener.hasApiListener, "api_listener")
         refuse(!listener.socketOptions.isEmpty, "socket_options")
         refuse(!listener.accessLog.isEmpty, "access_log")
+        if listener.hasEnableReusePort, !listener.enableReusePort.value {
+            issues.append(
+                CompileIssue(
+                    path: "enable_reuse_port", message: "false is not supported: each worker has a socket of its own"))
+        }
+        if listener.hasPerConnectionBufferLimitBytes {
+            BufferLimit.check(listener.perConnectionBufferLimitBytes.value, issues: &issues)
+        }
         if case .socketAddress(let socket)? = listener.address.address, socket.protocol == .udp {
             issues.append(
                 CompileIssue(path: "address.socket_address.protocol", message: "UDP listeners are not supported"))
@@ -176,7 +184,8 @@ struct ListenerCompiler {
         else { return nil }
         let spec = TLSSpec(downstream: message, path: place, issues: &issues)
         return DownstreamTLSDescriptor(
-            context: parts.registry.tls(spec), requiresClientCertificate: spec.requiresClientCertificate)
+            context: parts.registry.tls(spec, path: place, issues: &issues),
+            requiresClientCertificate: spec.requiresClientCertificate)
     }
 
     private func direction(_ side: Envoy_Config_Core_V3_TrafficDirection) -> TrafficDirection {

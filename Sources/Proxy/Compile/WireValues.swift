@@ -6,7 +6,9 @@ import XDS
 extension Google_Protobuf_Duration {
     /// Whole milliseconds, rounded up so that a tiny limit does not become "no limit"; nil when negative or too large.
     var milliseconds: UInt32? {
-        guard seconds >= 0, nanos >= 0, seconds <= Int64(UInt32.max / 1000) - 1 else { return nil }
+        guard seconds >= 0, (0..<1_000_000_000).contains(nanos), seconds <= Int64(UInt32.max / 1000) - 1 else {
+            return nil
+        }
         return UInt32(seconds) * 1000 + UInt32((nanos + 999_999) / 1_000_000)
     }
 }

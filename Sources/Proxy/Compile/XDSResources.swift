@@ -12,13 +12,27 @@ package struct XDSResources: Sendable {
 
     package init() {}
 
+    /// Names in a bootstrap that are there twice: which of the two should serve nobody can know.
+    package private(set) var repeated: [CompileIssue] = []
+
     /// The static resources of a bootstrap file.
     package init(static resources: Envoy_Config_Bootstrap_V3_Bootstrap.StaticResources) {
         for (index, listener) in resources.listeners.enumerated() {
-            listeners[listener.name.isEmpty ? "listener-\(index)" : listener.name] = listener
+            let name = listener.name.isEmpty ? "listener-\(index)" : listener.name
+            add(listeners.updateValue(listener, forKey: name) != nil, "listeners[\(index)]", name)
         }
-        for cluster in resources.clusters { clusters[cluster.name] = cluster }
-        for secret in resources.secrets { secrets[secret.name] = secret }
+        for (index, cluster) in resources.clusters.enumerated() {
+            add(clusters.updateValue(cluster, forKey: cluster.name) != nil, "clusters[\(index)]", cluster.name)
+        }
+        for (index, secret) in resources.secrets.enumerated() {
+            add(secrets.updateValue(secret, forKey: secret.name) != nil, "secrets[\(index)]", secret.name)
+        }
+    }
+
+    private mutating func add(_ isRepeated: Bool, _ place: String, _ name: String) {
+        guard isRepeated else { return }
+        repeated.append(
+            CompileIssue(path: "static_resources.\(place).name", message: "\"\(name)\" is there more than once"))
     }
 }
 

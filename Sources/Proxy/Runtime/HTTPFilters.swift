@@ -21,8 +21,11 @@ package enum HTTPFilter: Sendable {
     /// For a route: what the service is told beside the request.
     case checkSettings([(String, String)])
     /// Switched off for a route by its own configuration (a per-route RBAC without rules).
-    case off
+    case off(SwitchedOff)
 }
+
+/// Whose per-route configuration says "off": it counts for filters of that kind only.
+package enum SwitchedOff: Sendable { case rbac, jwt, externalAuthorization }
 
 /// What ties a filter to the configuration that routes bring for it.
 package struct FilterPlace: Sendable {

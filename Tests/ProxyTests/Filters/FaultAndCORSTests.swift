@@ -140,6 +140,15 @@ struct CORSTests {
         #expect(response["access-control-expose-headers"] == "x-e")
     }
 
+    @Test("access to a private network is granted to those who ask for it, where it may be", arguments: [true, false])
+    func privateNetwork(isAllowed: Bool) throws {
+        let world = try world(Self.policy + #","allowPrivateNetworkAccess":\#(isAllowed)"#)
+        let asking = preflight("http://a").replacing(
+            "Origin:", with: "Access-Control-Request-Private-Network: true\r\nOrigin:")
+        #expect(world.ask(asking)?["access-control-allow-private-network"] == (isAllowed ? "true" : nil))
+        #expect(world.ask(preflight("http://a"))?["access-control-allow-private-network"] == nil)
+    }
+
     @Test("a foreign preflight goes to the application, unless it may not")
     func foreign() throws {
         #expect(try world().exchange(preflight("http://evil")).response["access-control-allow-origin"] == nil)

@@ -54,6 +54,35 @@ struct RateLimitTests {
         #expect(world.ask(get("/"))?.status == 503)
     }
 
+    private static let single = FilterWorld.perFilter(
+        "limit", type, #""statPrefix":"r","tokenBucket":{"maxTokens":1,"fillInterval":"60s"},"# + on)
+
+    @Test("routes with equal limits have a bucket each")
+    func bucketsOfRoutes() throws {
+        let world = try FilterWorld(
+            filters: [FilterWorld.filter("limit", Self.type, #""statPrefix":"l""#)],
+            routes: ["/a", "/b"].map { #"{"match":{"prefix":"\#($0)"},"route":{"cluster":"up"},\#(Self.single)}"# })
+        for path in ["/a", "/b"] {
+            #expect(try world.exchange(get(path)).response.status == 200)
+            #expect(world.ask(get(path))?.status == 429)
+        }
+    }
+
+    @Test("the routes of a host share its bucket, whatever else they say")
+    func bucketOfHost() throws {
+        let other = FilterWorld.perFilter(
+            "mutate", "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute")
+        let world = try FilterWorld(
+            filters: [FilterWorld.filter("limit", Self.type, #""statPrefix":"l""#)],
+            routes: [
+                #"{"match":{"prefix":"/a"},"route":{"cluster":"up"}}"#,
+                #"{"match":{"prefix":"/b"},"route":{"cluster":"up"},\#(other)}"#,
+            ], host: Self.single)
+        #expect(try world.exchange(get("/a")).response.status == 200)
+        #expect(world.ask(get("/b"))?.status == 429)
+        #expect(world.ask(get("/a"))?.status == 429)
+    }
+
     @Test("what cannot be honoured is refused by its path")
     func refused() throws {
         let place = "filter_chains[0].filters[0].typed_config.http_filters[0].typed_config"
@@ -123,6 +152,27 @@ struct ManagerOptionTests {
         let world = try world(#""commonHttpProtocolOptions":{"maxHeadersCount":3}"#)
         #expect(try world.exchange(get("/", "a: 1", "b: 2")).response.status == 200)
         #expect(world.ask(get("/", "a: 1", "b: 2", "c: 3"))?.status == 431)
+    }
+
+    @Test(
+        "slashes are merged after dot segments are gone",
+        arguments: [
+            ("/a//../b", "/a/b"), ("/a/..//b", "/b"), ("//a//b//", "/a/b/"), ("/a//b/../c", "/a/c"), ("/..//a", "/a"),
+        ])
+    func slashesAndDots(path: String, expected: String) throws {
+        let world = try world(#""normalizePath":true,"mergeSlashes":true"#)
+        #expect(try world.exchange(get(path)).request.startLine == "GET \(expected) HTTP/1.1")
+    }
+
+    @Test(
+        "what would have no effect is refused by its path",
+        arguments: [
+            (#""setCurrentClientCertDetails":{"cert":true}"#, "set_current_client_cert_details.cert"),
+            (#""setCurrentClientCertDetails":{"chain":true}"#, "set_current_client_cert_details.chain"),
+        ])
+    func refused(option: String, field: String) throws {
+        let issues = try FilterWorld.issues(routes: [Self.route], manager: option)
+        #expect(issues.count == 1 && issues[0].contains(".\(field): "), "\(issues)")
     }
 
     @Test("via is appended on both ways")

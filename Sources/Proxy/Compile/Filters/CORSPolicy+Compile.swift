@@ -25,6 +25,9 @@ extension CompiledParts {
             if !message.exposeHeaders.isEmpty { spec.exposeHeaders = message.exposeHeaders }
             if !message.maxAge.isEmpty { spec.maxAge = message.maxAge }
             if message.hasAllowCredentials { spec.allowsCredentials = message.allowCredentials.value }
+            if message.hasAllowPrivateNetworkAccess {
+                spec.allowsPrivateNetwork = message.allowPrivateNetworkAccess.value
+            }
             if message.hasForwardNotMatchingPreflights {
                 spec.forwardsNotMatchingPreflights = message.forwardNotMatchingPreflights.value
             }

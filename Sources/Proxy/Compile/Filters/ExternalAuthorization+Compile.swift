@@ -123,7 +123,7 @@ extension CompiledParts {
         switch message.override {
         case .disabled(let flag):
             if !flag { issues.append(CompileIssue(path: path + ".disabled", message: "must be true")) }
-            return .off
+            return .off(.externalAuthorization)
         case .checkSettings(let settings):
             func refuse(_ isSet: Bool, _ field: String) {
                 if isSet {

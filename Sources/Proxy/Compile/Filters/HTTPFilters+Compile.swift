@@ -13,7 +13,10 @@ extension ListenerCompiler {
         for (index, filter) in manager.httpFilters.enumerated() {
             let place = "\(path).http_filters[\(index)]"
             endsWithRouter = filter.typedConfig.isA(Envoy_Extensions_Filters_Http_Router_V3_Router.self)
-            if endsWithRouter { continue }
+            if endsWithRouter {
+                checkRouter(filter.typedConfig, path: place + ".typed_config")
+                continue
+            }
             guard let compiled = httpFilter(filter, path: place) else { continue }
             let number = parts.filterTables.filter(filter.name)
             result.append((compiled, FilterPlace(number: number, startsDisabled: filter.disabled)))
@@ -23,6 +26,19 @@ extension ListenerCompiler {
                 CompileIssue(path: path + ".http_filters", message: "must end with envoy.filters.http.router"))
         }
         return result
+    }
+
+    private mutating func checkRouter(_ any: Google_Protobuf_Any, path: String) {
+        guard
+            let router = unpack(
+                any, as: Envoy_Extensions_Filters_Http_Router_V3_Router.self, path: path, issues: &issues)
+        else { return }
+        if router.startChildSpan {
+            issues.append(CompileIssue(path: path + ".start_child_span", message: "not supported: there are no traces"))
+        }
+        if router.hasDynamicStats, !router.dynamicStats.value {
+            issues.append(CompileIssue(path: path + ".dynamic_stats", message: "statistics cannot be switched off"))
+        }
     }
 
     /// One filter; nil when it has nothing to do, or, with an issue, when it cannot be honoured.
@@ -49,7 +65,11 @@ extension ListenerCompiler {
             return parts.externalAuthorization(any, path: place, issues: &issues)
         }
         // Counts gRPC messages for statistics of its own; requests go through it unchanged.
-        if any.isA(Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig.self) { return nil }
+        if any.isA(Envoy_Extensions_Filters_Http_GrpcStats_V3_FilterConfig.self) {
+            // A control plane of Istio's always sends it: it is reported, not refused.
+            parts.warnings.append("\(place): grpc_stats counts nothing here; requests pass it unchanged")
+            return nil
+        }
         if !filter.isOptional {
             issues.append(CompileIssue(path: path, message: "HTTP filter \(filter.name) is not supported"))
         }

@@ -49,9 +49,13 @@ extension CompiledParts {
         }
         guard issues.count == before else { return nil }
         do {
+            let authenticator = try Authenticator(spec)
+            for (provider, reason) in authenticator.keyFaults {
+                warnings.append("\(path).providers[\"\(provider)\"].local_jwks: \(reason)")
+            }
             return .jwt(
                 JWTFilter(
-                    authenticator: try Authenticator(spec), rules: try Self.rules(matches),
+                    authenticator: authenticator, rules: try Self.rules(matches),
                     ruleRequirements: ruleRequirements, requirementNumbers: requirementNumbers,
                     payloadKeys: payloadKeys,
                     clearsRoute: Set(message.providers.filter { $0.value.clearRouteCache_p }.keys),
@@ -82,7 +86,7 @@ extension CompiledParts {
         switch message.requirementSpecifier {
         case .disabled(let flag):
             if !flag { issues.append(CompileIssue(path: path + ".disabled", message: "must be true")) }
-            return .off
+            return .off(.jwt)
         case .requirementName(let name): return .jwtRequirement(name)
         case nil:
             issues.append(CompileIssue(path: path, message: "needs disabled or requirement_name"))

@@ -17,7 +17,10 @@ extension CompiledParts {
     mutating func routeFilters(_ levels: [FilterConfigurations], issues: inout [CompileIssue]) -> UInt32 {
         let levels = levels.filter { !$0.byName.isEmpty }
         if levels.isEmpty { return .max }
-        let key = levels.map(\.byName)
+        let counts = levels.contains { $0.byName.values.contains(where: Self.keepsCount) }
+        let key = RouteFilterKey(
+            levels: levels.map(\.byName),
+            places: counts ? [filterTables.table] + levels.map(\.path) : [])
         if let known = filterTables.number(ofRoute: key) { return known }
         var found: [CompileIssue] = []
         var entries: [RouteFilters.Entry] = []
@@ -30,6 +33,16 @@ extension CompiledParts {
         // A level above several routes is read for each of them.
         for issue in found where !issues.contains(issue) { issues.append(issue) }
         return found.isEmpty ? filterTables.add(RouteFilters(entries: entries), for: key) : .max
+    }
+
+    /// Whether a filter that is configured so has something to share: a bucket, or a number of active faults.
+    private static func keepsCount(_ any: Google_Protobuf_Any) -> Bool {
+        if any.isA(Settings.self) {
+            guard let settings = try? Settings(unpackingAny: any), settings.hasConfig else { return false }
+            return keepsCount(settings.config)
+        }
+        return any.isA(Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateLimit.self)
+            || any.isA(Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault.self)
     }
 
     private mutating func entry(
@@ -49,16 +62,26 @@ extension CompiledParts {
             if settings.hasConfig { configurations.append((settings.config, path + ".config")) }
         }
         guard let last = configurations.last else { return entry }
+        if let expected = Self.perRouteTypes[name], expected != Self.typeName(last.any) {
+            issues.append(CompileIssue(path: last.path, message: "\(last.any.typeURL) is not for the filter \(name)"))
+            return entry
+        }
         if last.any.isA(Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy.self) {
             entry.configuration = corsPolicy(configurations, issues: &issues).map { .cors($0) }
         } else if last.any.isA(Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault.self) {
-            entry.configuration = faultFilter(last.any, path: last.path, issues: &issues)
+            entry.configuration =
+                filterTables.counting(at: last.path, last.any)
+                ?? faultFilter(last.any, path: last.path, issues: &issues)
+            filterTables.setCounting(entry.configuration, at: last.path, last.any)
         } else if last.any.isA(Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute.self) {
             entry.configuration = rbacOfRoute(last.any, path: last.path, issues: &issues)
         } else if last.any.isA(Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutationPerRoute.self) {
             entry.configuration = headerMutations(configurations, issues: &issues)
         } else if last.any.isA(Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateLimit.self) {
-            entry.configuration = localRateLimit(last.any, path: last.path, issues: &issues)
+            entry.configuration =
+                filterTables.counting(at: last.path, last.any)
+                ?? localRateLimit(last.any, path: last.path, issues: &issues)
+            filterTables.setCounting(entry.configuration, at: last.path, last.any)
         } else if last.any.isA(Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthzPerRoute.self) {
             entry.configuration = externalAuthorizationOfRoute(last.any, path: last.path, issues: &issues)
         } else if last.any.isA(Envoy_Extensions_Filters_Http_JwtAuthn_V3_PerRouteConfig.self) {
@@ -70,6 +93,23 @@ extension CompiledParts {
         return entry
     }
 
+    private static func typeName(_ any: Google_Protobuf_Any) -> String {
+        any.typeURL.split(separator: "/").last.map(String.init) ?? ""
+    }
+
+    /// What may stand under the usual names of filters. A filter that is called otherwise takes what is meant for its kind.
+    private static let perRouteTypes: [String: String] = [
+        "envoy.filters.http.rbac": Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute.protoMessageName,
+        "envoy.filters.http.jwt_authn": Envoy_Extensions_Filters_Http_JwtAuthn_V3_PerRouteConfig.protoMessageName,
+        "envoy.filters.http.ext_authz": Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthzPerRoute.protoMessageName,
+        "envoy.filters.http.cors": Envoy_Extensions_Filters_Http_Cors_V3_CorsPolicy.protoMessageName,
+        "envoy.filters.http.fault": Envoy_Extensions_Filters_Http_Fault_V3_HTTPFault.protoMessageName,
+        "envoy.filters.http.local_ratelimit": Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateLimit
+            .protoMessageName,
+        "envoy.filters.http.header_mutation": Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutationPerRoute
+            .protoMessageName,
+    ]
+
     private mutating func rbacOfRoute(
         _ any: Google_Protobuf_Any, path: String, issues: inout [CompileIssue]
     ) -> HTTPFilter? {
@@ -77,7 +117,7 @@ extension CompiledParts {
             let message = unpack(
                 any, as: Envoy_Extensions_Filters_Http_Rbac_V3_RBACPerRoute.self, path: path, issues: &issues)
         else { return nil }
-        guard message.hasRbac else { return .off }
+        guard message.hasRbac else { return .off(.rbac) }
         return rbacFilter(message.rbac, path: path + ".rbac", issues: &issues)
     }
 

@@ -96,7 +96,7 @@ extension ConditionSpec {
             self = .sourceAddress(range)
         case .directRemoteIp(let range):
             guard let range = Self.range(range, path + ".direct_remote_ip", &issues) else { return nil }
-            self = .sourceAddress(range)
+            self = .directAddress(range)
         case .remoteIp(let range):
             guard let range = Self.range(range, path + ".remote_ip", &issues) else { return nil }
             self = .remoteAddress(range)

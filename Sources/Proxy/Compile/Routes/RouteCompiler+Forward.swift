@@ -208,7 +208,7 @@ extension RegexRewriteSpec {
 enum Nanoseconds {
     /// A duration; an impossible one is an issue and reads as 0.
     static func read(_ duration: Google_Protobuf_Duration, path: String, issues: inout [CompileIssue]) -> UInt64 {
-        guard duration.seconds >= 0, duration.nanos >= 0, duration.seconds <= 4_294_966 else {
+        guard (0...4_294_966).contains(duration.seconds), (0..<1_000_000_000).contains(duration.nanos) else {
             issues.append(CompileIssue(path: path, message: "a duration must be between 0s and 4294966s"))
             return 0
         }
