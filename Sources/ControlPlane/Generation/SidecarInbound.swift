@@ -42,8 +42,11 @@ struct SidecarInbound {
                 let service = services.first { service in
                     service.ports.contains { view.workload.port(for: $0.target) == port.number }
                 }
+                var kind = ApplicationProtocol(transport: port.transport)
+                // What is inside of the TLS that ends here.
+                if ingress.tls != nil { kind = kind == .https ? .http : .tcp }
                 found[port.number] = Port(
-                    number: port.number, kind: ApplicationProtocol(transport: port.transport), service: service,
+                    number: port.number, kind: kind, service: service,
                     endpoint: ingress.defaultEndpoint, pool: ingress.connectionPool ?? sidecar.inboundConnectionPool,
                     tls: ingress.tls, origin: Origin(key, at: ingress.location)
                 )
