@@ -148,6 +148,7 @@ package struct DiscoverySession: Sendable {
         if request.subscribe.contains("*") { subscription.isWildcard = true }
         let names = request.subscribe.filter { $0 != "*" }
         subscription.names.formUnion(names)
+        subscription.names = SharedNames.shared(subscription.names)
         subscriptions[request.type] = subscription
         guard isFirst || !request.subscribe.isEmpty else { return [] }
 
@@ -175,7 +176,7 @@ package struct DiscoverySession: Sendable {
         let wildcard = request.subscribe.isEmpty && (isFirst || subscription.isWildcard) || names.contains("*")
         let changed = isFirst || wildcard != subscription.isWildcard || !names.subtracting(subscription.names).isEmpty
         subscription.isWildcard = wildcard
-        subscription.names = names
+        subscription.names = SharedNames.shared(names)
         subscription.sent = subscription.sent.filter { wildcard || names.contains($0.key) }
         subscriptions[request.type] = subscription
         guard changed else { return [] }
