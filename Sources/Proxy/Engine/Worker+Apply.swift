@@ -287,15 +287,16 @@ extension Worker where Wire: ~Copyable {
         isDraining = true
         drainDeadline = now &+ milliseconds
         _ = timers.schedule(TimerWheel.Payload(kind: Self.drainTimer, bits: 0), at: drainDeadline)
+        // Clients may be about to use their idle connections: those that do are answered, and told that it was the last.
+        // So are those whose connections are only now accepted.
+        let grace = min(Self.drainGraceMilliseconds, milliseconds / 4)
+        _ = timers.schedule(TimerWheel.Payload(kind: Self.drainTimer, bits: 1), at: now &+ grace)
+        drainGraceEnd = now &+ grace
         for slot in listeners.indices where listeners[slot].socket >= 0 {
             // Who has connected already is served; a queue that is closed would be reset.
             acceptAll(slot, atMost: Self.mostAcceptedInDrain)
             closeListener(slot)
         }
-        // Clients may be about to use their idle connections: those that do are answered, and told that it was the last.
-        let grace = min(Self.drainGraceMilliseconds, milliseconds / 4)
-        _ = timers.schedule(TimerWheel.Payload(kind: Self.drainTimer, bits: 1), at: now &+ grace)
-        drainGraceEnd = now &+ grace
         announceEnds()
     }
 

@@ -40,6 +40,7 @@ final class Simulation {
             VirtualHostSpec(
                 name: "all", domains: ["*"],
                 routes: [
+                    RouteSpec(match: RouteMatchSpec(path: .connect), action: .forward(forward)),
                     RouteSpec(
                         match: RouteMatchSpec(path: .exact("/direct")),
                         action: .respond(DirectResponseSpec(status: 418))),
