@@ -151,7 +151,8 @@ private struct GrowingMesh {
                     """)
             }
         }
-        documents = Self.decode(text.joined(separator: "\n---\n"))
+        // Each manifest is a file of its own, so that an edit moves nothing else.
+        documents = text.flatMap(Self.decode)
         state = SnapshotBuilder().build(MeshState.ResourceSet(documents), workloads: pods)
         configurations = ConfigurationBuilder(state.snapshot)
         for (number, namespace) in [(0, "ns-0"), (2, "ns-0"), (1, "ns-1")] {
