@@ -106,6 +106,8 @@ extension HTTP2Connection {
 
     private mutating func headComplete(_ input: inout ByteBuffer, _ output: inout ByteBuffer) -> HTTP2Event? {
         earn()
+        // The caller may have given the stream up since the block began: it came in pieces.
+        if case .deliver = headPurpose, !headIsNew, streams.find(headStream) < 0 { headPurpose = .drop }
         switch headPurpose {
         case .deliver:
             phase = .headReady

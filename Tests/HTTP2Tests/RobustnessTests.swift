@@ -97,6 +97,21 @@ import Testing
         #expect(server.events.last == "end 1 http2.unexpected_stream_id")
     }
 
+    /// Trailers that are half here when the stream is given up.
+    @Test func aBlockWhoseStreamIsResetMeanwhileIsDropped() {
+        let server = connected()
+        server.answers = false
+        server.receive(Wire.headers(1, Wire.request("POST"), end: false))
+        let trailers = Wire.headers(1, Wire.block([("x-trailer", "end")]))
+        server.receive(Array(trailers.dropLast(4)))
+        server.reset(1)
+        let count = server.events.count
+        server.receive(Array(trailers.suffix(4)))
+        #expect(server.events.count == count)
+        server.receive(Wire.headers(3, Wire.request()))
+        #expect(server.events.last == "head 3 GET / host=h2.test end")
+    }
+
     // MARK: Responses
 
     /// A client that has sent one request.
