@@ -54,6 +54,14 @@ mesh() {
     )
 }
 
+export MARTLET="$stage/martlet"
+echo "test: attacks on the policies of examples/mission"
+python3 Tests/Attacks/run.py --compare Tests/Attacks/results.md
+if [[ -d ../shared/conformance/authz ]]; then
+    echo "test: decisions of the conformance cases by real sidecars"
+    python3 Tests/Conformance/run.py ../shared/conformance
+fi
+
 if ((EUID == 0)); then
     mesh unprivileged setpriv --reuid=65534 --regid=65534 --clear-groups
     mesh root
