@@ -1,4 +1,5 @@
 import Agent
+import EventLoop
 import Proxy
 import SwiftProtobuf
 import Testing
