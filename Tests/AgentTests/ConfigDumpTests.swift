@@ -45,6 +45,6 @@ import XDS
         var compiler = RuntimeCompiler()
         let descriptor = try #require(compiler.snapshot(from: resources).clusters.first ?? nil)
         #expect(descriptor.endpoints.map(\.hostname) == [expected, expected])
-        #expect(descriptor.endpoints.map { $0.address.description } == ["192.0.2.1:80", "192.0.2.2:80"])
+        #expect(descriptor.endpoints.map { "\($0.address)" } == ["192.0.2.1:80", "192.0.2.2:80"])
     }
 }
