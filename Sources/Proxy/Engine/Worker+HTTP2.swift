@@ -69,7 +69,9 @@ extension Worker where Wire: ~Copyable {
     }
 
     private mutating func resumeWaiting(_ handle: Handle) {
+        // The lists change places, so that none is made anew: those that go on may have to wait again at once.
         var waiting: [Handle] = []
+        swap(&waiting, &spareList)
         swap(&waiting, &connections[handle].waiting)
         let isDownstream = connections[handle].role == .downstream
         for exchange in waiting where exchanges.contains(exchange) {
@@ -80,6 +82,8 @@ extension Worker where Wire: ~Copyable {
             }
             resumeExchange(exchange)
         }
+        waiting.removeAll(keepingCapacity: true)
+        swap(&waiting, &spareList)
     }
 
     /// Whether somebody still uses the connection.

@@ -35,6 +35,8 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     var busy: [Handle] = []
     /// Those of the turn before, while they are taken up.
     var resuming: [Handle] = []
+    /// An empty list with room, for whoever takes a list away to work on it.
+    var spareList: [Handle] = []
     /// Connections whose output is written at the end of the turn.
     var dirty: [Handle] = []
     var scratch: [UInt8] = []
@@ -94,6 +96,9 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
         generations.append(Generation(snapshot: .empty))
         generations[0].users = 1
         resumable.reserveCapacity(256)
+        spareList.reserveCapacity(64)
+        busy.reserveCapacity(64)
+        resuming.reserveCapacity(64)
         retryable.reserveCapacity(256)
         dirty.reserveCapacity(256)
         scratch.reserveCapacity(4096)
