@@ -269,12 +269,19 @@ let package = Package(
             swiftSettings: house
         ),
         .testTarget(
-            name: "MeshTests", dependencies: [.product(name: "Yams", package: "Yams")], exclude: ["Fields"],
+            name: "MeshTests",
+            dependencies: [.product(name: "Crypto", package: "swift-crypto"), .product(name: "Yams", package: "Yams")],
+            exclude: ["Fields"],
             swiftSettings: house
         ),
         .testTarget(
             name: "DifferentialTests",
-            dependencies: ["TLS", .product(name: "Yams", package: "Yams")],
+            dependencies: [
+                "TLS",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "Yams", package: "Yams"),
+            ],
             path: "Tests/Differential",
             exclude: ["Bootstraps", "Exchanges", "certificates.sh", "differences.yaml"],
             swiftSettings: house

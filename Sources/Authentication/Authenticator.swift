@@ -20,7 +20,8 @@ package struct Authenticator: Sendable {
     /// Where tokens of all providers of the configuration are.
     private let everywhere: [TokenLocation]
     private let requirements: [Requirement]
-    private let ownHeaders: [[HeaderName]]
+    /// Headers that only this filter may set: to be removed from every request that comes to it, whatever is required.
+    package let ownHeaders: [HeaderName]
 
     /// Compiles `spec`; fails for a provider that is not there, or when tokens may be in more than 64 places.
     package init(_ spec: AuthenticationSpec) throws(AuthenticationError) {
@@ -37,11 +38,12 @@ package struct Authenticator: Sendable {
         locations = byProvider
         everywhere = try slots.locations(
             spec.providers.enumerated().map { ($0, $1) }.sorted { $0.1.name < $1.1.name })
-        let configured = spec.providers.count
-        let all = compiler.providers[..<configured].flatMap(\.ownHeaders)
-        ownHeaders = compiled.map { requirement in
-            Self.usesAll(requirement) ? all : Self.used(requirement).flatMap { compiler.providers[$0].ownHeaders }
+        var own: [HeaderName] = []
+        for header in compiler.providers[..<spec.providers.count].flatMap(\.ownHeaders)
+        where !own.contains(where: { $0.bytes == header.bytes }) {
+            own.append(header)
         }
+        ownHeaders = own
     }
 
     /// What is wrong with the keys of a provider: tokens of it are refused until that is mended. For logs and admin output.
@@ -54,9 +56,6 @@ package struct Authenticator: Sendable {
     }
 
     package var requirementCount: Int { requirements.count }
-
-    /// Headers that only this filter may set: to be removed from a request before its verdict is applied, whatever it is.
-    package func headersToRemove(requirement: Int) -> [HeaderName] { ownHeaders[requirement] }
 
     /// The provider of an accepted token.
     package func provider(_ token: AcceptedToken) -> ProviderSpec { providers[token.provider].spec }
@@ -177,23 +176,6 @@ package struct Authenticator: Sendable {
             return .success(token)
         } catch {
             return .failure(error)
-        }
-    }
-
-    private static func usesAll(_ requirement: Requirement) -> Bool {
-        switch requirement {
-        case .none, .provider: false
-        case .any(let parts, _, _): parts.contains(where: usesAll)
-        case .all(let parts): parts.contains(where: usesAll)
-        case .allowMissing, .allowMissingOrFailed: true
-        }
-    }
-
-    private static func used(_ requirement: Requirement) -> [Int] {
-        switch requirement {
-        case .provider(let number): [number]
-        case .any(let parts, _, _), .all(let parts): parts.flatMap(used)
-        case .none, .allowMissing, .allowMissingOrFailed: []
         }
     }
 

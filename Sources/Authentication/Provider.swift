@@ -33,10 +33,11 @@ struct Provider: Sendable {
         if !spec.issuer.isEmpty, token.issuer != spec.issuer { throw .unknownIssuer }
         if now &+ spec.clockSkewSeconds < token.notBefore { throw .notYetValid }
         if token.expiry != 0, now > token.expiry &+ spec.clockSkewSeconds { throw .expired }
-        if spec.requiresExpiration, token.expiry == 0 { throw .expired }
+        // Envoy's reason for both, although the signature is not looked at yet.
+        if spec.requiresExpiration, token.expiry == 0 { throw .verificationFailed }
         if spec.maxLifetimeSeconds > 0 {
             let start = token.issuedAt == 0 ? now : token.issuedAt
-            guard token.expiry != 0, token.expiry <= start &+ spec.maxLifetimeSeconds else { throw .expired }
+            guard token.expiry != 0, token.expiry <= start &+ spec.maxLifetimeSeconds else { throw .verificationFailed }
         }
         if !audiences.isEmpty, !token.audiences.contains(where: { audiences.contains(Self.plainAudience($0)) }) {
             throw .audienceNotAllowed

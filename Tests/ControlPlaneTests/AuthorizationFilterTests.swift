@@ -1,4 +1,5 @@
 import ControlPlane
+import Identity
 import MeshAPI
 import MeshState
 import SwiftProtobuf
@@ -93,13 +94,15 @@ struct AuthorizationFilterTests {
               - {issuer: "a", jwks: '{"keys":[]}', fromHeaders: [{name: X-Jwt, prefix: "T "}]}
             """)
         let pod = try #require(mesh.snapshot.workload(namespace: "default", name: "reviews-v1-0"))
-        let keys = KeySetSnapshot([.url("https://b.test/keys"): #"{"keys":[{"kty":"x"}]}"#])
+        let keys = KeySetSnapshot([.url("https://b.test/keys"): #"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#])
         let security = WorkloadSecurity(snapshot: mesh.snapshot, workload: pod, keySets: keys)
         let filter = try Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtAuthentication(
             unpackingAny: try #require(security.http.first).typedConfig)
         #expect(filter.providers["origins-0"]?.issuer == "a")
         #expect(filter.providers["origins-0"]?.fromHeaders.first?.valuePrefix == "T ")
-        #expect(filter.providers["origins-1"]?.localJwks.inlineString == #"{"keys":[{"kty":"x"}]}"#)
+        #expect(filter.providers["origins-1"]?.localJwks.inlineString == #"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#)
+        // A set without a usable key would make Envoy refuse the listener: one stands there that nobody can sign for.
+        #expect(filter.providers["origins-0"]?.localJwks.inlineString == ForgottenKey.keySet)
         #expect(filter.providers["origins-1"]?.payloadInMetadata == "payload")
         #expect(filter.rules.first?.requires.requiresAny.requirements.count == 3)
     }

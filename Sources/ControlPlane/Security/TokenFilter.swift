@@ -1,3 +1,5 @@
+import Authentication
+import Identity
 package import MeshAPI
 import MeshState
 import SwiftProtobuf
@@ -66,8 +68,11 @@ struct TokenFilter {
                 $0.claimName = output.claim
             }
         }
-        // Without keys every token of the issuer is refused, which is right until they have arrived.
-        provider.localJwks.inlineString = rule.jwks ?? keySets.text(for: rule) ?? #"{"keys":[]}"#
+        // Without usable keys every token of the issuer is refused, which is right until they have arrived. Envoy would refuse
+        // the listener.
+        let known = rule.jwks ?? keySets.text(for: rule)
+        let isUsable = known.map { (try? KeySet(parsing: $0)) != nil } ?? false
+        provider.localJwks.inlineString = isUsable ? known ?? "" : ForgottenKey.keySet
         return provider
     }
 }

@@ -101,6 +101,7 @@ final class Side {
         case "log": return logFile.path
         case "certs": return certificates.folder.path
         case "folder": return folder.path
+        case "jwks", "other-jwks": return try KeyRing.shared.get().keySet(other: placeholder == "other-jwks")
         default: break
         }
         let port: UInt16

@@ -54,6 +54,8 @@ struct AuthenticationFilterTests {
         #expect(request.all("x-payload").count == 1)
         #expect(request["x-payload"]?.hasPrefix("eyJleHAi") == true)
         #expect(request["authorization"] != nil)
+        let (open, _) = try world.exchange(get("/open", "x-foo: forged", "x-payload: forged"))
+        #expect(open["x-foo"] == nil && open["x-payload"] == nil)
     }
 
     @Test("policies see claims")

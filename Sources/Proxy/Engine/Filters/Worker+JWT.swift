@@ -11,6 +11,8 @@ extension Worker where Wire: ~Copyable {
     private static var metadataName: [UInt8] { Array("envoy.filters.http.jwt_authn".utf8) }
 
     mutating func authenticate(_ exchange: Handle, _ filter: JWTFilter, _ route: RouteFilters.Entry?) -> FilterStep {
+        // First of all, also where nothing is required: what the application takes for this filter's word must be it.
+        for name in filter.authenticator.ownHeaders { exchanges[exchange].removeRequestField(name.bytes) }
         if filter.bypassesPreflights, exchanges[exchange].isPreflight { return .next }
         var requirement = -1
         switch route?.configuration {
@@ -29,9 +31,6 @@ extension Worker where Wire: ~Copyable {
             }
         }
         if requirement < 0 { return .next }
-        for name in filter.authenticator.headersToRemove(requirement: requirement) {
-            exchanges[exchange].removeRequestField(name.bytes)
-        }
         let now = transport.wallMicroseconds / 1_000_000
         var cache = TokenCache()
         swap(&cache, &tokens)
@@ -55,10 +54,10 @@ extension Worker where Wire: ~Copyable {
     ) {
         let provider = filter.authenticator.provider(accepted)
         if !provider.forwardPayloadHeader.isEmpty {
-            exchanges[exchange].setRequestField(
+            exchanges[exchange].addRequestField(
                 Array(provider.forwardPayloadHeader.lowercased().utf8), accepted.token.encodedPayload)
         }
-        for header in accepted.token.claimHeaders { exchanges[exchange].setRequestField(header.name, header.value) }
+        for header in accepted.token.claimHeaders { exchanges[exchange].addRequestField(header.name, header.value) }
         if !provider.forwards { exchanges[exchange].removeToken(at: accepted.location.place) }
         if let key = filter.payloadKeys[provider.name] {
             exchanges[exchange].filters.metadata.set(filter: Self.metadataName, key: key, accepted.token.payload)
@@ -70,7 +69,7 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].longDetails = Array(fault.details.utf8)
         buffers.lend(&exchanges[exchange].arena)
         exchanges[exchange].response.reset()
-        if fault.status == 401, !filter.stripsFailures {
+        if !filter.stripsFailures {
             exchanges[exchange].addResponseField(
                 "www-authenticate", Array(fault.challenge(uri: exchanges[exchange].originalURI).utf8))
         }
@@ -103,6 +102,11 @@ extension Exchange {
     /// Sets a field of the request, in the place of those with its name. `name` is lower case.
     mutating func setRequestField(_ name: [UInt8], _ value: [UInt8]) {
         Self.mutate(&request, &arena, .overwriteOrAdd, name: name.span, value.span)
+    }
+
+    /// Adds a field to the request, beside those with its name. `name` is lower case.
+    fileprivate mutating func addRequestField(_ name: [UInt8], _ value: [UInt8]) {
+        Self.mutate(&request, &arena, .append, name: name.span, value.span)
     }
 
     mutating func removeRequestField(_ name: [UInt8]) {
