@@ -3,13 +3,15 @@ MARTLET := .build/release/martlet
 BUILD_FLAGS ?=
 # More for `martlet up`: make up ARGS="--detach"
 ARGS ?=
+SCAN_FLAGS ?=
 
-.PHONY: help up test build bootstrap lint bench attacks
+.PHONY: help up test build bootstrap lint bench attacks scan
 
 help:
 	@echo "make up      build Martlet and run the shop of examples/shop in a local mesh (ARGS: further arguments)"
 	@echo "make test    build and run all tests, the whole-mesh tests with and without root where both are possible"
 	@echo "make attacks carry out the attacks of Tests/Attacks on a mesh with the mission's policies"
+	@echo "make scan    let sslyze and testssl look at a gateway with TLS (SCAN_FLAGS=--quick: sslyze alone)"
 	@echo "make lint    check format, scripts and layers"
 	@echo "make bench   measure the proxy beside Envoy, haproxy and nginx, and write docs/performance.md"
 
@@ -30,6 +32,9 @@ test:
 attacks: build
 	@scripts/bootstrap.sh openssl python3 pip:hpack
 	python3 Tests/Attacks/run.py --write Tests/Attacks/results.md
+
+scan: build
+	python3 Tests/Scan/scan.py $(SCAN_FLAGS)
 
 lint:
 	scripts/lint.sh

@@ -31,7 +31,8 @@ package struct TLSConfiguration: Sendable {
     package var applicationProtocols: [String] = []
     package var minimumVersion: Version = .tls12
     package var maximumVersion: Version = .tls13
-    /// TLS 1.2 suites by OpenSSL name; empty is the library's default. The suites of TLS 1.3 are fixed.
+    /// TLS 1.2 suites by OpenSSL name; empty is, for servers, those with forward secrecy and authenticated encryption, for
+    /// clients the library's default. The suites of TLS 1.3 are fixed.
     package var cipherSuites: [String] = []
     /// Groups by name ("X25519", "P-256", "X25519MLKEM768"); empty is X25519, then P-256, then P-384: the cheap ones.
     package var curves: [String] = []

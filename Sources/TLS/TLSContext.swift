@@ -140,8 +140,11 @@ package final class TLSContext: Sendable {
                 reason: "the minimum is above the maximum"
             )
         }
-        if !configuration.cipherSuites.isEmpty {
-            let list = configuration.cipherSuites.joined(separator: ":")
+        let suites =
+            configuration.cipherSuites.isEmpty && configuration.role == .server
+            ? serverSuites : configuration.cipherSuites
+        if !suites.isEmpty {
+            let list = suites.joined(separator: ":")
             guard SSL_CTX_set_strict_cipher_list(library, list) == 1 else {
                 throw .badSetting(what: "cipher suites", value: list, reason: LibraryError.take())
             }
@@ -152,10 +155,19 @@ package final class TLSContext: Sendable {
         }
     }
 
+    /// What servers take in TLS 1.2 unless told otherwise: forward secrecy and authenticated encryption only (Envoy's list,
+    /// Mozilla's profile "intermediate"). Suites in brackets are equal, and the client's hardware chooses.
+    private static let serverSuites = [
+        "[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]",
+        "[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]", "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+    ]
+
     private static func tune(_ library: OpaquePointer, _ configuration: TLSConfiguration) {
         // Partial writes and moving buffers: the caller's bytes live in pooled buffers that move between calls.
         SSL_CTX_set_mode(library, UInt32(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER))
         SSL_CTX_set_session_cache_mode(library, SSL_SESS_CACHE_OFF)
+        if configuration.role == .server { SSL_CTX_set_options(library, UInt32(SSL_OP_CIPHER_SERVER_PREFERENCE)) }
         if !configuration.resumesSessions {
             SSL_CTX_set_options(library, UInt32(SSL_OP_NO_TICKET))
         } else if configuration.role == .client {
