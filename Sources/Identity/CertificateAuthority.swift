@@ -16,6 +16,8 @@ package struct CertificateAuthority: Sendable {
         package var notAfter: Date
         /// Hexadecimal.
         package var serialNumber: String
+        /// SHA-256 of the public key, hexadecimal.
+        package var keyDigest: String
     }
 
     private let issuer: Certificate
@@ -24,6 +26,8 @@ package struct CertificateAuthority: Sendable {
     private let intermediates: [String]
     /// The anchors that workloads shall trust, PEM; the signing root is the last.
     package let trustAnchors: [String]
+    /// The revocation lists of `ca-crl.pem`, PEM; empty without the file. Workloads get them with the anchors.
+    package let revocationLists: String
 
     private static let rootLifetime: TimeInterval = 3650 * 86400
     private static let intermediateLifetime: TimeInterval = 365 * 86400
@@ -54,7 +58,9 @@ package struct CertificateAuthority: Sendable {
         let issuerPEM = try certificate.serializeAsPEM().pemString
         var intermediates = try Self.split(chain).filter { !roots.contains($0) }
         if !intermediates.contains(issuerPEM), !roots.contains(issuerPEM) { intermediates.insert(issuerPEM, at: 0) }
-        self.init(issuer: certificate, key: key, intermediates: intermediates, anchors: roots)
+        self.init(
+            issuer: certificate, key: key, intermediates: intermediates, anchors: roots,
+            revocationLists: try Self.lists(folder))
     }
 
     private init(own folder: String, now: Date) throws {
@@ -85,13 +91,25 @@ package struct CertificateAuthority: Sendable {
         }
         self.init(
             issuer: intermediate, key: key, intermediates: [try intermediate.serializeAsPEM().pemString],
-            anchors: anchors
+            anchors: anchors, revocationLists: try Self.lists(folder)
         )
     }
 
+    private static func lists(_ folder: String) throws -> String {
+        let file = folder + "/ca-crl.pem"
+        guard access(file, F_OK) == 0 else { return "" }
+        let text = try PrivateFile.read(file)
+        guard text.contains("-----BEGIN X509 CRL-----") else {
+            throw IdentityError.file(path: file, reason: "holds no revocation list (BEGIN X509 CRL)")
+        }
+        return text
+    }
+
     private init(
-        issuer: Certificate, key: Certificate.PrivateKey, intermediates: [String], anchors: [String]
+        issuer: Certificate, key: Certificate.PrivateKey, intermediates: [String], anchors: [String],
+        revocationLists: String
     ) {
+        self.revocationLists = revocationLists
         self.issuer = issuer
         issuerKey = key
         self.intermediates = intermediates
@@ -116,7 +134,9 @@ package struct CertificateAuthority: Sendable {
             throw IdentityError.malformedRequest("its signature does not verify")
         }
         try checkNames(request, identity: identity)
-        let notAfter = min(now.addingTimeInterval(lifetime), issuer.notValidAfter)
+        // Certificates know whole seconds only: what is promised is rounded up, not down.
+        let end = now.addingTimeInterval(lifetime).timeIntervalSince1970.rounded(.up)
+        let notAfter = min(Date(timeIntervalSince1970: end), issuer.notValidAfter)
         let leaf = try Certificate(
             version: .v3,
             serialNumber: Certificate.SerialNumber(),
@@ -137,10 +157,12 @@ package struct CertificateAuthority: Sendable {
         )
         // All anchors are one element, the last, as Istio sends them: who takes only certificates one by one still finds
         // the signing root first.
-        let anchors = trustAnchors.reversed().joined(separator: "\n")
+        let bundle = trustAnchors.reversed() + (revocationLists.isEmpty ? [] : [revocationLists])
+        let anchors = bundle.joined(separator: "\n")
         return Issued(
             chain: [try leaf.serializeAsPEM().pemString] + intermediates + [anchors], notAfter: notAfter,
-            serialNumber: leaf.serialNumber.bytes.map(\.hexadecimal).joined())
+            serialNumber: leaf.serialNumber.bytes.map(\.hexadecimal).joined(),
+            keyDigest: SHA256.hash(data: request.publicKey.subjectPublicKeyInfoBytes).map(\.hexadecimal).joined())
     }
 
     private func checkNames(_ request: CertificateSigningRequest, identity: SPIFFEID) throws {

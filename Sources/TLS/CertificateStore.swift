@@ -1,10 +1,14 @@
 private import CNIOBoringSSL
 
-/// Trust anchors, as the library wants them. Immutable after init; the library locks the store itself.
+/// Trust anchors, as the library wants them, and the revocation lists that stand beside them in PEM bundles ("X509 CRL").
+/// With a list, every certificate of a chain is looked up, and one whose issuer has no current list is refused, as Envoy
+/// does it. Immutable after init; the library locks the store itself.
 final class CertificateStore: Sendable {
     // SAFETY: written once in init; X509_STORE is documented as usable from several threads.
     nonisolated(unsafe) let store: OpaquePointer
     let anchors: [TLSCertificate]
+    /// Whether chains are looked up in revocation lists.
+    let revokes: Bool
 
     init(_ materials: [TLSMaterial]) throws(TLSError) {
         guard let store = X509_STORE_new() else { throw .exhausted }
@@ -18,9 +22,20 @@ final class CertificateStore: Sendable {
             X509_STORE_add_cert(store, x509)
             anchors.append(TLSCertificate(x509: x509, sha256: Material.sha256(der)))
         }
+        let lists = Material.revocationLists(materials)
+        for (index, der) in lists.enumerated() {
+            guard let list = Material.parseList(der) else {
+                throw .badCertificate(what: "revocation lists", index: index, reason: LibraryError.take())
+            }
+            defer { X509_CRL_free(list) }
+            X509_STORE_add_crl(store, list)
+        }
         // An anchor is trusted for being in the bundle, be it self-signed or not (RFC 5280 section 6.1.1 d).
-        X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
+        var flags = UInt(X509_V_FLAG_PARTIAL_CHAIN)
+        if !lists.isEmpty { flags |= UInt(X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) }
+        X509_STORE_set_flags(store, flags)
         self.anchors = anchors
+        revokes = !lists.isEmpty
     }
 
     deinit { X509_STORE_free(store) }
@@ -42,6 +57,22 @@ enum Material {
             }
         }
         return found
+    }
+
+    /// DER objects of every revocation list in the materials, in order.
+    static func revocationLists(_ materials: [TLSMaterial]) -> [[UInt8]] {
+        materials.flatMap { material -> [[UInt8]] in
+            guard case .pem(let text) = material else { return [] }
+            return PEM.blocks(text).filter { $0.label == "X509 CRL" }.map(\.der)
+        }
+    }
+
+    /// - Returns: an owned X509_CRL, or nil with the reason on the error queue.
+    static func parseList(_ der: [UInt8]) -> OpaquePointer? {
+        der.withUnsafeBufferPointer { bytes in
+            var cursor = bytes.baseAddress
+            return d2i_X509_CRL(nil, &cursor, bytes.count)
+        }
     }
 
     /// - Returns: an owned X509, or nil with the reason on the error queue.

@@ -70,6 +70,8 @@ final class PeerVerifier: Sendable {
             entry.from = max(entry.from, other.notBefore)
             entry.until = min(entry.until, other.notAfter)
         }
+        // A list ends, and then says nothing any more: chains are looked up in it each time.
+        if trust?.revokes == true { return .good(peer) }
         known.withLock { known in
             if known.count >= Self.knownLimit { known.removeAll(keepingCapacity: true) }
             known[hash] = entry
@@ -104,6 +106,10 @@ final class PeerVerifier: Sendable {
                 X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
                 X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
                 "no chain to a trust anchor"
+            case X509_V_ERR_CERT_REVOKED: "it has been revoked"
+            case X509_V_ERR_UNABLE_TO_GET_CRL:
+                "no revocation list of its issuer is at hand (a bundle with one needs those of all authorities)"
+            case X509_V_ERR_CRL_HAS_EXPIRED: "the revocation list of its issuer has ended: publish a new one"
             case X509_V_ERR_INVALID_PURPOSE: "its key usage does not allow this"
             default: X509_verify_cert_error_string(Int(error)).map { String(cString: $0) } ?? "error \(error)"
             }

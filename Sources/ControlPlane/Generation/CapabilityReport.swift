@@ -61,7 +61,7 @@ package enum CapabilityReport {
                 }
                 let clients = [policy?.tls] + (policy?.portLevelSettings.map(\.tls) ?? [])
                 for tls in clients.compactMap(\.self) where tls.caCRL != nil {
-                    found.append(warning(tls.location, resource, "caCrl", "revoked certificates are taken"))
+                    found.append(list(tls.location, resource))
                 }
                 if let policy, policy.retryBudget?.budgetInterval != nil {
                     found.append(
@@ -87,8 +87,8 @@ package enum CapabilityReport {
         }
         for gateway in snapshot.gateways {
             for tls in gateway.servers.compactMap(\.tls) where tls.caCRL != nil {
-                let resource = "Gateway \(gateway.metadata.namespace)/\(gateway.metadata.name)"
-                found.append(warning(tls.location, resource, "caCrl", "clients' revoked certificates are taken"))
+                let name = "Gateway \(gateway.metadata.namespace)/\(gateway.metadata.name)"
+                found.append(list(tls.location, name))
             }
         }
         for service in snapshot.services where service.resolution == .entry(.dynamicDNS) {
@@ -100,6 +100,14 @@ package enum CapabilityReport {
             )
         }
         return found
+    }
+
+    private static func list(_ location: SourceLocation, _ resource: String) -> Diagnostic {
+        Diagnostic(
+            .warning, at: location, resource: resource,
+            "caCrl is not read: put the lists (BEGIN X509 CRL) into the file of caCertificates, behind its certificates, or as"
+                + " ca.crl into the Secret of credentialName"
+        )
     }
 
     private static func warning(

@@ -49,7 +49,10 @@ struct SecretCompiler {
         guard let roots = separate ?? data(credential, ["ca.crt", "cacert"]) else { return nil }
         var secret = SDSSecret()
         secret.name = name
-        secret.validationContext.trustedCa.inlineBytes = .init(roots)
+        // Envoy and Martlet take revocation lists in the bundle for those of its authorities.
+        let revoked = data(credential + "-cacert", ["ca.crl"]) ?? data(credential, ["ca.crl"]) ?? []
+        secret.validationContext.trustedCa.inlineBytes = .init(
+            revoked.isEmpty ? roots : roots + [UInt8(ascii: "\n")] + revoked)
         return secret
     }
 }

@@ -28,7 +28,8 @@ struct IdentityIssuer {
         certificate.tlsCertificate.privateKey.inlineString = request.privateKeyPEM
         var roots = SDSSecret()
         roots.name = Names.rootSecret
-        roots.validationContext.trustedCa.inlineString = authority.trustAnchors.joined(separator: "\n")
+        roots.validationContext.trustedCa.inlineString = (authority.trustAnchors + [authority.revocationLists])
+            .joined(separator: "\n")
         return Identity(
             secrets: [certificate, roots], renewal: now.addingTimeInterval(issued.notAfter.timeIntervalSince(now) / 2)
         )
