@@ -24,9 +24,30 @@ package struct RootRotation {
         return exists("retired-root.pem") ? .signing : .none
     }
 
-    /// Begins a rotation. `certificateLifetime`: seconds that the longest certificate lives; each step lasts as long.
-    /// - Throws: when one is under way, or the authority is a user's own.
-    package func begin(certificateLifetime: TimeInterval, now: Date) throws {
+    /// Tells, for every process that looks at the folder, how long the longest certificate lives, in seconds.
+    package func note(certificateLifetime: TimeInterval) throws {
+        try PrivateFile.write("\(certificateLifetime)\n", to: folder + "/certificate-lifetime")
+    }
+
+    /// The shortest step during which all workloads renew: the life of a certificate, and a moment in which the files are
+    /// noticed and an answer is on its way.
+    package var shortestStep: TimeInterval { (seconds("certificate-lifetime") ?? 86400) + 5 }
+
+    /// Begins a rotation.
+    /// - Parameter step: seconds that each step lasts; nil is as short as may be.
+    /// - Returns: how long each step lasts.
+    /// - Throws: when one is under way, the step is too short, or the authority is a user's own.
+    @discardableResult
+    package func begin(step: TimeInterval? = nil, now: Date) throws -> TimeInterval {
+        let shortest = shortestStep
+        let length = step ?? shortest
+        guard length >= shortest else {
+            throw IdentityError.file(
+                path: folder,
+                reason:
+                    "a step of \(Int(length)) s is too short: certificates live \(Int(shortest - 5)) s, and those that were"
+                    + " issued before a step must have ended after it; \(Int(shortest)) s is the least")
+        }
         guard !exists("ca-cert.pem") else {
             throw IdentityError.file(
                 path: folder + "/ca-cert.pem",
@@ -37,11 +58,12 @@ package struct RootRotation {
             throw IdentityError.file(
                 path: folder + "/root.pem", reason: "there is no authority yet: start the mesh first")
         }
-        guard step == .none else {
-            throw IdentityError.file(path: folder, reason: "a rotation is under way (\(step.rawValue))")
+        guard self.step == .none else {
+            throw IdentityError.file(path: folder, reason: "a rotation is under way (\(self.step.rawValue))")
         }
-        try PrivateFile.write("\(certificateLifetime)\n", to: folder + "/rotation-step-seconds")
+        try PrivateFile.write("\(length)\n", to: folder + "/rotation-step-seconds")
         try CertificateAuthority.makeRoot(folder: folder, name: "next-root", now: now)
+        return length
     }
 
     /// Goes to the next step when it is time. A root in its last fifth begins a rotation by itself.
@@ -51,7 +73,7 @@ package struct RootRotation {
             guard let root = try? Certificate(pemEncoded: PrivateFile.read(folder + "/root.pem")) else { return }
             let lifetime = root.notValidAfter.timeIntervalSince(root.notValidBefore)
             guard root.notValidAfter.timeIntervalSince(now) < lifetime / 5 else { return }
-            try begin(certificateLifetime: 86400, now: now)
+            try begin(now: now)
         case .announced:
             guard let age = age("next-root.pem", now), age > stepSeconds else { return }
             try PrivateFile.write(PrivateFile.read(folder + "/root.pem"), to: folder + "/retired-root.pem")
@@ -66,9 +88,11 @@ package struct RootRotation {
         }
     }
 
-    private var stepSeconds: TimeInterval {
-        let text = (try? PrivateFile.read(folder + "/rotation-step-seconds")) ?? ""
-        return TimeInterval(text.prefix { $0 != "\n" }) ?? 86400
+    /// A control plane may have been started again with longer certificates meanwhile.
+    private var stepSeconds: TimeInterval { max(seconds("rotation-step-seconds") ?? 0, shortestStep) }
+
+    private func seconds(_ name: String) -> TimeInterval? {
+        (try? PrivateFile.read("\(folder)/\(name)")).flatMap { TimeInterval($0.prefix { $0 != "\n" }) }
     }
 
     private func exists(_ name: String) -> Bool { access("\(folder)/\(name)", F_OK) == 0 }

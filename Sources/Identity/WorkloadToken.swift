@@ -32,6 +32,16 @@ package struct WorkloadToken: Sendable, Hashable {
         self.expires = expires
     }
 
+    /// The token that follows this one. It is the same whenever the same key asks, so that an answer which is given twice
+    /// brings no second token.
+    package func successor(for keyDigest: String, expires: Date, key: TokenKey) -> WorkloadToken {
+        var next = WorkloadToken(
+            audience: audience, namespace: namespace, serviceAccount: serviceAccount, pod: pod, expires: expires)
+        let code = HMAC<SHA256>.authenticationCode(for: Data("successor \(nonce) \(keyDigest)".utf8), using: key.key)
+        next.nonce = code.prefix(16).map { hex($0) }.joined()
+        return next
+    }
+
     private struct Payload: Codable {
         var aud: String
         var ns: String
@@ -120,8 +130,21 @@ package struct TokenKey: Sendable {
 }
 
 /// Remembers which one-time tokens were used, until they would have expired anyway.
+///
+/// An answer may be lost on its way: for some minutes a spent token is good again for the very key that it was spent for,
+/// which only whoever made the first request holds.
 package struct NonceLedger: Sendable {
-    private var used: [String: Date] = [:]
+    private struct Use {
+        var expires: Date
+        /// What the certificate was for: `CertificateAuthority.Issued.keyDigest`.
+        var key: String
+        var spent: Date
+    }
+
+    /// How long an answer may be asked for again, in seconds.
+    static let patience: TimeInterval = 300
+
+    private var used: [String: Use] = [:]
 
     package init() {}
 
@@ -129,23 +152,32 @@ package struct NonceLedger: Sendable {
     package init(text: String, now: Date) {
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
-            guard words.count == 2, let seconds = Double(words[1]) else { continue }
-            let expires = Date(timeIntervalSince1970: seconds)
-            if expires > now { used[String(words[0])] = expires }
+            guard words.count == 4, let seconds = Double(words[1]), let spent = Double(words[3]) else { continue }
+            let use = Use(
+                expires: Date(timeIntervalSince1970: seconds), key: String(words[2]),
+                spent: Date(timeIntervalSince1970: spent))
+            if use.expires > now { used[String(words[0])] = use }
         }
     }
 
-    /// A line per spent nonce: the nonce and when its token expires, in seconds since 1970.
+    /// A line per spent nonce: the nonce, when its token expires, for which key and when it was spent; times in seconds
+    /// since 1970.
     package var text: String {
-        used.sorted { $0.key < $1.key }.map { "\($0.key) \(Int64($0.value.timeIntervalSince1970))\n" }.joined()
+        used.sorted { $0.key < $1.key }.map { nonce, use in
+            "\(nonce) \(Int64(use.expires.timeIntervalSince1970)) \(use.key) \(Int64(use.spent.timeIntervalSince1970))\n"
+        }.joined()
     }
 
-    /// Marks the token as used.
-    /// - Throws: `replayed` when it was used before.
-    package mutating func spend(_ token: WorkloadToken, now: Date) throws(IdentityError) {
-        guard used[token.nonce] == nil else { throw .replayed }
-        used = used.filter { $0.value > now }
-        used[token.nonce] = token.expires
+    /// Marks the token as used for a key.
+    /// - Parameter key: a text without spaces that stands for the public key.
+    /// - Throws: `replayed` when it was used before, unless that was for the same key and moments ago.
+    package mutating func spend(_ token: WorkloadToken, key: String, now: Date) throws(IdentityError) {
+        if let use = used[token.nonce] {
+            guard use.key == key, now < use.spent.addingTimeInterval(Self.patience) else { throw .replayed }
+            return
+        }
+        used = used.filter { $0.value.expires > now }
+        used[token.nonce] = Use(expires: token.expires, key: key, spent: now)
     }
 }
 

@@ -114,12 +114,12 @@ struct RotateRootCommand: AsyncParsableCommand {
 
     @OptionGroup var selection: MeshSelection
 
-    @Option(help: "Seconds that each step lasts: as long as the control plane's --cert-lifetime.")
-    var step: Double = 86400
+    @Option(help: "Seconds that each step lasts; by default a little longer than the mesh's certificates live.")
+    var step: Double?
 
     func run() async throws {
         let folder = try selection.state.path + "/ca"
-        try RootRotation(folder: folder).begin(certificateLifetime: step, now: Date())
+        let step = try RootRotation(folder: folder).begin(step: step, now: Date())
         print("a new root is announced; it signs in \(Int(step)) s, and the old one is forgotten \(Int(step)) s later")
     }
 }

@@ -51,6 +51,17 @@ struct UpCommand: AsyncParsableCommand {
     @Flag(help: "Keep pods from reaching anything outside of the mesh.")
     var noEgress = false
 
+    @Option(help: "Lifetime of workload certificates, such as 24h, 30m or 90s.")
+    var certLifetime: String?
+
+    @Option(help: "How often the key sets of token issuers (jwksUri) are looked at, such as 60s.")
+    var jwksRefresh: String?
+
+    @Option(
+        name: .customLong("jwks-ca"),
+        help: "PEM file with the authorities of issuers' servers, in the place of the system's (or SSL_CERT_FILE).")
+    var keySetAuthorities: String?
+
     @Option(help: "With --detach: longest wait until all is ready, in seconds.")
     var timeout: Int = 120
 
@@ -80,7 +91,7 @@ struct UpCommand: AsyncParsableCommand {
         for path in paths where !FileManager.default.fileExists(atPath: path) {
             throw ValidationError("there is no file or folder '\(path)'")
         }
-        return MeshInitOptions(
+        var options = MeshInitOptions(
             mesh: selection.mesh,
             state: state,
             executable: CommandPaths.executable,
@@ -91,6 +102,22 @@ struct UpCommand: AsyncParsableCommand {
             nft: try HostRequirements.nft(path: ProcessInfo.processInfo.environment["PATH"]),
             egress: !noEgress
         )
+        options.controlPlane = try controlPlaneWords()
+        return options
+    }
+
+    private func controlPlaneWords() throws -> [String] {
+        var words: [String] = []
+        for (name, value, least) in [("--cert-lifetime", certLifetime, 2.0), ("--jwks-refresh", jwksRefresh, 1)] {
+            guard let value else { continue }
+            guard let seconds = ControlPlaneCommand.seconds(value), seconds >= least else {
+                throw ValidationError("\(name): \"\(value)\" is not a time of at least \(Int(least))s, such as 60s")
+            }
+            words += [name, value]
+        }
+        let named = ProcessInfo.processInfo.environment["SSL_CERT_FILE"].flatMap { $0.isEmpty ? nil : $0 }
+        if let path = keySetAuthorities ?? named { words += ["--jwks-ca", CommandPaths.absolute(path)] }
+        return words
     }
 
     /// The image map is read where the pods are; its faults are told here and now.
@@ -111,6 +138,9 @@ struct UpCommand: AsyncParsableCommand {
         if let httpPort { words += ["--http-port", String(httpPort)] }
         if let httpsPort { words += ["--https-port", String(httpsPort)] }
         if noEgress { words.append("--no-egress") }
+        if let certLifetime { words += ["--cert-lifetime", certLifetime] }
+        if let jwksRefresh { words += ["--jwks-refresh", jwksRefresh] }
+        if let keySetAuthorities { words += ["--jwks-ca", CommandPaths.absolute(keySetAuthorities)] }
         return words + ["--proxy-concurrency", String(proxyConcurrency), "--proxy-log-level", proxyLogLevel]
     }
 }

@@ -308,9 +308,9 @@ private func fresh(_ variant: DiscoveryState.Variant) -> DiscoveryState {
         arguments: [
             (0, 1000, 0, 0.0, 500_000), (0, 1000, 0, 1.0, 510_000), (0, 1000, 0, -1.0, 490_000), (0, 1000, 600, 0.0, 0),
             (0, 0, 10, 0.0, 0), (100, 50, 0, 0.0, 100_000),
-        ] as [(Int64, Int64, Int64, Double, Int64)])
+        ] as [(Double, Double, Double, Double, Int64)])
     func certificatesAreRenewedAtHalfOfTheirLifetime(
-        from: Int64, until: Int64, now: Int64, jitter: Double, milliseconds: Int64
+        from: Double, until: Double, now: Double, jitter: Double, milliseconds: Int64
     ) {
         let wait = RenewalSchedule.wait(notBefore: from, notAfter: until, now: now, jitter: jitter)
         #expect(wait == .milliseconds(milliseconds))

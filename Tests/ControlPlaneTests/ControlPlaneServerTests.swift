@@ -152,13 +152,29 @@ struct ControlPlaneServerTests {
             let token = harness.token(.ca)
             let first = try await harness.client.createCertificate(csr: request.requestPEM, token: token)
             #expect(first.chain.count == 3)
-            await #expect(throws: (any Error).self) {
-                try await harness.client.createCertificate(csr: request.requestPEM, token: token)
-            }
             let next = try #require(first.nextToken)
+            // An answer that was lost is given again, for the same key alone.
+            let again = try await harness.client.createCertificate(csr: request.requestPEM, token: token)
+            #expect(again.nextToken.map { $0.split(separator: ".").count } == 2)
+            let thief = try SigningRequest(identity: identity)
+            await #expect(throws: (any Error).self) {
+                try await harness.client.createCertificate(csr: thief.requestPEM, token: token)
+            }
+            // What is refused for another reason costs no token.
+            let kept = harness.token(.ca)
+            await #expect(throws: (any Error).self) {
+                try await harness.client.createCertificate(csr: "nonsense", token: kept)
+            }
+            #expect(try await harness.client.createCertificate(csr: request.requestPEM, token: kept).chain.count == 3)
             let second = try await harness.client.createCertificate(csr: request.requestPEM, token: next)
             #expect(second.chain.first != first.chain.first)
             #expect(second.chain.last == first.chain.last)
+            // There is one next token, however often its answer was given.
+            if let twin = again.nextToken {
+                await #expect(throws: (any Error).self) {
+                    try await harness.client.createCertificate(csr: thief.requestPEM, token: twin)
+                }
+            }
 
             let foreign = try SigningRequest(identity: SPIFFEID("spiffe://cluster.local/ns/default/sa/admin"))
             await #expect(throws: (any Error).self) {

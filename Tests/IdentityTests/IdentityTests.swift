@@ -84,12 +84,18 @@ struct WorkloadTokenTests {
     func isSpentOnce() throws {
         var ledger = NonceLedger()
         let first = token()
-        try ledger.spend(first, now: now)
-        #expect(throws: IdentityError.replayed) { try ledger.spend(first, now: now) }
-        try ledger.spend(token(), now: now)
+        try ledger.spend(first, key: "a", now: now)
+        #expect(throws: IdentityError.replayed) { try ledger.spend(first, key: "b", now: now) }
+        // For the same key it is good for some minutes more: the answer may have been lost.
+        try ledger.spend(first, key: "a", now: now.addingTimeInterval(299))
+        #expect(throws: IdentityError.replayed) {
+            try ledger.spend(first, key: "a", now: now.addingTimeInterval(301))
+        }
+        try ledger.spend(token(), key: "c", now: now)
 
         var restored = NonceLedger(text: ledger.text, now: now)
-        #expect(throws: IdentityError.replayed) { try restored.spend(first, now: now) }
+        #expect(throws: IdentityError.replayed) { try restored.spend(first, key: "b", now: now) }
+        try restored.spend(first, key: "a", now: now)
         #expect(NonceLedger(text: ledger.text, now: now.addingTimeInterval(61)).text == "")
     }
 

@@ -95,14 +95,16 @@ package struct AdminSite: Sendable {
     }
 
     private func prometheus() async -> ServerResponse {
-        let own = AgentMetrics(statistics: await agent.statistics, uptime: .now - started)
+        let own = AgentMetrics(
+            statistics: await agent.statistics, uptime: .now - started, secondsUntilExpiry: await secondsUntilExpiry())
         return ServerResponse(
             status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
             body: await report.prometheus() + Array(own.prometheus.utf8))
     }
 
     private func stats(_ request: ServerRequest) async -> ServerResponse {
-        let own = AgentMetrics(statistics: await agent.statistics, uptime: .now - started)
+        let own = AgentMetrics(
+            statistics: await agent.statistics, uptime: .now - started, secondsUntilExpiry: await secondsUntilExpiry())
         let text = await report.statistics() + own.lines + agent.checker.lines()
         return stats(request, lines: text.split(separator: "\n").sorted())
     }
@@ -159,6 +161,15 @@ package struct AdminSite: Sendable {
         case .pipe(let pipe)?: pipe.path
         case nil: "-"
         }
+    }
+
+    private func secondsUntilExpiry() async -> Int64? {
+        let secrets = await agent.workloadSecrets + agent.held.secrets.values.map(\.message)
+        let ends = secrets.compactMap { secret -> Int64? in
+            guard case .tlsCertificate(let certificate)? = secret.type else { return nil }
+            return TLSCertificate.read(.pem(Array(certificate.certificateChain.inlineBytes))).map(\.notAfter).min()
+        }
+        return ends.min().map { $0 - wallClockSeconds() }
     }
 
     private func certificates() async -> ServerResponse {

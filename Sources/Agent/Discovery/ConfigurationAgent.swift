@@ -38,6 +38,9 @@ package actor ConfigurationAgent {
     private var names = NameSchedule()
     /// As compiled: what workers execute.
     package private(set) var runtime: RuntimeSnapshot?
+    private var isApplying = false
+    /// Who changed something while a snapshot was on its way to the workers.
+    private var latecomers: [CheckedContinuation<Void, Never>] = []
     private var lastFailure: String?
     private var wasReady = false
     /// Why the last configuration is not in service (an address in use).
@@ -192,7 +195,25 @@ package actor ConfigurationAgent {
         await apply()
     }
 
+    /// Puts what is held now in force, one snapshot after the other: an older one must not land behind a newer. Returns
+    /// when what was held at the call, or something newer, is in force or was refused.
     private func apply() async {
+        guard !isApplying else {
+            await withCheckedContinuation { latecomers.append($0) }
+            return
+        }
+        isApplying = true
+        await applyOnce()
+        while !latecomers.isEmpty {
+            let waiting = latecomers
+            latecomers = []
+            await applyOnce()
+            for waiter in waiting { waiter.resume() }
+        }
+        isApplying = false
+    }
+
+    private func applyOnce() async {
         retry?.cancel()
         retry = nil
         var dynamic = XDSResources()

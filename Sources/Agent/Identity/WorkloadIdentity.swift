@@ -1,4 +1,4 @@
-import Glibc
+import FoundationEssentials
 package import Identity
 import TLS
 package import XDS
@@ -21,6 +21,8 @@ package actor WorkloadIdentity {
     private let tokensPath: String?
     private var tokens: WorkloadTokens
     private let onChange: @Sendable ([Secret]) async -> Void
+    /// What was asked for and not answered yet: an authority whose answer was lost gives it again, for the same key only.
+    private var pending: SigningRequest?
 
     /// - Parameter tokensPath: where the next token is kept for a restarted proxy.
     package init(
@@ -45,8 +47,7 @@ package actor WorkloadIdentity {
                 let lifetime = try await renew()
                 backoff.reset()
                 let wait = RenewalSchedule.wait(
-                    notBefore: lifetime.from, notAfter: lifetime.until, now: Int64(time(nil)),
-                    jitter: .random(in: -1...1))
+                    notBefore: lifetime.from, notAfter: lifetime.until, now: Self.now, jitter: .random(in: -1...1))
                 // A certificate that is already half over when it arrives must not make us ask in a tight loop.
                 try? await Task.sleep(for: max(wait, .milliseconds(500)))
             } catch {
@@ -59,9 +60,14 @@ package actor WorkloadIdentity {
         }
     }
 
-    private func renew() async throws -> (from: Int64, until: Int64) {
-        let request = try SigningRequest(identity: identity)
+    /// Seconds since 1970.
+    private static var now: Double { Date().timeIntervalSince1970 }
+
+    private func renew() async throws -> (from: Double, until: Double) {
+        let request = try pending ?? SigningRequest(identity: identity)
+        pending = request
         let (chain, next) = try await sign(request.requestPEM, tokens.ca)
+        pending = nil
         if let next {
             tokens.ca = next
             if let path = tokensPath {
@@ -81,13 +87,14 @@ package actor WorkloadIdentity {
         probe.privateKey = .pem(request.privateKeyPEM)
         probe.trustAnchors = [.pem(root)]
         guard let leaf = try TLSContext(probe).certificate else { throw IdentityError.expired }
-        let now = Int64(time(nil))
+        let now = Self.now
         Log.info(
             "identity",
-            "certificate for \(identity): serial \(leaf.serialNumber), valid for \(max(0, leaf.notAfter - now)) s")
+            "certificate for \(identity): serial \(leaf.serialNumber), valid for \(max(0, leaf.notAfter - Int64(now))) s"
+        )
         await onChange(Self.secrets(chain: presented, key: request.privateKeyPEM, roots: root))
         // Authorities date certificates back a little for clocks that are slow; the lifetime that counts begins now.
-        return (max(leaf.notBefore, now), leaf.notAfter)
+        return (max(Double(leaf.notBefore), now), Double(leaf.notAfter))
     }
 
     private static func secrets(chain: String, key: String, roots: String) -> [Secret] {

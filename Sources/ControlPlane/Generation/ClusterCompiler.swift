@@ -183,7 +183,8 @@ struct ClusterCompiler {
         let serverName = Names.serverName(port: port.number, subset: subset?.name ?? "", host: service.host)
         let mesh = TransportSocket.upstreamTLS(
             MeshTLS.upstream(
-                serverName: serverName, identities: view.snapshot.identities(of: alias(of: service) ?? service),
+                serverName: serverName,
+                identities: view.inEveryTrustDomain(view.snapshot.identities(of: alias(of: service) ?? service)),
                 isHTTP: view.routesRequests(port.applicationProtocol), isHTTP2: goesAsHTTP2(port, policy),
                 multiplexes: multiplexes(service, port, policy)
             )
@@ -207,7 +208,8 @@ struct ClusterCompiler {
         case .istioMutual:
             let identities =
                 tls.subjectAltNames.isEmpty
-                ? view.snapshot.identities(of: alias(of: service) ?? service) : tls.subjectAltNames
+                ? view.inEveryTrustDomain(view.snapshot.identities(of: alias(of: service) ?? service))
+                : tls.subjectAltNames
             cluster.transportSocket = .upstreamTLS(
                 MeshTLS.upstream(
                     serverName: tls.sni ?? serverName, identities: identities,

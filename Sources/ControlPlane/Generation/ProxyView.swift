@@ -157,4 +157,9 @@ struct ProxyView {
         let host = snapshot.settings.resolve(proxy.host.value, in: self.proxy.namespace)
         return Names.outboundCluster(port: port, subset: proxy.subset?.value ?? "", host: host)
     }
+
+    /// Peers of an alias are the same workloads with certificates from before, or from elsewhere.
+    func inEveryTrustDomain(_ identities: [String]) -> [String] {
+        identities.flatMap { TrustDomainAliases.expand(identity: $0, trustDomains) }
+    }
 }

@@ -57,7 +57,7 @@ enum MeshTLS {
         return context
     }
 
-    /// - Parameter trustDomains: of callers: the mesh's own and its aliases.
+    /// - Parameter trustDomains: the mesh's own and its aliases: who is of one of them may knock.
     static func downstream(alpn: [String], trustDomains: [String]) -> DownstreamTLS {
         var context = DownstreamTLS()
         context.commonTlsContext = common(identities: [])

@@ -24,6 +24,13 @@ enum TrustDomainAliases {
         .filter { seen.insert($0).inserted }
     }
 
+    /// A SPIFFE id in each of the domains.
+    static func expand(identity: String, _ domains: [String]) -> [String] {
+        let scheme = "spiffe://"
+        guard identity.hasPrefix(scheme) else { return [identity] }
+        return expand([String(identity.dropFirst(scheme.utf8.count))], domains).map { scheme + $0 }
+    }
+
     private static func matches(_ pattern: String, _ domain: String) -> Bool {
         if pattern.hasPrefix("*") { return domain.hasSuffix(pattern.dropFirst()) }
         return pattern == domain

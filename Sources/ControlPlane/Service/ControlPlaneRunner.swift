@@ -46,6 +46,7 @@ package struct ControlPlaneRunner: Sendable {
         settings.statusPath = state + "/status.json"
         settings.ledgerPath = state + "/ca/spent-tokens"
         let authority = try CertificateAuthority(folder: state + "/ca", now: Date())
+        try RootRotation(folder: state + "/ca").note(certificateLifetime: options.certificateLifetime)
         let controlPlane = ControlPlaneServer(
             options: settings, authority: authority, log: { log.write($0) }
         )

@@ -49,6 +49,8 @@ package actor ControlPlaneServer {
     private var diagnostics: [Diagnostic] = []
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var statusIsDue = false
+    /// What `warnOfExpiry` has said and still holds.
+    private var warned: Set<String> = []
 
     package init(
         options: Options,
@@ -135,6 +137,7 @@ package actor ControlPlaneServer {
             for (number, connection) in connections where connection.identity.map({ $0.renewal <= now() }) ?? false {
                 deliver(to: number)
             }
+            warnOfExpiry()
         }
     }
 
@@ -160,6 +163,17 @@ package actor ControlPlaneServer {
     /// Ends every stream, so that proxies know at once; they keep what they have and come back.
     package func stop() {
         for connection in connections.values { connection.sink.finish() }
+        writeStatus()
+    }
+
+    /// Says once in the log, and in the status of now, what begins to be urgent although nothing else happens.
+    private func warnOfExpiry() {
+        let found = Set(expiryWarnings().map { "\($0.resource ?? "")" })
+        guard found != warned else { return }
+        for warning in expiryWarnings() where !warned.contains("\(warning.resource ?? "")") {
+            log(warning.description)
+        }
+        warned = found
         writeStatus()
     }
 
@@ -300,8 +314,6 @@ extension ControlPlaneServer: CertificateSource {
         let proof: WorkloadToken
         do {
             proof = try WorkloadToken.verify(token, audience: .ca, key: key, now: moment)
-            try nonces.spend(proof, now: moment)
-            if let path = options.ledgerPath { try PrivateFile.write(nonces.text, to: path) }
         } catch {
             log("certificate refused: \(error)")
             throw DiscoveryRefusal.unauthenticated("\(error)")
@@ -314,11 +326,18 @@ extension ControlPlaneServer: CertificateSource {
             let issued = try authority.sign(
                 requestPEM: csr, identity: identity, lifetime: min(asked, options.certificateLifetime), now: moment
             )
-            let next = WorkloadToken(
-                audience: .ca, namespace: proof.namespace, serviceAccount: proof.serviceAccount, pod: proof.pod,
+            // Only an answer that is going to be given costs the token, and the ledger knows before the answer leaves.
+            do {
+                try nonces.spend(proof, key: issued.keyDigest, now: moment)
+                if let path = options.ledgerPath { try PrivateFile.write(nonces.text, to: path) }
+            } catch {
+                log("certificate refused: \(error)")
+                throw DiscoveryRefusal.unauthenticated("\(error)")
+            }
+            let next = proof.successor(
+                for: issued.keyDigest,
                 // Good for the renewal, also when the control plane is away around the time of it.
-                expires: issued.notAfter.addingTimeInterval(options.certificateLifetime)
-            )
+                expires: issued.notAfter.addingTimeInterval(max(options.certificateLifetime, 3600)), key: key)
             // The audit trail: who got which certificate for how long, one line each.
             log(
                 "issued certificate serial=\(issued.serialNumber) identity=\(identity) pod=\(proof.namespace)/\(proof.pod)"
@@ -330,6 +349,8 @@ extension ControlPlaneServer: CertificateSource {
                 chain: authority.chainNames)
             writeStatusSoon()
             return (issued.chain, next.mint(key: key))
+        } catch let refusal as DiscoveryRefusal {
+            throw refusal
         } catch {
             log("certificate refused: \(error)")
             throw DiscoveryRefusal.invalid("\(error)")

@@ -61,7 +61,8 @@ package enum MeshInit {
                 concurrency: options.concurrency,
                 proxyLogLevel: options.proxyLogLevel,
                 environment: base(environment, executable: options.executable),
-                images: try images(options.local)
+                images: try images(options.local),
+                controlPlane: options.controlPlane
             ),
             children: children,
             network: network,

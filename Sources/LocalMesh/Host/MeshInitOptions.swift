@@ -13,6 +13,8 @@ package struct MeshInitOptions: Codable, Sendable, Equatable {
     package var nft: String
     /// Whether pods may reach what is outside of the mesh.
     package var egress: Bool
+    /// Further words of the control plane's command line.
+    package var controlPlane: [String] = []
 
     package init(
         mesh: String,

@@ -11,7 +11,7 @@ extension Mesh {
                 defer { close(log) }
                 var words = [options.executable, "control-plane"]
                 for path in options.configuration + [options.state.guests] { words += ["--config", path] }
-                words += ["--state-dir", options.state.path]
+                words += ["--state-dir", options.state.path] + options.controlPlane
                 let child = try children.start(
                     ChildProcesses.Request(
                         path: options.executable,

@@ -15,6 +15,8 @@ package actor Mesh {
         package var environment: [EnvironmentVariable]
         package var images: ImageMap
         package var drain: Duration = .seconds(1)
+        /// Further words of the control plane's command line.
+        package var controlPlane: [String] = []
     }
 
     struct Entry {

@@ -352,3 +352,66 @@ struct PeerNameTests {
         #expect(try !holds("admin"))
     }
 }
+
+@Suite("What authorization costs")
+struct AuthorizationCostTests {
+    /// What AuthorizationPolicies become: paths, methods, headers, addresses and principals in turn; none is met but the last.
+    private static func policies(_ count: Int) -> [PolicySpec] {
+        let client = ConditionSpec.principal(.exact("spiffe://cluster.local/ns/default/sa/sleep"))
+        let methods = ConditionSpec.any(
+            ["GET", "POST"].map { .header(HeaderMatchSpec(name: ":method", test: .matches(.exact($0)))) })
+        return (0..<count).map { number in
+            let principal = ConditionSpec.principal(.exact("spiffe://cluster.local/ns/team-\(number)/sa/caller"))
+            var permission = ConditionSpec.all([
+                .any([.path([.exact("/service-\(number)/list"), .prefix("/service-\(number)/")][number % 2])]), methods,
+            ])
+            var source = ConditionSpec.any([principal, client])
+            if number % 5 == 3 {
+                permission = .always
+                source = .sourceAddress(AddressRange(.ipv4(0x0B00_0000 + UInt32(number) << 16), length: 16))
+            }
+            if number % 5 == 4 {
+                permission = .any([
+                    .header(HeaderMatchSpec(name: "x-tenant", test: .matches(.exact("tenant-\(number)")))), methods,
+                ])
+                source = principal
+            }
+            if number == count - 1 { (permission, source) = (.path(.prefix("/")), client) }
+            return PolicySpec(name: "p\(number)", permissions: [permission], principals: [source])
+        }
+    }
+
+    @Test("A hundred policies cost under two microseconds")
+    func hundred() throws {
+        let authorizer = try Authorizer(
+            AuthorizationSpec(rules: RuleSetSpec(action: .allow, policies: Self.policies(100))))
+        let bytes = Array("GET/infohttpbin.foo:8000accepttext/html,application/xhtml+xmluser-agentcurl/8.0".utf8)
+        var table = HeaderTable()
+        table.method = ByteRange(start: 0, length: 3)
+        table.path = ByteRange(start: 3, length: 5)
+        table.authority = ByteRange(start: 8, length: 16)
+        for (name, value) in [
+            (ByteRange(start: 24, length: 6), ByteRange(start: 30, length: 31)),
+            (ByteRange(start: 61, length: 10), ByteRange(start: 71, length: 8)),
+        ] {
+            _ = table.append(HeaderField(name: name, value: value, id: KnownHeader.classify(bytes.span, name)))
+        }
+        let names = [Array("spiffe://cluster.local/ns/default/sa/sleep".utf8)]
+        var best = Duration.seconds(1)
+        for _ in 0..<20 {
+            let time = ContinuousClock().measure {
+                for _ in 0..<1000 {
+                    let input = AuthorizationInput(
+                        head: HeadView(table, bytes: bytes.span), uriNames: names.span, isAuthenticated: true,
+                        serverName: bytes.span.extracting(0..<0), source: .ipv4(0x0A00_0001),
+                        remote: .ipv4(0x0A00_0001),
+                        destination: .ipv4(0x0A00_0002), destinationPort: 8080)
+                    if authorizer.decide(input).policy != PolicyID(index: 99) { Issue.record("not the last policy") }
+                }
+            }
+            best = min(best, time / 1000)
+        }
+        print("100 policies: \(best) per request")
+        #expect(best < .microseconds(2))
+    }
+}

@@ -22,19 +22,24 @@ final class Mesh: Sendable {
     /// Files for TLS that manifests may name.
     let certificates: URL?
     private let flags: [String]
+    private let environment: [String: String]
 
     var stateFolder: URL { folder.appending(path: "state") }
     var manifests: URL { folder.appending(path: "manifests") }
 
     /// Copies the manifests (`name` -> path of a file or folder) and writes the further texts beside them; starts nothing yet.
+    /// `environment` is what processes of the mesh find in theirs, by its folder.
     init(
-        copying sources: [String: String], texts: [String: String] = [:], certificates: URL? = nil, flags: [String] = []
+        copying sources: [String: String], texts: [String: String] = [:], certificates: URL? = nil,
+        flags: [String] = [],
+        environment: (URL) -> [String: String] = { _ in [:] }
     ) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "mesh-\(UInt32.random(in: 0...UInt32.max))")
         gatewayPort = try Self.freePort()
         gatewayTLSPort = try Self.freePort()
         self.certificates = certificates
         self.flags = flags
+        self.environment = environment(folder)
         try FileManager.default.createDirectory(at: manifests, withIntermediateDirectories: true)
         for (name, path) in sources {
             // FileManager would keep the owner, which an ordinary user may not.
@@ -50,6 +55,7 @@ final class Mesh: Sendable {
             [Self.program, "up", manifests.path, "--detach", "--no-ui", "--state-dir", stateFolder.path]
                 + ["--port", "80=\(gatewayPort)", "--port", "443=\(gatewayTLSPort)", "--port", "8080=\(gatewayPort)"]
                 + flags,
+            environment: environment,
             deadline: .seconds(150)
         )
         guard result.succeeded else { throw CommandFailure(description: "\(result)\n\(logs)") }
