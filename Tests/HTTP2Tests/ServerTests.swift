@@ -123,6 +123,18 @@ import Testing
         #expect(server.events.suffix(2) == ["data 1 hi", "trailers 1  grpc-status=0 end"])
     }
 
+    @Test func trailersOfAStreamThatWasResetBetweenTheirFramesAreDropped() {
+        let server = connected()
+        server.receive(Wire.headers(1, Wire.request("POST"), end: false))
+        let trailers = Wire.block([("grpc-status", "0")])
+        server.receive(Wire.headers(1, Array(trailers.prefix(4)), endHeaders: false))
+        server.reset(1)
+        server.receive(Wire.continuation(1, Array(trailers.dropFirst(4))))
+        #expect(!server.hasFailed)
+        server.receive(Wire.headers(3, Wire.request()))
+        #expect(server.events.last == "head 3 GET / host=h2.test end")
+    }
+
     @Test func contentLengthMustBeMetByTrailersToo() {
         let server = connected()
         server.receive(
