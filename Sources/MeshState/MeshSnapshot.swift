@@ -151,15 +151,19 @@ package final class MeshSnapshot: Sendable {
         ruleChange = nil
     }
 
-    /// `before` with other rules in some VirtualServices; see `SnapshotBuilder.edit`.
-    init(_ before: MeshSnapshot, virtualServices: [ResolvedVirtualService], edits: [RuleEdit]) {
+    /// `before` with other rules in some VirtualServices, or other policies in some DestinationRules, which touch the clusters
+    /// of these services; see `SnapshotBuilder.edit`.
+    init(
+        _ before: MeshSnapshot, virtualServices: [ResolvedVirtualService]? = nil, edits: [RuleEdit] = [],
+        destinationRules: [ResolvedDestinationRule]? = nil, touching touched: [Int] = []
+    ) {
         generation = before.generation + 1
         settings = before.settings
         namespaces = before.namespaces
         services = before.services
         workloads = before.workloads
-        self.virtualServices = virtualServices
-        destinationRules = before.destinationRules
+        self.virtualServices = virtualServices ?? before.virtualServices
+        self.destinationRules = destinationRules ?? before.destinationRules
         gateways = before.gateways
         peerAuthentications = before.peerAuthentications
         sidecars = before.sidecars
@@ -177,8 +181,8 @@ package final class MeshSnapshot: Sendable {
         workloadIndex = before.workloadIndex
         endpointIndex = before.endpointIndex
         servedIndex = before.servedIndex
-        endpointChange = nil
-        ruleChange = (before.generation, edits)
+        endpointChange = destinationRules == nil ? nil : (before.generation, touched, [])
+        ruleChange = virtualServices == nil ? nil : (before.generation, edits)
     }
 
     /// A mesh with nothing in it.

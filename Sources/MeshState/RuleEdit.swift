@@ -15,13 +15,14 @@ extension MeshSnapshot {
 }
 
 extension SnapshotBuilder {
-    /// The mesh after edits of VirtualServices' rules, at the cost of the edits; nil when they touch more than that, or when
-    /// there is something to say about one of them: then `build` decides.
+    /// The mesh after edits of VirtualServices' rules, or of DestinationRules' policies, at the cost of the edits; nil when they
+    /// touch more than that, or when there is something to say about one of them: then `build` decides.
     ///
     /// - Parameters:
     ///   - before: the snapshot in force and the findings that hold for it.
     ///   - edits: each resource as it was and as it is.
     package func edit(_ before: Result, _ edits: [(old: Resource, new: Resource)]) -> Result? {
+        if case .destinationRule? = edits.first?.new { return editPolicies(before, edits) }
         var services = before.snapshot.virtualServices
         var changes: [RuleEdit] = []
         for edit in edits {
@@ -46,5 +47,44 @@ extension SnapshotBuilder {
         let check = ReferenceCheck(snapshot)
         guard changes.allSatisfy({ check.faults(of: $0.new).isEmpty }) else { return nil }
         return Result(snapshot: snapshot, diagnostics: before.diagnostics)
+    }
+
+    /// What a policy changes are the clusters of its host, as endpoints do.
+    private func editPolicies(_ before: Result, _ edits: [(old: Resource, new: Resource)]) -> Result? {
+        var rules = before.snapshot.destinationRules
+        var touched: Set<Int> = []
+        for edit in edits {
+            guard case .destinationRule(let old) = edit.old, case .destinationRule(let new) = edit.new,
+                old.metadata == new.metadata
+            else { return nil }
+            let last = ResolvedDestinationRule(old, settings: settings)
+            let rule = ResolvedDestinationRule(new, settings: settings)
+            let name = rule.origin.resource.description
+            // One that others are merged into is not equal to what it says itself.
+            guard let place = rules.firstIndex(of: last), last.isLocal, rule.isLocal, last.host == rule.host,
+                last.exportTo == rule.exportTo, last.subsets.map(\.name) == rule.subsets.map(\.name),
+                !before.diagnostics.contains(where: { $0.resource == name || $0.message.contains(name) })
+            else { return nil }
+            rules[place] = rule
+            touched.formUnion(before.snapshot.serviceIndex[rule.host] ?? [])
+        }
+        let snapshot = MeshSnapshot(before.snapshot, destinationRules: rules, touching: touched.sorted())
+        return Result(snapshot: snapshot, diagnostics: before.diagnostics)
+    }
+}
+
+extension ResolvedDestinationRule {
+    /// Whether it holds for one host and decides nothing beside that host's clusters: no routes (hashing), no listeners
+    /// (tunnels, connections passed through), no secrets, nothing by the client's labels.
+    fileprivate var isLocal: Bool {
+        let policies = [trafficPolicy] + subsets.map(\.trafficPolicy)
+        let balancers = policies.flatMap { [$0?.loadBalancer] + ($0?.portLevelSettings.map(\.loadBalancer) ?? []) }
+        let tls = policies.flatMap { [$0?.tls] + ($0?.portLevelSettings.map(\.tls) ?? []) }
+        return workloadSelector == nil && !host.hasPrefix("*") && policies.allSatisfy { $0?.tunnel == nil }
+            && tls.allSatisfy { $0?.credentialName == nil }
+            && balancers.allSatisfy { balancer in
+                balancer?.consistentHash == nil && balancer?.simple != .passthrough
+                    && balancer?.localityLbSetting?.failoverPriority.isEmpty ?? true
+            }
     }
 }

@@ -34,6 +34,19 @@ struct ChangeCostTests {
         #expect(costs[0] == costs[1])
     }
 
+    @Test("An edited policy: the clusters of its host, once for each scope")
+    func policy() throws {
+        let costs = [30, 300].map { services -> [Int] in
+            var mesh = GrowingMesh(services: services)
+            mesh.connect()
+            mesh.edit(GrowingMesh.policy("connectionPool: {tcp: {connectTimeout: 7s}}"))
+            return mesh.advance()
+        }
+        // Each scope makes three clusters and their assignments; each proxy is sent the clusters, in one message.
+        #expect(costs[0] == [0, 12, 3, 3, 9])
+        #expect(costs[0] == costs[1])
+    }
+
     @Test("What nobody sees is sent to nobody")
     func unseen() throws {
         var mesh = GrowingMesh(services: 30, isIsolated: true)
@@ -61,11 +74,18 @@ struct ChangeCostTests {
             GrowingMesh.route("weight: 90", "weight: 10").replacing("host: svc-0, subset: v1", with: "host: svc-3"),
             GrowingMesh.route("weight: 90", "weight: 10").replacing(
                 "hosts: [svc-0]", with: "hosts: [svc-0]\n  exportTo: ['.']"),
+            GrowingMesh.policy("connectionPool: {tcp: {connectTimeout: 7s}}"),
+            GrowingMesh.policy("outlierDetection: {consecutive5xxErrors: 3}"),
+            GrowingMesh.policy("tls: {mode: DISABLE}"),
+            GrowingMesh.policy("loadBalancer: {simple: RANDOM}"),
+            GrowingMesh.policy("loadBalancer: {simple: PASSTHROUGH}"),
+            GrowingMesh.policy("loadBalancer: {consistentHash: {httpHeaderName: x-user}}"),
+            GrowingMesh.policy("loadBalancer: {localityLbSetting: {failoverPriority: [app]}}"),
         ], [false, true])
     func equality(edit: String, isIsolated: Bool) throws {
         var mesh = GrowingMesh(services: 12, isIsolated: isIsolated)
         mesh.connect()
-        for text in [edit, GrowingMesh.route("weight: 50", "weight: 50"), edit] {
+        for text in [edit, GrowingMesh.route("weight: 50", "weight: 50"), GrowingMesh.policy(""), edit] {
             mesh.edit(text)
             mesh.compare()
             mesh.pods[4].ready.toggle()
@@ -133,13 +153,7 @@ private struct GrowingMesh {
         // A pod of svc-1 that is no proxy's own comes second, so that a test can say so.
         pods.swapAt(1, 3)
         text.append(Self.route("weight: 90", "weight: 10"))
-        text.append(
-            """
-            apiVersion: networking.istio.io/v1
-            kind: DestinationRule
-            metadata: {name: svc-0, namespace: ns-0}
-            spec: {host: svc-0, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
-            """)
+        text.append(Self.policy(""))
         if isIsolated {
             for number in 0..<2 {
                 text.append(
@@ -175,6 +189,18 @@ private struct GrowingMesh {
             route:
             - {destination: {host: svc-0, subset: v1}, \(first)}
             - {destination: {host: svc-0, subset: v2}, \(second)}
+        """
+    }
+
+    static func policy(_ settings: String) -> String {
+        """
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata: {name: svc-0, namespace: ns-0}
+        spec:
+          host: svc-0
+          trafficPolicy: {\(settings)}
+          subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
         """
     }
 
