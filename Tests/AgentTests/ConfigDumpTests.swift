@@ -1,5 +1,4 @@
 import Agent
-import EventLoop
 import Proxy
 import SwiftProtobuf
 import Testing
