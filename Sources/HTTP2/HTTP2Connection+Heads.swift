@@ -110,14 +110,9 @@ extension HTTP2Connection {
         if case .deliver = headPurpose, !headIsNew, streams.find(headStream) < 0 { headPurpose = .drop }
         switch headPurpose {
         case .deliver:
+            phase = .headReady
             if headIsNew { openPeerStream() }
             let slot = streams.find(headStream)
-            guard slot >= 0 else {
-                // The stream was reset here while its trailers were still coming in.
-                if let failure = dropBlock(&input, &output) { return .failed(failure) }
-                return spendIdle(&output)
-            }
-            phase = .headReady
             return .head(
                 stream: headStream, token: streams[slot].token, isNew: headIsNew,
                 isTrailers: streams[slot].hasReceivedHead)
