@@ -326,6 +326,11 @@ def tokens(entries, sign):
     # As Envoy takes it: the signature is the issuer's, whichever way it is spelled.
     entries.add("token", "attacker", "token: good, padded", http(path="/any", headers=[("Authorization", f"Bearer {valid}==")]), control=True)
     entries.add("token", "attacker", "token: good, as a parameter", http(path=f"/any?access_token={valid}"), control=True)
+    # The issuer answers what is no key set: the last good one stays in force. Then it signs with another key.
+    strangers = sign("stranger", header, good)
+    for stage, token, other in [("issuer fails", valid, strangers), ("issuer rotates", strangers, valid)]:
+        entries.add(stage, "attacker", "token: of the key in force", http(path="/any", headers=[("Authorization", f"Bearer {token}")]), control=True)
+        entries.add(stage, "attacker", "token: of another key", http(path="/any", headers=[("Authorization", f"Bearer {other}")]))
 
 
 def swap(token, payload):

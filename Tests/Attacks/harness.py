@@ -71,8 +71,12 @@ class Signer:
         self.folder = folder
         for name in ["issuer", "stranger"]:
             run(["openssl", "genrsa", "-out", str(folder / f"{name}-rsa.pem"), "2048"])
-        modulus = run(["openssl", "rsa", "-in", str(folder / "issuer-rsa.pem"), "-noout", "-modulus"]).strip().split("=")[1]
-        self.key_set = json.dumps({"keys": [{"kty": "RSA", "kid": "one", "n": encoded(bytes.fromhex(modulus)), "e": "AQAB"}]})
+        self.key_set = self.published("issuer")
+
+    def published(self, name):
+        """The key set of an issuer that signs with this key."""
+        modulus = run(["openssl", "rsa", "-in", str(self.folder / f"{name}-rsa.pem"), "-noout", "-modulus"]).strip().split("=")[1]
+        return json.dumps({"keys": [{"kty": "RSA", "kid": "one", "n": encoded(bytes.fromhex(modulus)), "e": "AQAB"}]})
 
     def sign(self, key, header, payload):
         message = encoded(header) + "." + encoded(payload)

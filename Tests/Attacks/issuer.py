@@ -12,6 +12,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = (folder / "jwks.json").read_bytes() if self.path == "/.well-known/jwks.json" else b"{}"
         self.send_response(200 if self.path.startswith("/.well-known/") else 404)
+        self.send_header("cache-control", "max-age=1")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -47,6 +47,10 @@ STAGES = {
     **{option: [MODE.replace("MODE", option), DENY, PRODUCTION / "mutual-tls.yaml"] for option in OPTIONS},
     **{f"allow {option}": ALLOW + [PRODUCTION / "mutual-tls.yaml", MODE.replace("MODE", option)] for option in OPTIONS},
 }
+# What the issuer does in a stage: the key that it publishes, none for nonsense, and what the control plane says to that.
+ISSUER = {"issuer fails": (None, "the last good one stays in force"), "issuer rotates": ("stranger", "changed, 1 keys")}
+# Something new in the configuration, so that it is known when all of it is in force.
+EVENT = "\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: NAME}\n"
 
 
 class AttackersCertificates(Certificates):
@@ -99,6 +103,32 @@ def succeeded(entry, result):
     return result["answered"]
 
 
+def carry_out(mesh, stage, entries, folder, certificates):
+    """The results of a stage's attacks, by their ids."""
+    results = {}
+    for origin in dict.fromkeys(entry["from"] for entry in entries if entry["stage"] == stage):
+        chosen = [entry for entry in entries if entry["stage"] == stage and entry["from"] == origin]
+        listing = folder / "strikes.json"
+        listing.write_text(json.dumps([place(entry, mesh, certificates) for entry in chosen]))
+        pod = {"outsider": "other/outsider", "impostor": "other/impostor"}.get(origin, f"production/{origin}")
+        output = mesh.martlet("exec", pod, "--", "python3", str(HERE / "strike.py"), str(listing))
+        for line in output.splitlines():
+            result = json.loads(line)
+            results[result["id"]] = result
+    return results
+
+
+def publish(folder, key_set, log, message):
+    """The issuer answers `key_set` from now on; returns when the control plane has said so."""
+    seen = len(log.read_text())
+    (folder / "jwks.json").write_text(key_set)
+    deadline = time.time() + 30
+    while message not in log.read_text()[seen:]:
+        if time.time() > deadline:
+            sys.exit(f"the control plane never said {message!r}: {log.read_text()[seen:]}")
+        time.sleep(0.05)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--write", help="file for the list with its results")
@@ -124,20 +154,18 @@ def main():
         certificates.mkdir()
         AttackersCertificates(certificates, mesh.state / "ca").make_all()
         for stage in dict.fromkeys(entry["stage"] for entry in entries):
+            if stage in ISSUER:
+                key_set, message = ISSUER[stage]
+                publish(folder, signer.published(key_set) if key_set else "none", mesh.state / "control-plane.log", message)
+                mesh.configure(f"stage {stage}", f"# {stage}\n" + text + EVENT.replace("NAME", stage.replace(" ", "-")))
+                results.update(carry_out(mesh, stage, entries, folder, certificates))
+                continue
             text = "\n---\n".join(part if isinstance(part, str) else part.read_text() for part in STAGES[stage])
             # A policy that names a key set waits for the set.
             fetched = lambda: stage != "token" or "1 keys" in (mesh.state / "control-plane.log").read_text()
             if errors := mesh.configure(f"stage {stage}", text, fetched):
                 sys.exit(f"stage {stage}: {errors}")
-            for origin in dict.fromkeys(entry["from"] for entry in entries if entry["stage"] == stage):
-                chosen = [entry for entry in entries if entry["stage"] == stage and entry["from"] == origin]
-                listing = folder / "strikes.json"
-                listing.write_text(json.dumps([place(entry, mesh, certificates) for entry in chosen]))
-                pod = {"outsider": "other/outsider", "impostor": "other/impostor"}.get(origin, f"production/{origin}")
-                output = mesh.martlet("exec", pod, "--", "python3", str(HERE / "strike.py"), str(listing))
-                for line in output.splitlines():
-                    result = json.loads(line)
-                    results[result["id"]] = result
+            results.update(carry_out(mesh, stage, entries, folder, certificates))
     finally:
         if not arguments.keep:
             mesh.stop()
