@@ -55,6 +55,8 @@ package struct RouteEntry: Sendable {
     package var timeoutNanoseconds: UInt64 = 15_000_000_000
     /// .max = not set on the route.
     package var idleTimeoutNanoseconds: UInt64 = .max
+    /// .max = not set on the route, 0 = none.
+    package var maxStreamNanoseconds: UInt64 = .max
     /// .max = not set: `grpc-timeout` is ignored.
     package var maxGRPCTimeoutNanoseconds: UInt64 = .max
     /// See `ForwardSpec.grpcTimeoutNeedsHeader`.

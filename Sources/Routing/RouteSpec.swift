@@ -133,6 +133,9 @@ package struct ForwardSpec: Sendable {
     package var timeoutNanoseconds: UInt64?
     /// nil = the connection manager's stream idle timeout.
     package var idleTimeoutNanoseconds: UInt64?
+    /// From the request's first byte to the response's last; 0 = none, nil = the connection manager's
+    /// (`max_stream_duration`).
+    package var maxStreamNanoseconds: UInt64?
     /// Upper bound for `grpc-timeout`; 0 = take the client's, nil = ignore `grpc-timeout`.
     package var maxGRPCTimeoutNanoseconds: UInt64?
     /// The bound holds for requests that bear `grpc-timeout`, for no others (`max_stream_duration`); else for every gRPC

@@ -111,6 +111,7 @@ struct RouteTableBuilder {
         entry.rewrite = try rewrite(forward, path)
         if let timeout = forward.timeoutNanoseconds { entry.timeoutNanoseconds = timeout }
         if let idle = forward.idleTimeoutNanoseconds { entry.idleTimeoutNanoseconds = idle }
+        if let limit = forward.maxStreamNanoseconds { entry.maxStreamNanoseconds = limit }
         if let limit = forward.maxGRPCTimeoutNanoseconds { entry.maxGRPCTimeoutNanoseconds = limit }
         entry.grpcTimeoutNeedsHeader = forward.grpcTimeoutNeedsHeader
         entry.retryPolicy = forward.retryPolicy

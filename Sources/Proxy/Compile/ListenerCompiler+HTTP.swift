@@ -86,8 +86,6 @@ extension ListenerCompiler {
             "only subject, uri, dns and the hash are passed on")
         refuse(manager.hasLocalReplyConfig, "local_reply_config")
         refuse(manager.hasInternalAddressConfig, "internal_address_config")
-        refuse(
-            manager.commonHTTPProtocolOptions.hasMaxStreamDuration, "common_http_protocol_options.max_stream_duration")
     }
 
     private mutating func routeTable(_ manager: Manager, inline name: String, path: String) -> (
@@ -124,6 +122,9 @@ extension ListenerCompiler {
         read(
             common.hasMaxConnectionDuration, common.maxConnectionDuration,
             "common_http_protocol_options.max_connection_duration", &result.maxConnectionMilliseconds)
+        read(
+            common.hasMaxStreamDuration, common.maxStreamDuration, "common_http_protocol_options.max_stream_duration",
+            &result.maxStreamMilliseconds)
         read(manager.hasRequestTimeout, manager.requestTimeout, "request_timeout", &result.requestMilliseconds)
         read(
             manager.hasRequestHeadersTimeout, manager.requestHeadersTimeout, "request_headers_timeout",

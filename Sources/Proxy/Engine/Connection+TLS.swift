@@ -78,7 +78,9 @@ extension Connection {
     mutating func encrypt(_ body: borrowing ByteBuffer, count: Int) -> Int {
         guard session != nil else { return -1 }
         let head = output.count
-        cipherOutput.reserve(min(head &+ count, TLSSession.maximumRecord) &+ TLSSession.minimumOutputRoom &+ 256)
+        // A buffer of the pool takes all but the largest records, and these are cut to its size: nothing grows.
+        let wanted = min(head &+ count, TLSSession.maximumRecord) &+ TLSSession.minimumOutputRoom &+ 256
+        if cipherOutput.room < min(wanted, 8 * 1024) { cipherOutput.reserve(wanted) }
         var result: TLSStep?
         _ = cipherOutput.fill { room in
             output.withReadable { first in

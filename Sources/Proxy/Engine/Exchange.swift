@@ -129,6 +129,8 @@ struct Exchange: SlabElement, ~Copyable {
     var routeDeadline = UInt64.max
     var tryDeadline = UInt64.max
     var idleDeadline = UInt64.max
+    /// All of it must be over by then.
+    var streamDeadline = UInt64.max
     /// The whole request must be here by then.
     var requestDeadline = UInt64.max
     var routeTimeoutMilliseconds: UInt64 = 0
@@ -249,6 +251,7 @@ struct Exchange: SlabElement, ~Copyable {
         routeDeadline = .max
         tryDeadline = .max
         idleDeadline = .max
+        streamDeadline = .max
         requestDeadline = .max
         routeTimeoutMilliseconds = 0
         tryTimeout = 0

@@ -22,6 +22,22 @@ package final class LoopbackProxy {
         worker.listeners.compactMap { $0.socket >= 0 ? worker.transport.localAddress($0.socket) : nil }
     }
 
+    /// Memory that buffers of exchanges and connections hold now.
+    package var heldBytes: Int {
+        var sum = 0
+        for index in 0..<worker.exchanges.capacity {
+            guard let handle = worker.exchanges.occupant(at: index) else { continue }
+            sum += worker.exchanges[handle].requestQueue.capacity + worker.exchanges[handle].responseQueue.capacity
+            sum += worker.exchanges[handle].replay.capacity + worker.exchanges[handle].arena.capacity
+        }
+        for index in 0..<worker.connections.capacity {
+            guard let handle = worker.connections.occupant(at: index) else { continue }
+            sum += worker.connections[handle].input.capacity + worker.connections[handle].output.capacity
+            sum += worker.connections[handle].cipherInput.capacity + worker.connections[handle].cipherOutput.capacity
+        }
+        return sum
+    }
+
     package var openExchanges: Int { worker.exchanges.count }
     package var openConnections: Int { worker.connections.count }
 }

@@ -61,7 +61,9 @@ extension Worker where Wire: ~Copyable {
 
     private mutating func fillDecrypted(_ handle: Handle) -> FillResult {
         while true {
+            buffers.lend(&connections[handle].cipherOutput)
             let step = connections[handle].decrypt()
+            buffers.reclaimIfEmpty(&connections[handle].cipherOutput)
             if step.count > 0 {
                 buffers.reclaimIfEmpty(&connections[handle].cipherInput)
                 return .bytes

@@ -49,6 +49,9 @@ extension Worker where Wire: ~Copyable {
         let idle = UInt64(manager.timeouts.streamIdleMilliseconds)
         exchanges[exchange].idleTimeoutMilliseconds = idle
         exchanges[exchange].idleDeadline = idle == 0 ? .max : now &+ idle
+        if manager.timeouts.maxStreamMilliseconds > 0 {
+            limitStream(exchange, UInt64(manager.timeouts.maxStreamMilliseconds))
+        }
 
         if exchanges[exchange].request.version == .http10, !manager.acceptsHTTP10 {
             exchanges[exchange].details = "low_version"
@@ -189,6 +192,14 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].idleTimeoutMilliseconds = idle
             exchanges[exchange].idleDeadline = idle == 0 ? .max : now &+ idle
         }
+        if route.maxStreamNanoseconds != .max { limitStream(exchange, route.maxStreamNanoseconds / 1_000_000) }
+    }
+
+    /// Bounds the exchange as a whole, counted from its first byte; 0 is no bound.
+    private mutating func limitStream(_ exchange: Handle, _ milliseconds: UInt64) {
+        let elapsed = (transport.microseconds &- exchanges[exchange].startedAt) / 1000
+        let left = milliseconds > elapsed ? milliseconds &- elapsed : 0
+        exchanges[exchange].streamDeadline = milliseconds == 0 ? .max : now &+ left
     }
 
     /// The request is complete: from now on the response is awaited.

@@ -69,6 +69,9 @@ final class LoopbackWorld {
         throw Stuck(description: "no answer after 5000 turns: \(String(decoding: answer, as: UTF8.self))")
     }
 
+    /// Memory that the proxy's buffers hold now.
+    var heldBytes: Int { proxy.heldBytes }
+
     func turn() {
         allocation_trace(traces)
         let before = allocation_count()

@@ -4,7 +4,9 @@ enum StreamRows {
         row("HTTP/2 to HTTP/2", cluster: http2, reply: answered(by: plain)),
         row("HTTP/2 to HTTP/1.1", reply: { Rows.endsHead($0) ? Rows.ok : nil }),
         row("HTTP/2 bodies up to HTTP/1.1", request: posted, reply: { Rows.ends($0, "0\r\n\r\n") ? Rows.ok : nil }),
-        AllocationTests.Row(name: "HTTP/1.1 to HTTP/2", cluster: http2, reply: answered(by: plain)),
+        AllocationTests.Row(
+            name: "HTTP/1.1 to HTTP/2", cluster: http2, reply: answered(by: plain),
+            isWhole: { Rows.ends($0, "0\r\n\r\n") }),
         row("gRPC calls", cluster: http2, request: called, reply: answered(by: called)),
         row(
             "gRPC messages on one stream", cluster: http2, request: streamed, reply: streamed,
@@ -40,6 +42,8 @@ enum StreamRows {
         var row = AllocationTests.Row(name: name)
         row.request = { _ in Rows.get("X-Spelled-So: 1\r\nAccept: */*\r\n") }
         row.offers = offers
+        // BoringSSL takes memory of its own for each record that it writes or reads: one either way on the hop.
+        row.ofLibraries = 4
         return row
     }
 
@@ -49,7 +53,7 @@ enum StreamRows {
 
     /// The preface in front of a client's first request.
     private static func begun(_ number: Int, _ frames: [UInt8]) -> [UInt8] {
-        number == 0 ? Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + frame(4, 0, 0, []) + frames : frames
+        number == 0 ? Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + settings + frames : frames
     }
 
     private static let head = [0x82, 0x86, 0x84] + field(authority: "service") + field("user-agent", "tests")
@@ -75,8 +79,13 @@ enum StreamRows {
         begun(number, (number == 0 ? frame(1, 4, 1, call) : []) + frame(0, 0, 1, message))
     }
 
-    /// A message of gRPC: a flag, its length, five bytes.
-    private static let message: [UInt8] = [0, 0, 0, 0, 5] + Array("hello".utf8)
+    /// A message of gRPC: a flag, its length, its bytes. As long as to exceed, in a test's first requests, what is kept of a
+    /// stream for another try.
+    private static let message: [UInt8] = [0, 0, 0, 1, 44] + Array(repeating: 0x61, count: 300)
+
+    /// SETTINGS_INITIAL_WINDOW_SIZE and the connection's window, as large as they can be.
+    private static let settings =
+        frame(4, 0, 0, [0, 4, 0x7f, 0xff, 0xff, 0xff]) + frame(8, 0, 0, [0x7f, 0xff, 0, 0])
 
     // MARK: Answers
 
@@ -92,7 +101,7 @@ enum StreamRows {
 
     /// SETTINGS for a connection that begins.
     private static func greeting(_ bytes: [UInt8]) -> [UInt8] {
-        bytes.starts(with: "PRI".utf8) ? frame(4, 0, 0, []) + frame(4, 1, 0, []) : []
+        bytes.starts(with: "PRI".utf8) ? settings + frame(4, 1, 0, []) : []
     }
 
     @Sendable private static func plain(_ stream: UInt32) -> [UInt8] {

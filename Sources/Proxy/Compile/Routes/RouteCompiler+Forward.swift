@@ -27,6 +27,10 @@ extension RouteCompiler {
             // Beside it neither `timeout` nor `max_grpc_timeout` counts (FilterUtility::finalTimeout).
             forward.timeoutNanoseconds = 0
             let limits = message.maxStreamDuration
+            if limits.hasMaxStreamDuration {
+                forward.maxStreamNanoseconds = nanoseconds(
+                    limits.maxStreamDuration, path + ".max_stream_duration.max_stream_duration")
+            }
             if limits.hasGrpcTimeoutHeaderMax {
                 forward.maxGRPCTimeoutNanoseconds = nanoseconds(
                     limits.grpcTimeoutHeaderMax, path + ".max_stream_duration.grpc_timeout_header_max")
@@ -75,9 +79,6 @@ extension RouteCompiler {
             refuse(true, path + ".host_rewrite_path_regex")
         }
         let limits = message.maxStreamDuration
-        refuse(
-            limits.maxStreamDuration != Google_Protobuf_Duration(),
-            path + ".max_stream_duration.max_stream_duration", "not supported yet; use timeout")
         refuse(limits.hasGrpcTimeoutHeaderOffset, path + ".max_stream_duration.grpc_timeout_header_offset")
     }
 

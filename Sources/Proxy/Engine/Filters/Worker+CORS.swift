@@ -41,11 +41,7 @@ extension Worker where Wire: ~Copyable {
     /// The response to a permitted request: tells the browser so.
     mutating func permitOrigin(_ exchange: Handle) {
         guard let policy = exchanges[exchange].filters.cors, exchanges[exchange].filters.corsIsPermitted else { return }
-        let origin = exchanges[exchange].bytes(exchanges[exchange].filters.corsOrigin)
-        exchanges[exchange].setResponseField("access-control-allow-origin", origin)
-        if policy.spec.allowsCredentials {
-            exchanges[exchange].setResponseField("access-control-allow-credentials", Array("true".utf8))
-        }
+        exchanges[exchange].allowOrigin(withCredentials: policy.spec.allowsCredentials)
         if !policy.spec.exposeHeaders.isEmpty {
             exchanges[exchange].setResponseField(
                 "access-control-expose-headers", Array(policy.spec.exposeHeaders.utf8))
@@ -58,6 +54,38 @@ extension Exchange {
         let origin = CORSPolicy.origin(of: HeadView(request, bytes: arena.storage)) ?? .empty
         filters.corsOrigin = origin
         return policy.decide(HeadView(request, bytes: arena.storage), random: random)
+    }
+
+    /// Says in the response that its request's origin may see it.
+    fileprivate mutating func allowOrigin(withCredentials: Bool) {
+        let name: StaticString = "access-control-allow-origin"
+        var mark = replaceResponseField(name)
+        arena.appendOwn(offset: filters.corsOrigin.lowerBound, count: filters.corsOrigin.count)
+        endResponseField(name, mark)
+        guard withCredentials else { return }
+        let credentials: StaticString = "access-control-allow-credentials"
+        mark = replaceResponseField(credentials)
+        arena.append("true")
+        endResponseField(credentials, mark)
+    }
+
+    /// Takes a field out of the response and begins its new line; where that begins.
+    private mutating func replaceResponseField(_ name: StaticString) -> Int {
+        for index in 0..<response.count where arena.storage.equalsIgnoringCase(response[index].name, name) {
+            response.remove(at: index)
+        }
+        let mark = arena.end
+        arena.append(name)
+        arena.append(": ")
+        return mark
+    }
+
+    private mutating func endResponseField(_ name: StaticString, _ mark: Int) {
+        let start = mark &+ name.utf8CodeUnitCount &+ 2
+        let value = ByteRange(start: start, length: arena.end &- start)
+        arena.append("\r\n")
+        _ = response.append(
+            HeaderField(name: ByteRange(start: mark, length: name.utf8CodeUnitCount), value: value, id: .other))
     }
 
     fileprivate var asksForPrivateNetwork: Bool {
