@@ -79,8 +79,11 @@ extension UpstreamPool {
         guard let context else { return nil }
         switch key.upstream {
         case .http1 where cluster.upstream.hasAlternate:
-            let mesh = context.offers("istio-http/1.1") ? ["istio-http/1.1", "istio"] : []
+            // A sidecar on the other side takes an offer without one of the mesh's names for somebody else's TLS.
+            let mesh = context.offers("istio") ? ["istio-http/1.1", "istio"] : []
             return TLSContext.wireForm(mesh + ["http/1.1"])
+        case .http2 where cluster.upstream.hasAlternate && context.offers("istio"):
+            return TLSContext.wireForm(["istio-h2", "istio", "h2"])
         case .http1, .downstream: return nil
         case .http2: return context.offersNothing ? TLSContext.wireForm(["h2"]) : nil
         case .auto: return context.offersNothing ? TLSContext.wireForm(["h2", "http/1.1"]) : nil
