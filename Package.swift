@@ -143,7 +143,10 @@ let package = Package(
         ),
         .target(
             name: "Explain",
-            dependencies: ["ControlPlane", "MeshAPI", "MeshState", "Proxy"],
+            dependencies: [
+                "ControlPlane", "LocalMesh", "MeshAPI", "MeshState", "Proxy", "Routing", "XDS", "XDSTransport",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: house
         ),
         .target(
@@ -167,7 +170,7 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "Agent", "ControlPlane", "ExampleService", "Identity", "LocalMesh", "MeshAPI", "MeshState", "Proxy",
+                "Agent", "ControlPlane", "ExampleService", "Explain", "Identity", "LocalMesh", "MeshAPI", "MeshState", "Proxy",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house,

@@ -44,7 +44,7 @@ package struct AuthorizationExplanation: Sendable {
         for policy in policies {
             for number in 0..<max(1, policy.rules.count) {
                 let text = "ns[\(policy.metadata.namespace)]-policy[\(policy.metadata.name)]-rule[\(number)]"
-                guard name.hasSuffix(text) else { continue }
+                guard name.contains(text) else { continue }
                 let key = ResourceKey(
                     group: "security.istio.io", kind: "AuthorizationPolicy", namespace: policy.metadata.namespace,
                     name: policy.metadata.name)
@@ -60,10 +60,13 @@ package struct AuthorizationExplanation: Sendable {
         case .tokenRefused(let status, let reason): return "\(status): \(reason)"
         case .denied:
             if let found { return "denied by \(found.key) rule \(found.rule) (\(found.location))" }
+            if !verdict.rule.isEmpty { return "denied by \(verdict.rule)" }
             let names = policies.filter { $0.action == .allow && !$0.isDryRun }.map {
                 "\($0.metadata.namespace)/\($0.metadata.name) (\($0.metadata.location))"
             }
-            return "denied: no rule of the ALLOW policies matches: \(names.joined(separator: ", "))"
+            return names.isEmpty
+                ? "denied: nothing lets the caller in"
+                : "denied: no rule of the ALLOW policies matches: \(names.joined(separator: ", "))"
         case .allowed:
             if let found { return "allowed by \(found.key) rule \(found.rule) (\(found.location))" }
             return policies.contains { $0.action == .deny && !$0.isDryRun }

@@ -14,6 +14,7 @@ struct Martlet: AsyncParsableCommand {
             LogsCommand.self,
             ExecCommand.self,
             RunCommand.self,
+            ExplainCommand.self,
             MutualTLSCommand.self,
             IdentityCommand.self,
             AuthorityCommand.self,

@@ -67,25 +67,11 @@ package struct PolicyChain: Sendable {
                 filter: Array("envoy.filters.http.jwt_authn".utf8), key: Array("payload".utf8), document)
         }
         var cache = TokenCache()
-        var bytes: [UInt8] = []
-        func add(_ text: String) -> ByteRange {
-            let start = bytes.count
-            bytes.append(contentsOf: text.utf8)
-            return ByteRange(start: start, length: bytes.count - start)
-        }
-        var table = HeaderTable()
-        table.method = add(question.method)
-        table.knownMethod = Method.classify(bytes.span, table.method)
-        table.path = add(question.path)
-        table.authority = add(question.host)
-        for (name, value) in question.headers.sorted(by: { $0.key < $1.key }) {
-            let (name, value) = (add(name), add(value))
-            _ = table.append(HeaderField(name: name, value: value, id: KnownHeader.classify(bytes.span, name)))
-        }
+        let request = QuestionHead(question)
         let principals = question.principal.map { [Array($0.utf8)] } ?? []
         let serverName = Array(question.serverName.utf8)
         for step in steps {
-            let head = HeadView(table, bytes: bytes.span)
+            let head = HeadView(request.table, bytes: request.bytes.span)
             switch step {
             case .tokens(let filter):
                 if question.claims != nil { continue }

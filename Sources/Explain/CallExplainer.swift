@@ -1,0 +1,163 @@
+package import ControlPlane
+package import MeshAPI
+import MeshState
+import Proxy
+
+/// Answers questions about calls with the functions by which the mesh carries them: the caller's routes, mutual TLS of both
+/// sides, the policies of each pod that may answer.
+package struct CallExplainer: Sendable {
+    package enum Failure: Error, CustomStringConvertible {
+        case unknownCaller(String, known: [String])
+        case unknownHost(String)
+
+        package var description: String {
+            switch self {
+            case .unknownCaller(let name, let known):
+                "no pod or workload \(name); there are: \(known.joined(separator: ", "))"
+            case .unknownHost(let host): "\(host) is no service of the mesh"
+            }
+        }
+    }
+
+    private let mesh: ExplainedMesh
+
+    package init(_ mesh: ExplainedMesh) { self.mesh = mesh }
+
+    package func explain(_ question: CallQuestion) throws -> CallExplanation {
+        var caller: MeshWorkload?
+        if let name = question.caller {
+            caller = mesh.pod(name)
+            if caller == nil {
+                let known = Set(mesh.snapshot.workloads.map { "\($0.namespace)/\($0.workload)" })
+                throw Failure.unknownCaller(name, known: known.sorted())
+            }
+        }
+        let service = mesh.service(question.host, from: caller?.namespace ?? "default")
+        var explanation = CallExplanation()
+        var destinations: [CallerRoutes.Destination] = []
+        if let caller, caller.sidecar {
+            let routed = CallerRoutes(mesh: mesh, caller: caller).route(question, service: service)
+            explanation.steps.append(routed.step)
+            destinations = routed.destinations
+        } else if let service {
+            let text = "to \(service.host):\(question.port): the caller has no proxy, nothing routes it elsewhere"
+            explanation.steps.append(.init(subject: .route, pods: [], isAllowed: true, text: text))
+            destinations = [.init(host: service.host, port: question.port, subset: "")]
+        } else {
+            throw Failure.unknownHost(question.host)
+        }
+        for destination in destinations {
+            explanation.steps += try arrive(question, from: caller, at: destination)
+        }
+        return explanation
+    }
+
+    /// What happens at the pods behind one destination; pods that answer alike share their steps.
+    private func arrive(
+        _ question: CallQuestion, from caller: MeshWorkload?, at destination: CallerRoutes.Destination
+    ) throws -> [CallExplanation.Step] {
+        let snapshot = mesh.snapshot
+        guard let service = snapshot.service(host: destination.host) else { return [] }
+        let rule = caller.flatMap { caller in
+            snapshot.destinationRule(
+                for: destination.host, clientNamespace: caller.namespace, clientLabels: caller.labels)
+        }
+        let subset = destination.subset.isEmpty ? nil : destination.subset
+        let endpoints = snapshot.endpoints(
+            of: service, port: destination.port, subset: subset.flatMap { rule?.subset($0) })
+        guard !endpoints.isEmpty else {
+            let text = "no pod of \(destination.host) is ready\(subset.map { " in subset \($0)" } ?? "")"
+            return [.init(subject: .route, pods: [], isAllowed: false, text: text)]
+        }
+        let policy = rule?.policy(port: destination.port, subset: subset) ?? EffectivePolicy()
+        var steps: [CallExplanation.Step] = []
+        func add(_ step: CallExplanation.Step, pod: String) {
+            if let index = steps.firstIndex(where: {
+                $0.subject == step.subject && $0.text == step.text && $0.isAllowed == step.isAllowed
+            }) {
+                steps[index].pods.append(pod)
+            } else {
+                var step = step
+                step.pods = [pod]
+                steps.append(step)
+            }
+        }
+        let kind = service.port(destination.port)?.applicationProtocol
+        for endpoint in endpoints {
+            let pod = endpoint.workload
+            let name = "\(pod.namespace)/\(pod.name)"
+            let transport = Transport(snapshot, caller: caller, policy: policy, endpoint: endpoint)
+            add(transport.step, pod: name)
+            guard transport.step.isAllowed else { continue }
+            guard pod.sidecar else {
+                let text = "nothing is enforced: the pod has no proxy"
+                add(.init(subject: .authorization, pods: [], isAllowed: true, text: text), pod: name)
+                continue
+            }
+            var asked = PolicyQuestion()
+            // What no proxy takes for HTTP is a connection to policies.
+            asked.isRequest = question.isRequest && (kind?.isHTTP ?? false || kind == .unknown)
+            asked.method = question.method
+            asked.path = question.path
+            asked.host = question.host
+            asked.headers = question.headers
+            asked.claims = question.claims
+            asked.time = question.time
+            asked.principal = transport.principal
+            asked.source = question.source ?? caller?.ip ?? "0.0.0.0"
+            asked.remote = asked.source
+            asked.destination = pod.ip
+            asked.port = UInt16(clamping: endpoint.port)
+            let answer = try AuthorizationExplanation(snapshot: snapshot, workload: pod).ask(asked)
+            add(
+                .init(
+                    subject: .authorization, pods: [], isAllowed: answer.verdict.isAllowed, text: answer.reason,
+                    rule: answer.verdict.rule.isEmpty ? nil : answer.verdict.rule), pod: name)
+            for policy in snapshot.authorizationPolicies(of: pod) where policy.action == .custom && !policy.isDryRun {
+                let text =
+                    "provider \(policy.provider ?? "?") may have to be asked as well: AuthorizationPolicy "
+                    + "\(policy.metadata.namespace)/\(policy.metadata.name) (\(policy.metadata.location))"
+                add(.init(subject: .authorization, pods: [], isAllowed: true, text: text), pod: name)
+            }
+        }
+        return steps
+    }
+}
+
+/// How a caller and a pod meet: in plaintext or over mutual TLS, and whether the pod takes that.
+private struct Transport {
+    var step: CallExplanation.Step
+    /// The caller's identity, when it proves one.
+    var principal: String?
+
+    init(_ snapshot: MeshSnapshot, caller: MeshWorkload?, policy: EffectivePolicy, endpoint: MeshEndpoint) {
+        let server = snapshot.mutualTLS(of: endpoint.workload, port: endpoint.port)
+        let hasProxy = caller?.sidecar ?? false
+        let isMutual: Bool
+        switch policy.tls?.mode {
+        case nil: isMutual = hasProxy && endpoint.takesMutualTLS
+        case .istioMutual: isMutual = hasProxy
+        default: isMutual = false
+        }
+        let client = policy.tls == nil ? "" : policy.origin.map { " by \($0)" } ?? ""
+        let mode = server.mode.rawValue + (server.origin.map { " by \($0)" } ?? ", the default")
+        if isMutual, let caller {
+            principal = snapshot.settings.spiffeID(namespace: caller.namespace, serviceAccount: caller.serviceAccount)
+        }
+        let how = isMutual ? "as \(principal ?? "")\(client)" : "in plaintext\(client)"
+        guard endpoint.workload.sidecar else {
+            let text = "\(how): the pod has no proxy"
+            step = .init(subject: .mutualTLS, pods: [], isAllowed: !isMutual, text: text)
+            return
+        }
+        let isTaken =
+            switch server.mode {
+            case .strict: isMutual
+            case .disable: !isMutual
+            case .permissive, .unset: true
+            }
+        step = .init(
+            subject: .mutualTLS, pods: [], isAllowed: isTaken,
+            text: "\(how); the port \(isTaken ? "takes" : "does not take") it: \(mode)")
+    }
+}
