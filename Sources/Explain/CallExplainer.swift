@@ -1,5 +1,4 @@
-package import ControlPlane
-package import MeshAPI
+import MeshAPI
 import MeshState
 import Proxy
 

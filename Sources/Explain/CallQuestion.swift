@@ -44,6 +44,14 @@ package struct CallExplanation: Sendable, Encodable {
     /// Every step lets the call pass.
     package var isAllowed: Bool { steps.allSatisfy(\.isAllowed) }
 
+    private enum CodingKeys: String, CodingKey { case isAllowed, steps }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(isAllowed, forKey: .isAllowed)
+        try container.encode(steps, forKey: .steps)
+    }
+
     package var lines: [String] {
         steps.map { step in
             let place = step.pods.isEmpty ? "" : " [\(step.pods.joined(separator: ", "))]"

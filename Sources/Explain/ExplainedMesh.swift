@@ -54,7 +54,7 @@ package struct ExplainedMesh: Sendable {
         return SnapshotBuilder().build(resources, workloads: workloads ?? pods(of: resources)).snapshot
     }
 
-    /// Pods as `martlet up` would start them, with addresses of the documentation's range (RFC 5737).
+    /// Pods as `martlet up` would start them, with addresses that are nobody's (RFC 2544).
     private static func pods(of resources: ResourceSet) -> [MeshWorkload] {
         resources.workloads.enumerated().map { number, workload in
             let template = workload.template

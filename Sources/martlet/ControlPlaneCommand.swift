@@ -23,7 +23,7 @@ struct ControlPlaneCommand: AsyncParsableCommand {
     @Option(help: "Lifetime of workload certificates, such as 24h, 30m or 90s.")
     var certLifetime: String = "24h"
 
-    @Option(help: "A further address for discovery over TCP, without TLS, such as 127.0.0.1:15010.")
+    @Option(help: "A loopback address for discovery over TCP, such as 127.0.0.1:15010: it is not encrypted.")
     var listen: String?
 
     @Option(help: "How often the key sets of token issuers (jwksUri) are looked at, such as 60s.")
@@ -44,6 +44,12 @@ struct ControlPlaneCommand: AsyncParsableCommand {
             let parts = listen.split(separator: ":")
             guard parts.count == 2, let port = Int(parts[1]), (0...65535).contains(port) else {
                 throw ValidationError("--listen: \"\(listen)\" is not ADDRESS:PORT")
+            }
+            let octets = parts[0].split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
+            guard octets.count == 4, octets[0] == 127, !octets.contains(nil) else {
+                throw ValidationError(
+                    "--listen: \"\(listen)\" is not of this machine alone (127.0.0.1:PORT): what it serves is not encrypted"
+                )
             }
             options.listen = (String(parts[0]), port)
         }
