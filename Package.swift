@@ -170,7 +170,8 @@ let package = Package(
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "Agent", "ControlPlane", "ExampleService", "Explain", "Identity", "LocalMesh", "MeshAPI", "MeshState", "Proxy",
+                "Agent", "ControlPlane", "ExampleService", "Explain", "Identity", "LocalMesh", "MeshAPI", "MeshState",
+                "Proxy",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house,

@@ -7,12 +7,13 @@ import argparse
 import json
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 
 import attacks
-from harness import ROOT, Certificates, Mesh, Signer, run
+from harness import MARTLET, ROOT, Certificates, Mesh, Signer, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 MISSION = ROOT / "examples/mission"
@@ -118,6 +119,18 @@ def carry_out(mesh, stage, entries, folder, certificates):
     return results
 
 
+def closed(mesh):
+    """What of the control plane others could open or read."""
+    secrets = ["xds.sock", "token.key", "ca/intermediate-key.pem"]
+    failures = [f"{name} is open to others" for name in secrets if (mesh.state / name).stat().st_mode & 0o077]
+    for address in ["0.0.0.0:0", "10.0.0.1:15010", "127.evil.test:15010", "localhost.evil.test:15010"]:
+        words = [MARTLET, "control-plane", "--state-dir", str(mesh.folder / "nothing"), "--listen", address]
+        answer = subprocess.run(words, capture_output=True, text=True, timeout=20)
+        if answer.returncode != 64 or "not of this machine alone" not in answer.stderr:
+            failures.append(f"control-plane --listen {address}: exit {answer.returncode}, {answer.stderr!r}")
+    return failures
+
+
 def publish(folder, key_set, log, message):
     """The issuer answers `key_set` from now on; returns when the control plane has said so."""
     seen = len(log.read_text())
@@ -147,12 +160,13 @@ def main():
     entries = attacks.all_attacks(signer.sign)
     if arguments.stage:
         entries = [entry for entry in entries if entry["stage"] == arguments.stage]
-    results = {}
+    results, open_doors = {}, []
     try:
         mesh.start(SSL_CERT_FILE=str(folder / "issuer.pem"))
         certificates = folder / "certificates"
         certificates.mkdir()
         AttackersCertificates(certificates, mesh.state / "ca").make_all()
+        open_doors = closed(mesh)
         for stage in dict.fromkeys(entry["stage"] for entry in entries):
             if stage in ISSUER:
                 key_set, message = ISSUER[stage]
@@ -169,7 +183,9 @@ def main():
     finally:
         if not arguments.keep:
             mesh.stop()
-    failures = report(entries, results, arguments)
+    if open_doors:
+        print("\n".join(open_doors))
+    failures = open_doors + report(entries, results, arguments)
     if not arguments.keep:
         shutil.rmtree(folder, ignore_errors=True)
     else:
