@@ -110,14 +110,9 @@ extension HTTP2Connection {
         if case .deliver = headPurpose, !headIsNew, streams.find(headStream) < 0 { headPurpose = .drop }
         switch headPurpose {
         case .deliver:
+            phase = .headReady
             if headIsNew { openPeerStream() }
             let slot = streams.find(headStream)
-            guard slot >= 0 else {
-                // We gave the stream up while its head was on its way.
-                if let failure = dropBlock(&input, &output) { return .failed(failure) }
-                return spendIdle(&output)
-            }
-            phase = .headReady
             return .head(
                 stream: headStream, token: streams[slot].token, isNew: headIsNew,
                 isTrailers: streams[slot].hasReceivedHead)
