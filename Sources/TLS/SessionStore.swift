@@ -32,12 +32,16 @@ final class SessionStore: Sendable {
         }
     }
 
-    /// Presents the session for `name` in a handshake to come. It is taken out: one that is refused is not tried again,
-    /// and one of TLS 1.3 is for one use (RFC 8446 appendix C.4).
+    /// Presents the session for `name` in a handshake to come. One of TLS 1.3 is for one use (RFC 8446 appendix C.4) and
+    /// is taken out; an older one serves until the server gives another.
     func offer(_ ssl: OpaquePointer, name: String) {
-        guard let owned = sessions.withLock({ $0.removeValue(forKey: name) }) else { return }
-        SSL_set_session(ssl, owned.session)
-        SSL_SESSION_free(owned.session)
+        sessions.withLock { sessions in
+            guard let owned = sessions[name] else { return }
+            SSL_set_session(ssl, owned.session)
+            guard SSL_SESSION_should_be_single_use(owned.session) == 1 else { return }
+            sessions[name] = nil
+            SSL_SESSION_free(owned.session)
+        }
     }
 }
 
