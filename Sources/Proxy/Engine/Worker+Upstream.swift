@@ -46,9 +46,13 @@ extension Worker where Wire: ~Copyable {
     /// What came with the event that made the connection ready: an endpoint may answer before it is asked, and its bytes
     /// are announced only once.
     private mutating func readEarly(_ handle: Handle) {
-        guard connections.contains(handle), connections[handle].phase == .http, connections[handle].canRead,
-            !connections[handle].isHTTP2, exchanges.contains(connections[handle].exchange)
-        else { return }
+        guard connections.contains(handle), connections[handle].phase == .http else { return }
+        if connections[handle].isHTTP2 {
+            // Its settings may be here already, or its end.
+            if connections[handle].hasInput() { advanceHTTP2(handle) }
+            return
+        }
+        guard connections[handle].canRead, exchanges.contains(connections[handle].exchange) else { return }
         advanceResponse(handle)
     }
 

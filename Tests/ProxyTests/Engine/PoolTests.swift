@@ -51,6 +51,21 @@ import Testing
         #expect(world.proxy.metrics.clusters[0].activePendingRequests == 0)
     }
 
+    /// The end of the connection is there in the same event that says that the connection is.
+    @Test func anEndpointMayEndBeforeItIsAsked() throws {
+        let world = try Simulation(endpoints: 1, upstream: .http2)
+        let client = world.dial()
+        world.send(Self.get, on: client)
+        world.settle()
+        let upstream = try #require(world.proxy.world { $0.takeOpened() }.first)
+        world.proxy.world { $0.end(upstream) }
+        world.proxy.world { $0.complete(upstream) }
+        world.settle()
+        #expect(world.proxy.world { $0.isClosed(upstream) })
+        #expect(world.response(to: client)?.status == 503)
+        #expect(world.proxy.openExchanges == 0)
+    }
+
     @Test func changedSettingsReachThePoolsOfEndpointsThatStay() throws {
         func cluster(_ idle: UInt32) -> ClusterDescriptor {
             ClusterDescriptor(
