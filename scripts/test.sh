@@ -30,6 +30,7 @@ chmod 755 "$stage"
 install -m 755 "$build/martlet" "$build/martletPackageTests.xctest" "$stage/"
 cp -R examples "$stage/examples"
 cp -R Tests/MeshTests/Fields "$stage/fields"
+cp docs/traffic.md "$stage/traffic.md"
 for samples in "${MARTLET_BOOKINFO:-}" ../shared/conformance/samples/bookinfo; do
     if [[ -n $samples && -d $samples ]]; then
         cp -R "$samples" "$stage/bookinfo"
@@ -50,6 +51,7 @@ mesh() {
         "$@" env HOME="$stage/home-$name" XDG_STATE_HOME="$stage/home-$name/state" TMPDIR="$stage/home-$name" \
             PATH="$stage:$PATH:/usr/sbin:/sbin" MARTLET="$stage/martlet" MARTLET_EXAMPLES="$stage/examples" \
             MARTLET_BOOKINFO="$stage/bookinfo" MARTLET_FIELDS="$stage/fields" \
+            MARTLET_TRAFFIC_PAGE="$stage/traffic.md" \
             ./martletPackageTests.xctest --testing-library swift-testing --filter '^MeshTests\.'
     )
 }
