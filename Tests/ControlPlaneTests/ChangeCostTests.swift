@@ -85,7 +85,7 @@ struct ChangeCostTests {
     func equality(edit: String, isIsolated: Bool) throws {
         var mesh = GrowingMesh(services: 12, isIsolated: isIsolated)
         mesh.connect()
-        for text in [edit, GrowingMesh.route("weight: 50", "weight: 50"), GrowingMesh.policy(""), edit] {
+        for text in [edit, GrowingMesh.route("weight: 50", "weight: 50"), GrowingMesh.policy(GrowingMesh.plain), edit] {
             mesh.edit(text)
             mesh.compare()
             mesh.pods[4].ready.toggle()
@@ -103,7 +103,10 @@ struct ChangeCostTests {
             var copy = mesh
             return builder.edit(mesh.state, copy.replace(text)) != nil
         }
+        #expect(mesh.state.diagnostics.isEmpty)
         #expect(isTaken(GrowingMesh.route("weight: 1", "weight: 99")))
+        #expect(isTaken(GrowingMesh.policy("connectionPool: {tcp: {connectTimeout: 7s}}")))
+        #expect(!isTaken(GrowingMesh.policy("loadBalancer: {consistentHash: {httpHeaderName: x-user}}")))
         for (text, change) in [
             ("hosts: [svc-0]", "hosts: [svc-1]"), ("subset: v1", "subset: gone"), ("http:", "gateways: [g]\n  http:"),
         ] {
@@ -153,7 +156,7 @@ private struct GrowingMesh {
         // A pod of svc-1 that is no proxy's own comes second, so that a test can say so.
         pods.swapAt(1, 3)
         text.append(Self.route("weight: 90", "weight: 10"))
-        text.append(Self.policy(""))
+        text.append(Self.policy(Self.plain))
         if isIsolated {
             for number in 0..<2 {
                 text.append(
@@ -191,6 +194,8 @@ private struct GrowingMesh {
             - {destination: {host: svc-0, subset: v2}, \(second)}
         """
     }
+
+    static let plain = "connectionPool: {tcp: {connectTimeout: 5s}}"
 
     static func policy(_ settings: String) -> String {
         """
