@@ -232,9 +232,13 @@ def denied_paths(entries):
                          ("MERGE_SLASHES", INSIDE + MERGED), ("DECODE_AND_MERGE_SLASHES", INSIDE + MERGED + ESCAPED)]:
         thief = {"tls": THIEF}
         for path in paths:
-            entries.add(stage, "frontend", f"GET {path}", http(path=path))
-            entries.add(stage, "outsider", f"GET {path}", http(path=path), **thief)
-            entries.add(stage, "outsider", f"HTTP/2 GET {path}", "", http2=http2(path=path), tls=THIEF_HTTP2)
+            # "/x//..//..//admin" is "/x/admin": segments go one by one, and slashes are merged after that.
+            asked = normalised(path, stage)
+            elsewhere = asked is not None and not re.match(r"/admin($|[/?])", asked)
+            more = {"control": elsewhere, "asked": asked if elsewhere else None}
+            entries.add(stage, "frontend", f"GET {path}", http(path=path), **more)
+            entries.add(stage, "outsider", f"GET {path}", http(path=path), **thief, **more)
+            entries.add(stage, "outsider", f"HTTP/2 GET {path}", "", http2=http2(path=path), tls=THIEF_HTTP2, **more)
         for host in HOSTS:
             entries.add(stage, "outsider", f"host {host}", http(path="/public", host=host), **thief)
             entries.add(stage, "outsider", f"host {host} in the target", http(path=f"http://{host}/public"), **thief)
