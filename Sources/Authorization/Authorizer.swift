@@ -105,12 +105,20 @@ package struct Authorizer: Sendable {
         policy == .none ? .none : policies[Int(policy.index)].origin
     }
 
+    /// Without query; empty for a connection.
+    private static func path(of input: borrowing AuthorizationInput) -> ByteRange {
+        guard let head = input.head else { return ByteRange(start: 0, length: 0) }
+        return head.pathWithoutQuery
+    }
+
     private func firstMatch(from entry: Int32, _ input: borrowing AuthorizationInput) -> PolicyID {
         let tests = tests.span
+        // Found once, not by each test.
+        let path = Self.path(of: input)
         var next = entry
         while next >= 0 {
             let test = tests[Int(next)]
-            next = holds(test, input) ? test.whenHolds : test.whenNot
+            next = holds(test, path, input) ? test.whenHolds : test.whenNot
         }
         return next == Exit.noMatch ? .none : PolicyID(index: Exit.policy(next))
     }

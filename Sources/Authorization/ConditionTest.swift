@@ -20,14 +20,13 @@ struct ConditionTest: Sendable {
 
 extension Authorizer {
     @inline(__always)
-    func holds(_ test: ConditionTest, _ input: borrowing AuthorizationInput) -> Bool {
+    func holds(_ test: ConditionTest, _ path: ByteRange, _ input: borrowing AuthorizationInput) -> Bool {
         switch test.kind {
         case .header:
             guard let head = input.head else { return false }
             return headers.span[Int(test.index)].matches(head, pool: pool)
         case .path:
             guard let head = input.head else { return false }
-            let path = head.pathWithoutQuery
             return pool.matches(test.pattern, head.bytes.extracting(path.lowerBound..<path.upperBound))
         case .destinationAddress: return ranges.span[Int(test.index)].contains(input.destination)
         case .sourceAddress: return ranges.span[Int(test.index)].contains(input.source)
