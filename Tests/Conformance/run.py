@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Asks real sidecars what the cases of CONFORMANCE/authz and CONFORMANCE/requestauthn ask: each case's policies are put in
 force in a mesh, its requests are sent with real certificates, addresses and tokens, and the answers and access logs are
-compared with what the case says and with what `martlet explain` says.
+compared with what the case says; each denial is counted under the policy that the log names.
 
 CONFORMANCE is the argument (names of cases may follow: only these), MARTLET names the executable (default .build/release/martlet). Exit status 0: all as said."""
+import collections
 import json
 import os
 import pathlib
@@ -95,6 +96,8 @@ class Lab:
         (self.mesh.manifests / "mesh.yaml").write_text(mesh_manifest(self.workloads))
         self.signer = Signer(folder)
         self.tokens, self.certificates = {}, {}
+        # How often each policy denied, by workload.
+        self.denials = {workload: collections.Counter() for workload in self.workloads}
 
     def start(self, cases):
         self.mesh.start()
@@ -243,11 +246,24 @@ def judge(lab, case):
         if wanted in (403, "deny"):
             policy = named_policy(line)
             actions = re.findall(r"ns\[([^]]*)\]-policy\[([^]]*)\]", policy or "")
+            lab.denials[case.workload][policy] += 1
             if policy is None:
                 wrong.append(f"the access log names no policy: {line}")
             elif actions and not re.search(rf"name: {re.escape(actions[0][1])}\n", case.policies):
                 wrong.append(f"the access log names {policy}, which is not of this case")
         complaints += [f"{case.name}, {entry['why']}: {text}" for text in wrong]
+    return complaints
+
+
+def judge_metrics(lab):
+    """The sidecars count denials under the names that their logs have."""
+    complaints = []
+    for (namespace, labels), name in lab.workloads.items():
+        text = lab.mesh.martlet("exec", f"{namespace}/{name}", "--", "curl", "-s", "http://127.0.0.1:15090/stats/prometheus")
+        counted = {policy: int(count) for policy, count in re.findall(r'^envoy_rbac_policy_denied\{policy="([^"]*)"\} (\d+)', text, re.M)}
+        for policy, count in lab.denials[(namespace, labels)].items():
+            if counted.get(policy) != count:
+                complaints.append(f"{namespace}/{name}: {policy} denied {count} times, the metric says {counted.get(policy)}")
     return complaints
 
 
@@ -268,6 +284,7 @@ def main():
                 print(f"{case.name}: the policies are refused")
                 lab.mesh.configure(case.name, NOTHING)
             complaints += judge(lab, case)
+        complaints += judge_metrics(lab)
     finally:
         if not only:
             lab.mesh.stop()
