@@ -176,7 +176,7 @@ package struct MeshSimulation {
             outcomes = []
             for round in 0..<min(rounds, 10) {
                 let text = route(
-                    0, percent: share + (policy.isEmpty ? round : 9),
+                    0, percent: share + (policy.isEmpty ? round : min(rounds, 10) - 1),
                     policy: policy.isEmpty ? "" : "trafficPolicy: {connectionPool: {tcp: {\(policy)\(round + 1)s}}}")
                 let edits = edit(decode(text))
                 let start = Clock.now
