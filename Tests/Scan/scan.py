@@ -6,6 +6,7 @@ certificates), lets sslyze and testssl look at it, and prints what they found. E
 `--quick` leaves testssl out, which takes minutes. MARTLET names the executable (default .build/release/martlet)."""
 import argparse
 import base64
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -97,11 +98,11 @@ class Certificates:
         file.write_text(f"[req]\ndistinguished_name=dn\nprompt=no\n[dn]\nCN={common}\n[ext]\n{extensions}")
         request = ["openssl", "req", "-newkey", *new, "-nodes", "-keyout", key, "-config", file]
         if signer is None:
-            run([*request, "-x509", "-days", "30", "-extensions", "ext", "-out", certificate])
+            run([*request, "-x509", "-days", "120", "-extensions", "ext", "-out", certificate])
             return
         run([*request, "-new", "-out", self.path(f"{name}.csr")])
         run(["openssl", "x509", "-req", "-in", self.path(f"{name}.csr"), "-CA", self.path(f"{signer}.pem"), "-CAkey",
-             self.path(f"{signer}-key.pem"), "-set_serial", f"0x{os.urandom(16).hex()}", "-days", "30", "-extfile", file,
+             self.path(f"{signer}-key.pem"), "-set_serial", f"0x{os.urandom(16).hex()}", "-days", "90", "-extfile", file,
              "-extensions", "ext", "-out", certificate])
 
     def secrets(self):
@@ -203,7 +204,8 @@ def judge(scan):
 def testssl(certificates, port):
     """Findings of testssl above informational, by host. It cannot show a client's certificate: MUTUAL is seen as strangers see it."""
     found = {}
-    for host in HOSTS:
+
+    def look(host):
         out = certificates.path(f"{host}.testssl.json")
         words = ["testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "min", "--ip", "127.0.0.1", "--add-ca",
                  certificates.path("ca.pem"), "--jsonfile", out, f"{host}:{port}"]
@@ -215,9 +217,13 @@ def testssl(certificates, port):
             if entry["severity"] in ("OK", "INFO", "DEBUG"):
                 continue
             line = f"{entry['severity']} {entry['id']}: {entry['finding']}"
-            reason = BEYOND_THE_GATEWAY.get(entry["id"].split(" ")[0])
+            # What it could not look at (it says so) is no finding; sslyze looks at renegotiation.
+            reason = "not looked at" if entry["severity"] == "WARN" else BEYOND_THE_GATEWAY.get(entry["id"].split(" ")[0])
             (set_aside if reason else findings).append(f"{line} ({reason})" if reason else line)
         found[host] = ([f"{key}: {count}" for key, count in sorted(counts.items())] + set_aside, findings)
+
+    with concurrent.futures.ThreadPoolExecutor(len(HOSTS)) as pool:
+        list(pool.map(look, HOSTS))
     return found
 
 
