@@ -131,6 +131,23 @@ def closed(mesh):
     return failures
 
 
+def explained(mesh):
+    """Whether `martlet explain` says of the running mesh what its sidecars do under the policies of stage strict."""
+    url = "http://api-service.production/api/users"
+    failures = []
+    for words, code, text in [
+        (["--from", "production/frontend"], 0, "allowed by AuthorizationPolicy production/allow-frontend rule 0"),
+        (["--from", "production/frontend", "-X", "DELETE"], 1, "production/allow-frontend"),
+        (["--from", "production/attacker"], 1, "no rule of the ALLOW policies matches"),
+        (["--from", "other/impostor"], 1, "no rule of the ALLOW policies matches"),
+        (["--from", "other/outsider"], 1, "does not take it: STRICT by PeerAuthentication production/default"),
+    ]:
+        answer = subprocess.run([MARTLET, "explain", "--state-dir", str(mesh.state), url, *words], capture_output=True, text=True, timeout=20)
+        if answer.returncode != code or text not in answer.stdout:
+            failures.append(f"explain {words}: exit {answer.returncode}, {answer.stdout}{answer.stderr}")
+    return failures
+
+
 def publish(folder, key_set, log, message):
     """The issuer answers `key_set` from now on; returns when the control plane has said so."""
     seen = len(log.read_text())
@@ -160,13 +177,13 @@ def main():
     entries = attacks.all_attacks(signer.sign)
     if arguments.stage:
         entries = [entry for entry in entries if entry["stage"] == arguments.stage]
-    results, open_doors = {}, []
+    results, others = {}, []
     try:
         mesh.start(SSL_CERT_FILE=str(folder / "issuer.pem"))
         certificates = folder / "certificates"
         certificates.mkdir()
         AttackersCertificates(certificates, mesh.state / "ca").make_all()
-        open_doors = closed(mesh)
+        others = closed(mesh)
         for stage in dict.fromkeys(entry["stage"] for entry in entries):
             if stage in ISSUER:
                 key_set, message = ISSUER[stage]
@@ -179,13 +196,15 @@ def main():
             fetched = lambda: stage != "token" or "1 keys" in (mesh.state / "control-plane.log").read_text()
             if errors := mesh.configure(f"stage {stage}", text, fetched):
                 sys.exit(f"stage {stage}: {errors}")
+            if stage == "strict":
+                others += explained(mesh)
             results.update(carry_out(mesh, stage, entries, folder, certificates))
     finally:
         if not arguments.keep:
             mesh.stop()
-    if open_doors:
-        print("\n".join(open_doors))
-    failures = open_doors + report(entries, results, arguments)
+    if others:
+        print("\n".join(others))
+    failures = others + report(entries, results, arguments)
     if not arguments.keep:
         shutil.rmtree(folder, ignore_errors=True)
     else:
