@@ -281,7 +281,7 @@ let package = Package(
         .testTarget(
             name: "DifferentialTests",
             dependencies: [
-                "TLS",
+                "HPACK", "HeaderBlock", "Memory", "TLS",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Yams", package: "Yams"),

@@ -114,13 +114,17 @@ static void set_nodelay(int fd) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
-int martlet_connect(const martlet_address *address, int mark) {
+int martlet_connect(const martlet_address *address, int mark, const martlet_option *options, int count) {
     struct sockaddr_storage storage;
     socklen_t length = to_storage(address, &storage);
     int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno;
     set_nodelay(fd);
     if (mark != 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) < 0) return fail(fd);
+    for (int i = 0; i < count; i++) {
+        int value = options[i].value;
+        if (setsockopt(fd, options[i].level, options[i].name, &value, sizeof value) < 0) return fail(fd);
+    }
     if (connect(fd, (struct sockaddr *)&storage, length) < 0 && errno != EINPROGRESS) return fail(fd);
     return fd;
 }

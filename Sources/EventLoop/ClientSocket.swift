@@ -7,7 +7,7 @@ package enum ClientSocket {
     package static func open(_ address: SocketAddress, mark: Int32) -> Int32 {
         if case .path(let path) = address { return martlet_connect_path(path) }
         guard var form = address.kernelForm else { return -EINVAL }
-        return martlet_connect(&form, mark)
+        return martlet_connect(&form, mark, nil, 0)
     }
 
     /// How connecting went: 0, or an errno.

@@ -76,11 +76,15 @@ package struct EpollTransport: Transport, ~Copyable {
         return AcceptedSocket(socket: socket, peer: SocketAddress(peer) ?? .ip(.anyIPv4, port: 0))
     }
 
-    package mutating func connect(_ address: borrowing SocketAddress, mark: Int32) -> Int32 {
+    package mutating func connect(
+        _ address: borrowing SocketAddress, mark: Int32, options: [SocketOption]
+    ) -> Int32 {
         let target = copy address
         if case .path(let path) = target { return martlet_connect_path(path) }
         guard var form = target.kernelForm else { return -EINVAL }
-        return martlet_connect(&form, mark)
+        if options.isEmpty { return martlet_connect(&form, mark, nil, 0) }
+        let list = options.map { martlet_option(level: $0.level, name: $0.name, value: $0.value) }
+        return martlet_connect(&form, mark, list, Int32(clamping: list.count))
     }
 
     package func connectError(_ socket: Int32) -> Int32 { martlet_socket_error(socket) }

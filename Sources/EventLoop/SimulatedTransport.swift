@@ -150,7 +150,9 @@ package struct SimulatedTransport: Transport, ~Copyable {
         return AcceptedSocket(socket: socket, peer: sockets[Int(socket)].peer)
     }
 
-    package mutating func connect(_ address: borrowing SocketAddress, mark: Int32) -> Int32 {
+    package mutating func connect(
+        _ address: borrowing SocketAddress, mark: Int32, options: [SocketOption]
+    ) -> Int32 {
         let socket = make(.connecting)
         sockets[Int(socket)].peer = copy address
         if happens(weather.failedConnects) {

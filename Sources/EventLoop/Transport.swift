@@ -28,7 +28,7 @@ package protocol Transport: ~Copyable {
     /// A connection that waits at `listener`, or a negative errno.
     mutating func accept(_ listener: Int32) -> AcceptedSocket
     /// Begins to connect; the socket becomes writable when it is done, and `connectError` tells how it went.
-    mutating func connect(_ address: borrowing SocketAddress, mark: Int32) -> Int32
+    mutating func connect(_ address: borrowing SocketAddress, mark: Int32, options: [SocketOption]) -> Int32
     func connectError(_ socket: Int32) -> Int32
 
     mutating func receive(_ socket: Int32, into buffer: inout ByteBuffer) -> Int

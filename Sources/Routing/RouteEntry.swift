@@ -40,7 +40,7 @@ package struct RouteEntry: Sendable {
     package var highPriority = false
     /// The owner's number of what endpoints' metadata must hold; .max = anything.
     package var metadataMatch: UInt32 = .max
-    package var upgradesAllowed = false
+    package var upgrades = IndexRange()
     /// x-envoy-attempt-count goes upstream.
     package var sendsAttemptCount = false
     /// x-envoy-attempt-count goes to the client.
@@ -55,12 +55,9 @@ package struct RouteEntry: Sendable {
     package var timeoutNanoseconds: UInt64 = 15_000_000_000
     /// .max = not set on the route.
     package var idleTimeoutNanoseconds: UInt64 = .max
-    /// .max = not set on the route, 0 = none.
-    package var maxStreamNanoseconds: UInt64 = .max
-    /// .max = not set: `grpc-timeout` is ignored.
+    /// .max = not set: `grpc-timeout` does not replace the timeout.
     package var maxGRPCTimeoutNanoseconds: UInt64 = .max
-    /// See `ForwardSpec.grpcTimeoutNeedsHeader`.
-    package var grpcTimeoutNeedsHeader = false
+    package var duration = StreamDuration()
     /// Index into the owner's retry policies; .max = none.
     package var retryPolicy: UInt32 = .max
     package var hashPolicies = IndexRange()

@@ -15,6 +15,7 @@ struct RouteProgram: Sendable {
     let weights: [WeightedTarget]
     let mutations: [HeaderMutation]
     let mirrors: [CompiledMirror]
+    let upgrades: [RouteUpgrade]
     let hashPolicies: [CompiledHashPolicy]
     let redirects: [CompiledRedirect]
     let pool: PatternPool
@@ -38,6 +39,7 @@ struct RouteProgram: Sendable {
         weights = builder.weights
         mutations = builder.mutations
         mirrors = builder.mirrors
+        upgrades = builder.upgrades
         hashPolicies = builder.hashPolicies
         redirects = builder.redirects
         pool = builder.pool.finish()

@@ -133,14 +133,11 @@ package struct ForwardSpec: Sendable {
     package var timeoutNanoseconds: UInt64?
     /// nil = the connection manager's stream idle timeout.
     package var idleTimeoutNanoseconds: UInt64?
-    /// From the request's first byte to the response's last; 0 = none, nil = the connection manager's
-    /// (`max_stream_duration`).
-    package var maxStreamNanoseconds: UInt64?
-    /// Upper bound for `grpc-timeout`; 0 = take the client's, nil = ignore `grpc-timeout`.
+    /// Upper bound for `grpc-timeout` of gRPC requests, in place of the timeout (max_grpc_timeout); 0 = take the client's,
+    /// nil = the timeout counts.
     package var maxGRPCTimeoutNanoseconds: UInt64?
-    /// The bound holds for requests that bear `grpc-timeout`, for no others (`max_stream_duration`); else for every gRPC
-    /// request (`max_grpc_timeout`).
-    package var grpcTimeoutNeedsHeader = false
+    /// How long the request may live in all (max_stream_duration).
+    package var duration = StreamDuration()
     /// Index into the owner's retry policies; .max = none.
     package var retryPolicy: UInt32 = .max
     package var hashPolicies: [HashPolicySpec] = []
@@ -151,8 +148,8 @@ package struct ForwardSpec: Sendable {
     package var metadataMatch: UInt32 = .max
     /// The response when the cluster does not exist: 503, 404 or 500.
     package var clusterNotFoundStatus: UInt16 = 503
-    /// `websocket`-style upgrades are let through.
-    package var upgradesAllowed = false
+    /// What the route says about upgrades, beside what the connection manager says.
+    package var upgrades: [RouteUpgrade] = []
 
     package init(target: Target) { self.target = target }
 }

@@ -44,6 +44,8 @@ package final class RouteTable: Sendable {
     @inline(__always)
     package func mutation(_ index: Int) -> HeaderMutation { program.mutations[index] }
 
+    package func upgrade(_ index: Int) -> RouteUpgrade { program.upgrades[index] }
+
     package func mirror(_ index: Int) -> CompiledMirror { program.mirrors[index] }
 
     /// The same as bytes of this table.

@@ -8,6 +8,7 @@ struct RouteTableBuilder {
     var weights: [WeightedTarget] = []
     var mutations: [HeaderMutation] = []
     var mirrors: [CompiledMirror] = []
+    var upgrades: [RouteUpgrade] = []
     var hashPolicies: [CompiledHashPolicy] = []
     var redirects: [CompiledRedirect] = []
     var pool = PatternPoolBuilder()
@@ -111,14 +112,15 @@ struct RouteTableBuilder {
         entry.rewrite = try rewrite(forward, path)
         if let timeout = forward.timeoutNanoseconds { entry.timeoutNanoseconds = timeout }
         if let idle = forward.idleTimeoutNanoseconds { entry.idleTimeoutNanoseconds = idle }
-        if let limit = forward.maxStreamNanoseconds { entry.maxStreamNanoseconds = limit }
         if let limit = forward.maxGRPCTimeoutNanoseconds { entry.maxGRPCTimeoutNanoseconds = limit }
-        entry.grpcTimeoutNeedsHeader = forward.grpcTimeoutNeedsHeader
+        entry.duration = forward.duration
         entry.retryPolicy = forward.retryPolicy
         entry.status = forward.clusterNotFoundStatus
         entry.highPriority = forward.highPriority
         entry.metadataMatch = forward.metadataMatch
-        entry.upgradesAllowed = forward.upgradesAllowed
+        entry.upgrades.start = UInt32(upgrades.count)
+        upgrades += forward.upgrades
+        entry.upgrades.end = UInt32(upgrades.count)
         entry.hashPolicies.start = UInt32(hashPolicies.count)
         for policy in forward.hashPolicies { hashPolicies.append(compiled(policy)) }
         entry.hashPolicies.end = UInt32(hashPolicies.count)

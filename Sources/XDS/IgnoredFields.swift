@@ -6,7 +6,6 @@ enum IgnoredFields {
     static let byMessage: [String: Set<String>] = [
         "envoy.config.core.v3.Pipe": ["mode"],
         "envoy.config.core.v3.ConfigSource": ["path_config_source", "api_config_source", "initial_fetch_timeout"],
-        "envoy.config.core.v3.BindConfig": ["socket_options"],
         "envoy.config.core.v3.Metadata": ["typed_filter_metadata"],
         "envoy.config.core.v3.Http1ProtocolOptions": ["allow_absolute_url"],
         // Verified tokens are always kept, in a cache whose bounds are the proxy's own.

@@ -50,6 +50,7 @@ package enum MessageTypes {
         Envoy_Extensions_Filters_Http_HeaderMutation_V3_HeaderMutationPerRoute.self,
         Envoy_Extensions_Filters_Http_LocalRatelimit_V3_LocalRateLimit.self,
         Envoy_Extensions_Filters_Network_LocalRatelimit_V3_LocalRateLimit.self,
+        Envoy_Extensions_Filters_Network_ConnectionLimit_V3_ConnectionLimit.self,
         Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtAuthentication.self,
         Envoy_Extensions_Filters_Http_JwtAuthn_V3_PerRouteConfig.self,
         Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz.self,

@@ -23,12 +23,19 @@ typedef struct {
     uint8_t family; // 0 none, 4, 6, 1 Unix
 } martlet_address;
 
+// One setsockopt with a number.
+typedef struct {
+    int level;
+    int name;
+    int value;
+} martlet_option;
+
 int martlet_epoll_create(void);
 int martlet_eventfd_create(void);
 int martlet_listen(const martlet_address *address, int backlog, int reuse_port, int transparent);
 int martlet_listen_path(const char *path, int backlog);
 // Connects without waiting; 0 or EINPROGRESS is success.
-int martlet_connect(const martlet_address *address, int mark);
+int martlet_connect(const martlet_address *address, int mark, const martlet_option *options, int count);
 int martlet_connect_path(const char *path);
 int martlet_accept(int listener, martlet_address *peer);
 int martlet_original_destination(int fd, int family, martlet_address *address);

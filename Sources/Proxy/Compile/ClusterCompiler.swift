@@ -123,6 +123,19 @@ struct ClusterCompiler {
             keepalive.intervalSeconds = message.keepaliveInterval.value
             options.keepalive = keepalive
         }
+        for (index, option) in cluster.upstreamBindConfig.socketOptions.enumerated() {
+            let place = "upstream_bind_config.socket_options[\(index)]"
+            if option.state != .statePrebind {
+                issues.append(CompileIssue(path: place + ".state", message: "must be STATE_PREBIND"))
+            }
+            guard let value = Int32(exactly: option.intValue), let level = Int32(exactly: option.level),
+                let name = Int32(exactly: option.name)
+            else {
+                issues.append(CompileIssue(path: place, message: "its numbers do not fit into 32 bits"))
+                continue
+            }
+            options.socketOptions.append(SocketOption(level: level, name: name, value: value))
+        }
         if cluster.originalDstLbConfig.useHTTPHeader {
             let name = cluster.originalDstLbConfig.httpHeaderName
             options.destinationHeader = name.isEmpty ? "x-envoy-original-dst-host" : name.lowercased()

@@ -123,8 +123,8 @@ extension ListenerCompiler {
             common.hasMaxConnectionDuration, common.maxConnectionDuration,
             "common_http_protocol_options.max_connection_duration", &result.maxConnectionMilliseconds)
         read(
-            common.hasMaxStreamDuration, common.maxStreamDuration, "common_http_protocol_options.max_stream_duration",
-            &result.maxStreamMilliseconds)
+            common.hasMaxStreamDuration, common.maxStreamDuration,
+            "common_http_protocol_options.max_stream_duration", &result.maxStreamMilliseconds)
         read(manager.hasRequestTimeout, manager.requestTimeout, "request_timeout", &result.requestMilliseconds)
         read(
             manager.hasRequestHeadersTimeout, manager.requestHeadersTimeout, "request_headers_timeout",

@@ -142,6 +142,10 @@ struct ListenerCompiler {
                 if let limit = parts.connectionRateLimit(any, path: place, issues: &issues) {
                     networkFilters.append(limit)
                 }
+            } else if any.isA(Envoy_Extensions_Filters_Network_ConnectionLimit_V3_ConnectionLimit.self) {
+                if let limit = parts.connectionLimit(any, path: place, issues: &issues) {
+                    networkFilters.append(limit)
+                }
             } else {
                 issues.append(CompileIssue(path: place, message: "network filter \(filter.name) is not supported"))
             }

@@ -35,6 +35,8 @@ struct Connection: SlabElement, ~Copyable {
     var readProxyHeader = false
     /// Downstream: counts in the process's connections, where these are limited.
     var holdsBudget = false
+    /// Downstream: the limits of network filters that it counts in.
+    var budgets: [ConnectionBudget] = []
 
     /// Plaintext that was received and not yet used.
     var input = ByteBuffer()
@@ -144,6 +146,7 @@ struct Connection: SlabElement, ~Copyable {
         isTLS = false
         isDraining = false
         holdsBudget = false
+        if !budgets.isEmpty { budgets = [] }
         readProxyHeader = false
         session = nil
         scannedHead = 0

@@ -1,12 +1,12 @@
 internal import Synchronization
 
-/// How many downstream connections a process may have open, over all its workers
-/// (envoy.resource_monitors.downstream_connections).
-final class ConnectionBudget: Sendable {
+/// How many downstream connections may be open, over all workers: of the process
+/// (envoy.resource_monitors.downstream_connections), or of a filter chain (envoy.filters.network.connection_limit).
+package final class ConnectionBudget: Sendable {
     private let limit: Int
     private let open = Atomic(0)
 
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
     /// Counts one more; false when there are enough.
     func acquire() -> Bool {

@@ -113,7 +113,7 @@ extension Exchange {
         arena.append("GET")
         request.method = ByteRange(start: start, length: 3)
         request.knownMethod = .get
-        addField(.connection, "Upgrade")
+        addField(.connection, "upgrade")
         addField(.upgrade, copying: name)
         requestHead.asksForUpgrade = true
         isExtendedConnect = true

@@ -133,12 +133,8 @@ extension Exchange {
     /// The time limits of this request: the route's, and what the request asks for.
     func timeoutPlan(_ route: RouteEntry) -> TimeoutPlan {
         var grpc: UInt64?
-        if route.maxGRPCTimeoutNanoseconds != .max {
-            let needsHeader = route.grpcTimeoutNeedsHeader
-            if !needsHeader, RequestKind.isGRPC(HeadView(request, bytes: arena.storage)) { grpc = 0 }
-            if needsHeader || grpc != nil, let range = request.first(.grpcTimeout) {
-                grpc = TimeoutPlan.grpcTimeout(arena.storage.extracting(range.lowerBound..<range.upperBound)) ?? grpc
-            }
+        if route.maxGRPCTimeoutNanoseconds != .max, RequestKind.isGRPC(HeadView(request, bytes: arena.storage)) {
+            grpc = askedGRPCTimeout ?? 0
         }
         return TimeoutPlan(
             route: route.timeoutNanoseconds, perTry: tryTimeout,
@@ -146,6 +142,12 @@ extension Exchange {
             requestedPerTry: milliseconds(.xEnvoyUpstreamRqPerTryTimeoutMs),
             grpc: grpc,
             grpcLimit: route.maxGRPCTimeoutNanoseconds == .max ? nil : route.maxGRPCTimeoutNanoseconds)
+    }
+
+    /// What `grpc-timeout` asks for, in nanoseconds; nil when it is absent or malformed.
+    var askedGRPCTimeout: UInt64? {
+        guard let range = request.first(.grpcTimeout) else { return nil }
+        return TimeoutPlan.grpcTimeout(arena.storage.extracting(range.lowerBound..<range.upperBound))
     }
 
     private func milliseconds(_ id: KnownHeader) -> UInt64? {

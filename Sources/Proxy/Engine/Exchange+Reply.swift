@@ -20,7 +20,11 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].addResponseField("content-type", "application/grpc")
             let number = grpc >= 0 ? Int(grpc) : GRPCReply.status(http: status)
             exchanges[exchange].addResponseField("grpc-status", decimal: number)
-            if !scratch.isEmpty { exchanges[exchange].addResponseField("grpc-message", GRPCReply.escaped(scratch)) }
+            if location {
+                exchanges[exchange].addResponseField("location", scratch)
+            } else if !scratch.isEmpty {
+                exchanges[exchange].addResponseField("grpc-message", GRPCReply.escaped(scratch))
+            }
             return
         }
         exchanges[exchange].setResponseStart(status, Self.reason(status))

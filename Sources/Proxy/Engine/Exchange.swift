@@ -129,8 +129,8 @@ struct Exchange: SlabElement, ~Copyable {
     var routeDeadline = UInt64.max
     var tryDeadline = UInt64.max
     var idleDeadline = UInt64.max
-    /// All of it must be over by then.
-    var streamDeadline = UInt64.max
+    /// Request and response must be over by then.
+    var durationDeadline = UInt64.max
     /// The whole request must be here by then.
     var requestDeadline = UInt64.max
     var routeTimeoutMilliseconds: UInt64 = 0
@@ -169,6 +169,8 @@ struct Exchange: SlabElement, ~Copyable {
     var sentContinue = false
     /// What the request asks for beside an answer.
     var upgrade = Upgrade.none
+    /// CONNECT ends at this proxy.
+    var endsConnect = false
     /// Both bodies are bytes without framing.
     var isTunnel = false
 
@@ -251,8 +253,8 @@ struct Exchange: SlabElement, ~Copyable {
         routeDeadline = .max
         tryDeadline = .max
         idleDeadline = .max
-        streamDeadline = .max
         requestDeadline = .max
+        durationDeadline = .max
         routeTimeoutMilliseconds = 0
         tryTimeout = 0
         idleTimeoutMilliseconds = 0
@@ -275,6 +277,7 @@ struct Exchange: SlabElement, ~Copyable {
         rewritesHostToEndpoint = false
         sentContinue = false
         upgrade = .none
+        endsConnect = false
         isTunnel = false
         upstreamSentAt = 0
         upstreamFirstByteAt = 0

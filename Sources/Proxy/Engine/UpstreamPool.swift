@@ -19,6 +19,8 @@ struct UpstreamPool {
         var proxyProtocol: UInt8 = 0
         /// What is spoken: of `ClusterDescriptor.Upstream`, what it came to for this endpoint.
         var upstream = ClusterDescriptor.Upstream.http1
+        /// For the bytes of tunnels that end here.
+        var isPlain = false
     }
 
     var key: Key
@@ -33,6 +35,7 @@ struct UpstreamPool {
     var maxRequestsPerConnection: UInt32 = 0
     var maxConnectionMilliseconds: UInt64 = 0
     var keepalive: ClusterOptions.Keepalive?
+    var socketOptions: [SocketOption] = []
     /// The peer's certificate must be for the server name that was sent.
     var verifiesServerName = false
     var idle = Handle.none
@@ -65,9 +68,10 @@ extension UpstreamPool {
     mutating func configure(_ cluster: ClusterDescriptor) {
         isInbound = cluster.direction == .inbound
         http2 = cluster.http2
-        offeredProtocols = protocols(of: cluster)
+        offeredProtocols = key.isPlain ? nil : protocols(of: cluster)
         maxConnectionMilliseconds = UInt64(cluster.options.maxConnectionMilliseconds)
         keepalive = cluster.options.keepalive
+        socketOptions = cluster.options.socketOptions
         verifiesServerName = cluster.options.autoSANValidation
         idleTimeoutMilliseconds = UInt64(cluster.idleTimeoutMilliseconds)
         // A connection that began with a client's addresses carries nobody else's requests.

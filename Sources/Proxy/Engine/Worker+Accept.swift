@@ -284,6 +284,12 @@ extension Worker where Wire: ~Copyable {
                     metrics.listeners[listenerStatistics(handle)].limitedConnections &+= 1
                     return close(handle)
                 }
+            case .connectionLimit(let budget, let delay):
+                guard budget.acquire() else {
+                    metrics.listeners[listenerStatistics(handle)].deniedConnections &+= 1
+                    return refuseConnection(handle, after: delay)
+                }
+                connections[handle].budgets.append(budget)
             case .rbac(let authorizer):
                 guard authorizeConnection(handle, authorizer) else { return close(handle) }
             }
@@ -302,6 +308,14 @@ extension Worker where Wire: ~Copyable {
 }
 
 extension Worker where Wire: ~Copyable {
+    /// Closes a connection that is one too many, at once or, so that impatient clients are slowed down, after a while.
+    private mutating func refuseConnection(_ handle: Handle, after milliseconds: UInt64) {
+        guard milliseconds > 0 else { return close(handle) }
+        // What comes meanwhile is dropped; the timer closes it.
+        connections[handle].phase = .lingering
+        setDeadline(handle, now &+ milliseconds)
+    }
+
     mutating func setIdleDeadline(_ handle: Handle, _ manager: HTTPConnectionManager) {
         let idle = UInt64(manager.timeouts.idleMilliseconds)
         setDeadline(handle, idle == 0 ? .max : now &+ idle)

@@ -169,14 +169,14 @@ extension Worker where Wire: ~Copyable {
     mutating func pool(
         for address: SocketAddress, _ tls: UpstreamTLSDescriptor?, _ cluster: ClusterDescriptor, _ statistic: Int,
         _ snapshot: RuntimeSnapshot, _ upstream: ClusterDescriptor.Upstream, isHigh: Bool = false,
-        proxyProtocol: UInt8 = 0, serverName: String? = nil
+        proxyProtocol: UInt8 = 0, serverName: String? = nil, isPlain: Bool = false
     ) -> Int {
         var context: TLSContext?
         if let index = tls?.context, index < snapshot.tlsContexts.count { context = snapshot.tlsContexts[index] }
         let key = UpstreamPool.Key(
             cluster: cluster.name, address: address, isTLS: tls != nil, context: context.map(ObjectIdentifier.init),
             serverName: serverName ?? tls?.serverName ?? "", isHigh: isHigh, proxyProtocol: proxyProtocol,
-            upstream: upstream)
+            upstream: upstream, isPlain: isPlain)
         if let known = poolIndices[key] {
             // What it has open counts in the breaker and the statistics that it began with; the rest is as configured now.
             pools[known].configure(cluster)

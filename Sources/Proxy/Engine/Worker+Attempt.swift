@@ -100,6 +100,7 @@ extension Worker where Wire: ~Copyable {
         rememberTry(exchange, generation, cluster, pick)
         let endpoint = generations[generation].clusters[cluster].firstEndpoint &+ pick
         exchanges[exchange].endpoint = endpoint
+        if exchanges[exchange].endsConnect { return plainPool(exchange, generation, cluster, endpoint) }
         let alternate = generations[generation].endpoints[endpoint].alternatePool
         if alternate >= 0, takesAlternate(exchange, generation, cluster) { return alternate }
         return endpointPool(exchange, generation, cluster, endpoint)
@@ -170,6 +171,7 @@ extension Worker where Wire: ~Copyable {
         endPending(exchange)
         connections[connection].phase = .http
         connections[connection].requests &+= 1
+        if exchanges[exchange].endsConnect { return beginPlainTunnel(exchange, connection) }
         buffers.lend(&connections[connection].output)
         if exchanges[exchange].rewritesHostToEndpoint { setEndpointHost(exchange, generation, cluster) }
         let attempts = exchanges[exchange].sendsAttemptCount ? exchanges[exchange].attempts : 0

@@ -235,7 +235,11 @@ extension Worker where Wire: ~Copyable {
     /// The peer reset a stream.
     private mutating func streamLost(_ handle: Handle, _ exchange: Handle, _ code: HTTP2ErrorCode) {
         guard exchanges.contains(exchange) else { return }
-        if connections[handle].role == .downstream { return abandonStream(exchange) }
+        if connections[handle].role == .downstream {
+            exchanges[exchange].flags.insert(.downstreamRemoteReset)
+            exchanges[exchange].details = "http2.remote_reset"
+            return abandonStream(exchange)
+        }
         if code == .refusedStream { return streamRefused(exchange) }
         // A complete response behind which the endpoint wants no more of the request is an answer all the same.
         if exchanges[exchange].responseEnded { return }
@@ -250,6 +254,7 @@ extension Worker where Wire: ~Copyable {
         if connections[handle].role == .downstream {
             metrics.http[httpStatistics(exchange)].protocolErrors &+= 1
             exchanges[exchange].flags.insert(.downstreamProtocolError)
+            exchanges[exchange].details = Self.messagingFault
             return abandonStream(exchange)
         }
         exchanges[exchange].upstreamAddress = connections[handle].remote
@@ -311,9 +316,12 @@ extension Worker where Wire: ~Copyable {
 
     /// The client has given up one request.
     mutating func abandonStream(_ exchange: Handle) {
-        exchanges[exchange].flags.insert(.downstreamConnectionTermination)
-        if exchanges[exchange].responseState != .complete {
-            exchanges[exchange].details = "downstream_remote_disconnect"
+        // Who ended the stream alone has said so already.
+        if exchanges[exchange].flags.isDisjoint(with: [.downstreamRemoteReset, .downstreamProtocolError]) {
+            exchanges[exchange].flags.insert(.downstreamConnectionTermination)
+            if exchanges[exchange].responseState != .complete {
+                exchanges[exchange].details = "downstream_remote_disconnect"
+            }
         }
         exchanges[exchange].bytesSent = exchanges[exchange].responseBody.payloadBytes
         record(exchange)

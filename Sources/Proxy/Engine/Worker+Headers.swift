@@ -158,7 +158,7 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].request.removeAll(.xEnvoyExpectedRqTimeoutMs)
             exchanges[exchange].addField(.xEnvoyExpectedRqTimeoutMs, decimal: Int(clamping: expected))
         }
-        if expected > 0, route.maxGRPCTimeoutNanoseconds != .max, !route.grpcTimeoutNeedsHeader {
+        if expected > 0, route.maxGRPCTimeoutNanoseconds != .max {
             exchanges[exchange].setGRPCTimeout(milliseconds: Int(clamping: expected))
         }
         if table.rewritesPath(decision) { rewritePath(exchange, table, decision) }

@@ -32,10 +32,17 @@ extension Worker where Wire: ~Copyable {
         }
     }
 
+    /// Where the request went, or would have gone had a filter not answered it.
+    private func intendedCluster(_ exchange: Handle) -> Int {
+        if exchanges[exchange].cluster >= 0 { return exchanges[exchange].cluster }
+        guard let decision = exchanges[exchange].decision, decision.outcome == .forward else { return -1 }
+        return Int(decision.cluster.index)
+    }
+
     func logNames(_ exchange: Handle, _ snapshot: RuntimeSnapshot) -> LoggedNames {
         var names = LoggedNames()
-        let cluster = exchanges[exchange].cluster
-        if cluster >= 0, let descriptor = snapshot.clusters[cluster] {
+        let cluster = intendedCluster(exchange)
+        if snapshot.clusters.indices.contains(cluster), let descriptor = snapshot.clusters[cluster] {
             names.cluster = descriptor.name
             names.clusterStatName = descriptor.statName
         }
@@ -138,6 +145,10 @@ extension Exchange {
         }
         if let upstreamAddress { record.upstreamRemote = upstreamAddress.logged }
         if let upstreamLocalAddress { record.upstreamLocal = upstreamLocalAddress.logged }
+        if isGRPCRequest {
+            let received = receivedGRPCStatus
+            record.grpcStatus = received >= 0 ? received : Int16(clamping: GRPCReply.status(http: status))
+        }
         return record
     }
 
@@ -175,18 +186,28 @@ extension Exchange {
     ) {
         let principal = connection.peerCertificate?.identity ?? []
         let subject = connection.peerCertificate?.subject ?? []
-        let context = AccessLogContext(
-            request: HeadView(request, bytes: arena.storage),
-            response: HeadView(response, bytes: arena.storage), trailers: nil,
-            names: LogNames(
-                cluster: names.cluster.utf8Span.span, clusterStatName: names.clusterStatName.utf8Span.span,
-                route: copy route, virtualHost: copy virtualHost,
-                filterChain: names.filterChain.utf8Span.span, codeDetails: longDetails.span,
-                upstreamTransportFailure: names.failure.utf8Span.span, origin: names.origin.utf8Span.span),
-            tls: LogTLSNames(
-                requestedServerName: connection.serverName.span, downstreamPeerURI: principal.span,
-                downstreamPeerSubject: subject.span))
-        format.write(record, context, to: &output)
+        let names = LogNames(
+            cluster: names.cluster.utf8Span.span, clusterStatName: names.clusterStatName.utf8Span.span,
+            route: copy route, virtualHost: copy virtualHost,
+            filterChain: names.filterChain.utf8Span.span, codeDetails: longDetails.span,
+            upstreamTransportFailure: names.failure.utf8Span.span, origin: names.origin.utf8Span.span)
+        let tls = LogTLSNames(
+            requestedServerName: connection.serverName.span, downstreamPeerURI: principal.span,
+            downstreamPeerSubject: subject.span)
+        let head = HeadView(request, bytes: arena.storage)
+        let response = HeadView(response, bytes: arena.storage)
+        guard hasResponseTrailers else {
+            let context = AccessLogContext(request: head, response: response, trailers: nil, names: names, tls: tls)
+            return format.write(record, context, to: &output)
+        }
+        switch responseTrailers {
+        case .some(let table):
+            let context = AccessLogContext(
+                request: head, response: response, trailers: HeadView(table, bytes: arena.storage), names: names,
+                tls: tls)
+            format.write(record, context, to: &output)
+        case .none: break
+        }
     }
 }
 

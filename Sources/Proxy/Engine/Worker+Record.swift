@@ -99,6 +99,9 @@ extension Worker where Wire: ~Copyable {
     mutating func countClosed(_ handle: Handle) {
         downstreamCount &-= 1
         if connections[handle].holdsBudget { settings.connectionBudget?.release() }
+        if !connections[handle].budgets.isEmpty {
+            for budget in connections[handle].budgets { budget.release() }
+        }
         if connections[handle].listener >= 0 {
             metrics.listeners[connections[handle].listenerStatistics].activeConnections &-= 1
             metrics.listeners[connections[handle].listenerStatistics].destroyedConnections &+= 1

@@ -64,9 +64,11 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].status = status
         exchanges[exchange].isLocalReply = true
         skipBody(handle, exchange)
-        if isDraining || connections[handle].isDraining { exchanges[exchange].keepsAlive = false }
+        if isDraining || connections[handle].isDraining || exchanges[exchange].upgrade != .none {
+            exchanges[exchange].keepsAlive = false
+        }
         // A head that could not be read says nothing of gRPC.
-        let isGRPC = !location && exchanges[exchange].requestState != .head && exchanges[exchange].isGRPCRequest
+        let isGRPC = exchanges[exchange].requestState != .head && exchanges[exchange].isGRPCRequest
         composeReply(exchange, status, location: location, isGRPC: isGRPC, keepsFields: keepsFields)
         // Filters and the route change what they like, unless there was no request to look at.
         if exchanges[exchange].requestState != .head { filterResponse(exchange) }
@@ -82,9 +84,12 @@ extension Worker where Wire: ~Copyable {
     private mutating func writeReplyHead(_ exchange: Handle, _ handle: Handle, _ manager: HTTPConnectionManager) {
         let status = exchanges[exchange].status
         buffers.lend(&connections[handle].output)
-        exchanges[exchange].writeResponseHead(to: &connections[handle].output, skipping: .other)
+        let replacesServer = manager.serverHeader == .overwrite
+        let hasServer = exchanges[exchange].response.first(.server) != nil
+        exchanges[exchange].writeResponseHead(
+            to: &connections[handle].output, skipping: replacesServer ? .server : .other)
         if exchanges[exchange].response.first(.date) == nil { appendDate(handle) }
-        if exchanges[exchange].response.first(.server) == nil {
+        if replacesServer || !hasServer && manager.serverHeader == .appendIfAbsent {
             connections[handle].output.append("server: ")
             connections[handle].output.append(manager.serverName)
             connections[handle].output.append("\r\n")

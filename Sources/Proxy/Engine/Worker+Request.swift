@@ -49,20 +49,18 @@ extension Worker where Wire: ~Copyable {
         let idle = UInt64(manager.timeouts.streamIdleMilliseconds)
         exchanges[exchange].idleTimeoutMilliseconds = idle
         exchanges[exchange].idleDeadline = idle == 0 ? .max : now &+ idle
-        if manager.timeouts.maxStreamMilliseconds > 0 {
-            limitStream(exchange, UInt64(manager.timeouts.maxStreamMilliseconds))
-        }
 
         if exchanges[exchange].request.version == .http10, !manager.acceptsHTTP10 {
             exchanges[exchange].details = "low_version"
             return reply(exchange, 426, "Upgrade Required", [])
         }
-        if head.asksForUpgrade || exchanges[exchange].request.knownMethod == .connect {
-            if head.asksForUpgrade, asksForCleartextHTTP2(exchange) {
+        if exchanges[exchange].request.knownMethod == .connect {
+            exchanges[exchange].upgrade = .connect
+        } else if head.asksForUpgrade {
+            if asksForCleartextHTTP2(exchange) {
                 exchanges[exchange].request.removeAll(.http2Settings)
-            } else if !admitsUpgrade(exchange, manager) {
-                exchanges[exchange].details = "upgrade_failed"
-                return reply(exchange, 403, "", [])
+            } else {
+                exchanges[exchange].upgrade = .switchProtocols
             }
         }
         if exchanges[exchange].request.authority.isEmpty, !manager.defaultHostForHTTP10.isEmpty {
@@ -170,6 +168,7 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].isAdmitted = true
         exchanges[exchange].reframesRequest =
             exchanges[exchange].downstreamStream != 0 || generations[generation].clusters[cluster].mayStream
+        if exchanges[exchange].reframesRequest { unchunkCollected(exchange) }
         setTimes(exchange, route)
         applyRoute(exchange, table, decision, route)
         if !route.hashPolicies.isEmpty { hashRequest(exchange, table, decision) }
@@ -192,14 +191,6 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].idleTimeoutMilliseconds = idle
             exchanges[exchange].idleDeadline = idle == 0 ? .max : now &+ idle
         }
-        if route.maxStreamNanoseconds != .max { limitStream(exchange, route.maxStreamNanoseconds / 1_000_000) }
-    }
-
-    /// Bounds the exchange as a whole, counted from its first byte; 0 is no bound.
-    private mutating func limitStream(_ exchange: Handle, _ milliseconds: UInt64) {
-        let elapsed = (transport.microseconds &- exchanges[exchange].startedAt) / 1000
-        let left = milliseconds > elapsed ? milliseconds &- elapsed : 0
-        exchanges[exchange].streamDeadline = milliseconds == 0 ? .max : now &+ left
     }
 
     /// The request is complete: from now on the response is awaited.

@@ -17,6 +17,7 @@ extension Worker where Wire: ~Copyable {
         while exchanges.contains(exchange), connections.contains(handle) {
             switch exchanges[exchange].requestState {
             case .head: return
+            case .waiting where exchanges[exchange].filters.collects: return collectMore(handle, exchange)
             case .waiting, .sent: return watchClient(handle)
             case .body: break
             }

@@ -95,7 +95,12 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].upstreamAddress = connections[handle].remote
         exchanges[exchange].upstreamLocalAddress = connections[handle].local
         touch(exchange)
-        if isTunnel { openTunnel(exchange) }
+        if isTunnel {
+            openTunnel(exchange)
+        } else if exchanges[exchange].upgrade != .none {
+            // What the client may have sent in the hope of a tunnel must not be read as requests.
+            exchanges[exchange].keepsAlive = false
+        }
         return prepareResponse(exchange)
     }
 
@@ -142,7 +147,10 @@ extension Worker where Wire: ~Copyable {
             exchanges[exchange].addResponseCount(.xEnvoyAttemptCount, Int(exchanges[exchange].attempts))
         }
         let elapsed = exchanges[exchange].upstreamServiceMilliseconds
-        if !manager.suppressesEnvoyHeaders { exchanges[exchange].addServiceTime(milliseconds: elapsed) }
+        // While the request is still coming there is no telling how long the endpoint took.
+        if !manager.suppressesEnvoyHeaders, exchanges[exchange].isRequestReceived, !exchanges[exchange].isTunnel {
+            exchanges[exchange].addServiceTime(milliseconds: elapsed)
+        }
         chooseRelay(exchange)
         if exchanges[exchange].response.hasOverflowed {
             // Without what did not fit it is another response.

@@ -12,6 +12,8 @@ internal import Telemetry
 /// Requests that come on HTTP/2 streams, and request bodies that do not move as they came: payload is taken out of the one
 /// framing and put into the other, through a bounded buffer of the stream where one side is slower.
 extension Worker where Wire: ~Copyable {
+    static var messagingFault: StaticString { "http2.violation.of.messaging.rule" }
+
     /// A request begins on a new stream.
     mutating func beginStream(_ handle: Handle, _ stream: UInt32) {
         rebind(handle)
@@ -34,6 +36,11 @@ extension Worker where Wire: ~Copyable {
             startStream(handle, exchange, head)
         case .malformed:
             metrics.http[httpStatistics(exchange)].protocolErrors &+= 1
+            exchanges[exchange].request.reset()
+            exchanges[exchange].request.version = .http2
+            exchanges[exchange].flags.insert(.downstreamProtocolError)
+            exchanges[exchange].details = Self.messagingFault
+            record(exchange)
             freeExchange(exchange)
             streamEnded(handle)
             markDirty(handle)
@@ -81,6 +88,7 @@ extension Worker where Wire: ~Copyable {
     /// Body bytes of a request, in the connection's input.
     mutating func receiveRequestData(_ handle: Handle, _ exchange: Handle, _ payload: ByteRange, endsStream: Bool) {
         if endsStream { exchanges[exchange].requestEnded = true }
+        if exchanges[exchange].filters.collects { return collectData(handle, exchange, payload) }
         var taken = 0
         if exchanges[exchange].responseState == .complete {
             // Nobody wants it any more.

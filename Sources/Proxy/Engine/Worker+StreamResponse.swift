@@ -332,7 +332,7 @@ extension Exchange {
     /// A 2xx answer to an extended CONNECT, as HTTP/1.1 says it.
     mutating func sayProtocolsSwitch() {
         response.status = 101
-        addResponseField(.connection, "Upgrade")
+        addResponseField(.connection, "upgrade")
         if let name = request.first(.upgrade) { addResponseField(.upgrade, copying: name) }
         addWebSocketAccept()
     }

@@ -157,6 +157,7 @@ extension Worker where Wire: ~Copyable {
         endPending(exchange)
         exchanges[exchange].upstream = handle
         exchanges[exchange].upstreamStream = stream
+        exchanges[exchange].upstreamAddress = connections[handle].remote
         connections[handle].requests &+= 1
         connections[handle].deadline = .max
         buffers.lend(&connections[handle].output)

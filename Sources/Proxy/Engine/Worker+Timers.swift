@@ -94,7 +94,7 @@ extension Worker where Wire: ~Copyable {
     mutating func armExchange(_ handle: Handle) {
         let next = min(
             exchanges[handle].routeDeadline, exchanges[handle].tryDeadline, exchanges[handle].idleDeadline,
-            exchanges[handle].requestDeadline, exchanges[handle].tryIdleDeadline, exchanges[handle].streamDeadline)
+            exchanges[handle].requestDeadline, exchanges[handle].tryIdleDeadline, exchanges[handle].durationDeadline)
         if exchanges[handle].downstreamStream == 0 {
             setDeadline(exchanges[handle].downstream, next)
         } else {
@@ -134,12 +134,7 @@ extension Worker where Wire: ~Copyable {
             exchanges[handle].keepsAlive = false
             return reply(handle, 408, "request header timeout", [])
         }
-        if exchanges[handle].streamDeadline <= now {
-            exchanges[handle].streamDeadline = .max
-            exchanges[handle].details = "max_duration_timeout"
-            let status: UInt16 = exchanges[handle].requestState == .sent ? 504 : 408
-            return fail(handle, status, "downstream duration timeout", [])
-        }
+        if exchanges[handle].durationDeadline <= now { return durationExpired(handle) }
         if exchanges[handle].routeDeadline <= now {
             exchanges[handle].routeDeadline = .max
             exchanges[handle].tryDeadline = .max

@@ -3,24 +3,60 @@ internal import HTTP1
 internal import HTTP2
 internal import HeaderBlock
 internal import Memory
+internal import Routing
 
 /// Requests that become tunnels: `Upgrade` (RFC 9110 section 7.8), extended CONNECT (RFC 8441) and CONNECT (section 9.3.6).
 ///
 /// When the endpoint agrees, both bodies become bytes without framing: `BodyDecoder(.untilClose)` each way, and the end of
 /// one side is passed on while the other goes on.
 extension Worker where Wire: ~Copyable {
-    /// Whether the connection manager lets the request become a tunnel; notes what it asks for.
+    /// Whether the request may become a tunnel: the route's word counts more than the connection manager's.
     mutating func admitsUpgrade(_ exchange: Handle, _ manager: HTTPConnectionManager) -> Bool {
-        if exchanges[exchange].request.knownMethod == .connect {
-            guard manager.upgrades.contains("connect") else { return false }
-            exchanges[exchange].upgrade = .connect
+        var type = "connect"
+        if exchanges[exchange].upgrade != .connect {
+            guard let field = exchanges[exchange].request.first(.upgrade) else { return false }
+            type = exchanges[exchange].text(field).lowercased()
+        }
+        guard let decision = exchanges[exchange].decision, decision.route != .max,
+            let table = generations[exchanges[exchange].generation].snapshot.routeTables[exchanges[exchange].routeTable]
+        else { return manager.upgrades.contains(type) }
+        for index in table.route(decision.route).upgrades.indices {
+            let rule = table.upgrade(index)
+            guard rule.type == type else { continue }
+            if !rule.isEnabled { return false }
+            exchanges[exchange].endsConnect = rule.endsConnect
             return true
         }
-        guard let field = exchanges[exchange].request.first(.upgrade),
-            manager.upgrades.contains(exchanges[exchange].text(field).lowercased())
-        else { return false }
-        exchanges[exchange].upgrade = .switchProtocols
-        return true
+        return manager.upgrades.contains(type)
+    }
+
+    /// The bytes inside of a CONNECT go to the endpoint as they are: the proxy itself agrees as soon as it is connected.
+    mutating func beginPlainTunnel(_ exchange: Handle, _ connection: Handle) {
+        exchanges[exchange].requestState = .body
+        exchanges[exchange].upstreamSentAt = transport.microseconds
+        exchanges[exchange].response.reset()
+        exchanges[exchange].setResponseStart(200, Self.reason(200))
+        exchanges[exchange].responseHead = MessageHead()
+        guard beginResponse(connection, exchange, isTunnel: true), exchanges.contains(exchange) else { return }
+        markDirty(exchanges[exchange].downstream)
+        advanceRequest(exchanges[exchange].downstream, exchange)
+        guard connections.contains(connection) else { return }
+        advanceResponse(connection)
+    }
+
+    /// The pool of an endpoint that gets the bytes of tunnels: nothing that spoke HTTP is in it.
+    mutating func plainPool(_ exchange: Handle, _ generation: Int, _ cluster: Int, _ endpoint: Int) -> Int? {
+        let host = endpoint - generations[generation].clusters[cluster].firstEndpoint
+        guard let descriptor = generations[generation].snapshot.clusters[cluster],
+            descriptor.endpoints.indices.contains(host)
+        else { return nil }
+        let target = descriptor.endpoints[host]
+        let made = pool(
+            for: target.address, target.tls, descriptor, generations[generation].clusters[cluster].statistics,
+            generations[generation].snapshot, .http1, isHigh: exchanges[exchange].isHighPriority,
+            proxyProtocol: target.proxyProtocol, isPlain: true)
+        pools[made].isOnDemand = true
+        return made
     }
 
     /// An upgrade that HTTP/1.1 servers ignore: `h2c` was given up (RFC 9113 section 3.1), the request goes on without it.
@@ -35,7 +71,7 @@ extension Worker where Wire: ~Copyable {
             let upgrade = exchanges[exchange].request.first(.upgrade)
         else { return exchanges[exchange].removeRequestHopByHop() }
         exchanges[exchange].removeRequestHopByHop()
-        exchanges[exchange].addField(.connection, "Upgrade")
+        exchanges[exchange].addField(.connection, "upgrade")
         exchanges[exchange].addField(.upgrade, copying: upgrade)
     }
 
@@ -46,7 +82,7 @@ extension Worker where Wire: ~Copyable {
             return exchanges[exchange].removeResponseHopByHop()
         }
         exchanges[exchange].removeResponseHopByHop()
-        exchanges[exchange].addResponseField(.connection, "Upgrade")
+        exchanges[exchange].addResponseField(.connection, "upgrade")
         exchanges[exchange].addResponseField(.upgrade, copying: upgrade)
     }
 

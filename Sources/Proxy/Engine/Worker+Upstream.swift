@@ -61,7 +61,8 @@ extension Worker where Wire: ~Copyable {
         let address = pools[pool].key.address
         // What goes to the application itself bears the next mark: capture rules must not lead it back here.
         let isHandedOver = pools[pool].isInbound && settings.socketMark != 0
-        let socket = transport.connect(address, mark: settings.socketMark &+ (isHandedOver ? 1 : 0))
+        let socket = transport.connect(
+            address, mark: settings.socketMark &+ (isHandedOver ? 1 : 0), options: pools[pool].socketOptions)
         guard socket >= 0 else { return nil }
         let handle = connections.insert()
         connections[handle].socket = socket

@@ -1,3 +1,4 @@
+package import EventLoop
 package import Resilience
 
 /// What a cluster wants of its connections, beside its endpoints and their balancing.
@@ -16,6 +17,8 @@ package struct ClusterOptions: Sendable, Hashable {
     /// Connections that are kept ahead of the requests: 1 is none.
     package var preconnectRatio = 1.0
     package var keepalive: Keepalive?
+    /// Set on upstream sockets before they connect (BindConfig.socket_options).
+    package var socketOptions: [SocketOption] = []
     /// Connections to an endpoint are closed when it becomes unhealthy.
     package var closesOnHealthFailure = false
     /// ORIGINAL_DST: the header that names the destination instead of the connection.

@@ -8,7 +8,14 @@ package final class ExternalAuthorization: Sendable {
         /// A request like the client's own, without its body.
         case http(HTTPService)
         /// envoy.service.auth.v3.Authorization/Check.
-        case grpc(authority: String)
+        case grpc(GRPCService)
+    }
+
+    /// A call of gRPC (GrpcService.EnvoyGrpc).
+    package struct GRPCService: Sendable {
+        package var authority: String
+        /// Further fields of the call's head.
+        package var metadata: [(name: String, value: String)]
     }
 
     /// The parts of a plain HTTP conversation (AuthorizationRequest, AuthorizationResponse).
@@ -29,7 +36,26 @@ package final class ExternalAuthorization: Sendable {
         package init() {}
     }
 
+    /// How much of the request's body the service sees (BufferSettings).
+    package struct BodyRule: Sendable {
+        package var maximumBytes: Int
+        /// A longer body is cut off for the service; otherwise it is refused with 413.
+        package var allowsPartial: Bool
+        /// gRPC: as `raw_body`, for bodies that are no UTF-8.
+        package var packsBytes: Bool
+    }
+
+    /// For a route (CheckSettings).
+    package struct RouteSettings: Sendable {
+        /// What the service is told beside the request; names and values.
+        package var extensions: [(String, String)]
+        package var disablesBody: Bool
+        package var body: BodyRule?
+    }
+
     package let service: Service
+    /// nil: the service sees no bodies.
+    package let body: BodyRule?
     package let cluster: ClusterID
     package let timeoutMilliseconds: UInt64
     /// Requests go on when the service fails to answer.
@@ -51,8 +77,9 @@ package final class ExternalAuthorization: Sendable {
     package init(
         service: Service, cluster: ClusterID, timeoutMilliseconds: UInt64, allowsFailures: Bool, marksFailures: Bool,
         statusOnError: UInt16, allowedHeaders: PatternSet?, disallowedHeaders: PatternSet?, enabled: Share,
-        condition: MetadataCondition? = nil, clearsRoute: Bool
+        condition: MetadataCondition? = nil, clearsRoute: Bool, body: BodyRule? = nil
     ) {
+        self.body = body
         self.service = service
         self.condition = condition
         self.cluster = cluster

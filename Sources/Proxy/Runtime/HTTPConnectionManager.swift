@@ -27,10 +27,10 @@ package final class HTTPConnectionManager: Sendable {
         package var requestHeadMilliseconds: UInt32 = 0
         /// The whole request must be received (request_timeout).
         package var requestMilliseconds: UInt32 = 0
+        /// A request and its response may take so long in all (common_http_protocol_options.max_stream_duration).
+        package var maxStreamMilliseconds: UInt32 = 0
         /// Nothing moved on a stream (stream_idle_timeout).
         package var streamIdleMilliseconds: UInt32 = 300_000
-        /// From a request's first byte to its response's last (max_stream_duration); 0 is no limit.
-        package var maxStreamMilliseconds: UInt32 = 0
         /// Between the notice and the close of a draining connection (drain_timeout).
         package var drainMilliseconds: UInt32 = 5_000
         /// How long a closing connection waits for the client to end its side (delayed_close_timeout).

@@ -19,7 +19,7 @@ package enum HTTPFilter: Sendable {
     case localRateLimit(LocalRateLimit)
     case externalAuthorization(ExternalAuthorization)
     /// For a route: what the service is told beside the request.
-    case checkSettings([(String, String)])
+    case checkSettings(ExternalAuthorization.RouteSettings)
     /// Switched off for a route by its own configuration (a per-route RBAC without rules).
     case off(SwitchedOff)
 }

@@ -6,6 +6,8 @@ package enum NetworkFilter: Sendable {
     case rbac(authorizer: Int)
     /// envoy.extensions.filters.network.local_ratelimit.v3: a connection without a token is closed.
     case localRateLimit(TokenBucket)
+    /// envoy.extensions.filters.network.connection_limit.v3: a connection beyond the limit is closed after the delay.
+    case connectionLimit(ConnectionBudget, delayMilliseconds: UInt64)
 }
 
 /// envoy.extensions.filters.network.tcp_proxy.v3.

@@ -595,6 +595,9 @@ let schemaText = """
     envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector 1:enable_ja3_fingerprinting:- \
     2:initial_read_buffer_size:- 3:enable_ja4_fingerprinting:- 4:close_connection_on_client_hello_parsing_errors:- \
     5:max_client_hello_size:-
+    envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit 1:stat_prefix:s \
+    2:max_connections:mgoogle.protobuf.UInt64Value 3:delay:mgoogle.protobuf.Duration \
+    4:runtime_enabled:menvoy.config.core.v3.RuntimeFeatureFlag
     envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager 1:codec_type:e0,1,2,3 \
     2:stat_prefix:s 3:rds:menvoy.extensions.filters.network.http_connection_manager.v3.Rds \
     4:route_config:menvoy.config.route.v3.RouteConfiguration \

@@ -22,8 +22,10 @@ final class Backend: Sendable {
     private let state = Mutex(State())
 
     /// Takes requests on a new port.
-    /// - Parameter stream: speaks lines instead of HTTP.
-    func listen(as name: String, tls: TLSContext?, stream: Bool) throws -> UInt16 {
+    /// What a backend speaks.
+    enum Speech { case http1, http2, lines }
+
+    func listen(as name: String, tls: TLSContext?, _ speech: Speech) throws -> UInt16 {
         let socket = try ListeningSocket()
         Thread.detachNewThread { [self] in
             while !state.withLock({ $0.isStopped }) {
@@ -33,7 +35,11 @@ final class Backend: Sendable {
                 Thread.detachNewThread { [self] in
                     do {
                         if let tls { try wire.secure(tls) }
-                        if stream { try echo(wire, name) } else { try serve(wire, name) }
+                        switch speech {
+                        case .lines: try echo(wire, name)
+                        case .http1: try serve(wire, name)
+                        case .http2: try serveHTTP2(wire, name)
+                        }
                     } catch {}
                     wire.close()
                 }
@@ -54,7 +60,19 @@ final class Backend: Sendable {
 
     func stop() { state.withLock { $0.isStopped = true } }
 
-    private func nextScript() -> (BackendScript?, Int) {
+    var isStopped: Bool { state.withLock { $0.isStopped } }
+
+    /// Remembers a request; its number.
+    func note(_ message: ReceivedMessage, of name: String) -> Int {
+        state.withLock {
+            $0.attempts.append(Attempt(backend: name, message: message))
+            return $0.attempts.count - 1
+        }
+    }
+
+    func update(_ message: ReceivedMessage, at index: Int, _ exchange: Int) { record(message, at: index, exchange) }
+
+    func nextScript() -> (BackendScript?, Int) {
         state.withLock { ($0.scripts.isEmpty ? nil : $0.scripts.removeFirst(), $0.exchange) }
     }
 

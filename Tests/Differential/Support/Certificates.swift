@@ -18,9 +18,10 @@ final class Certificates: Sendable {
         .pem(Array(try Data(contentsOf: folder.appending(path: name))))
     }
 
-    func server(mutual: Bool = false) throws -> TLSContext {
+    func server(mutual: Bool = false, protocols: [String] = []) throws -> TLSContext {
         var configuration = TLSConfiguration(role: .server)
         configuration.certificateChain = try material("server.pem")
+        configuration.applicationProtocols = protocols
         configuration.privateKey = try material("server.key")
         if mutual {
             configuration.trustAnchors = [try material("ca.pem")]

@@ -17,6 +17,9 @@ struct ReceivedMessage {
     var body: [UInt8] = []
     var trailers: [(name: String, value: String)] = []
     var isComplete = false
+    /// HTTP/2: how the stream ended, and the interim responses before.
+    var end: String?
+    var interim: [String] = []
 
     func value(_ name: String) -> String? {
         headers.first { $0.name.lowercased() == name }?.value

@@ -15,6 +15,8 @@ struct Observation {
         note(message.headers, at: "\(place).headers")
         if !message.trailers.isEmpty { note(message.trailers, at: "\(place).trailers") }
         facts["\(place).body"] = Self.text(message.body)
+        if let end = message.end { facts["\(place).end"] = end }
+        if !message.interim.isEmpty { facts["\(place).interim"] = message.interim.joined(separator: " ") }
         if !message.isComplete { facts["\(place).body"]? += " (cut off)" }
     }
 

@@ -41,9 +41,10 @@ struct CaseError: Error, CustomStringConvertible {
 }
 
 private let reasons = [
-    201: "Created", 302: "Found", 404: "Not Found", 409: "Conflict", 413: "Payload Too Large", 418: "I'm a Teapot",
+    201: "Created", 204: "No Content", 302: "Found", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized",
+    403: "Forbidden", 404: "Not Found", 409: "Conflict", 413: "Payload Too Large", 418: "I'm a Teapot",
     429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable",
-    504: "Gateway Timeout", 204: "No Content", 304: "Not Modified",
+    504: "Gateway Timeout",
 ]
 
 /// What the backend does with one request.
@@ -51,8 +52,15 @@ struct BackendScript: Sendable {
     var steps: [Step] = []
     /// Answers as soon as the head has come.
     var isEarly = false
+    /// The same for a request that came in HTTP/2.
+    var frames: [FrameStep] = []
 
-    init(_ node: Node) throws {
+    init(_ node: Node, http2: Bool) throws {
+        if http2 {
+            isEarly = node["early"]?.bool ?? false
+            frames = try FrameStep.response(node)
+            return
+        }
         if node.scalar != nil {
             steps = [try Step(node)]
             return
@@ -103,9 +111,13 @@ struct Exchange: Sendable {
     var responses = 1
     /// No response to this has a body.
     var isHead = false
+    /// The client speaks HTTP/2: what it says, and on which stream.
+    var frames: [(step: FrameStep, stream: UInt32)] = []
     /// The client takes all bytes as they come, until the connection ends.
     var isStream = false
     var tls: ClientTLS?
+    /// What comes to several backends at a time is told by backend.
+    var isSorted = false
     /// How long to look whether the connection ends after the last response, in milliseconds.
     var settle = 60
 
@@ -119,9 +131,19 @@ struct Exchange: Sendable {
         responses = node["responses"]?.int ?? 1
         settle = node["settle"]?.int ?? settle
         isStream = node["stream"]?.bool ?? false
-        for script in node["backend"]?.array() ?? [] { backend.append(try BackendScript(script)) }
-        for step in node["then"]?.array() ?? [] { steps.append(try Step(step)) }
+        isSorted = node["sorted"]?.bool ?? false
+        for script in node["backend"]?.array() ?? [] {
+            backend.append(try BackendScript(script, http2: node["backend-h2"]?.bool ?? false))
+        }
         if let tls = node["tls"] { self.tls = ClientTLS(tls) }
+        if node["h2"]?.bool == true {
+            frames = try FrameStep.request(node, number: number).map { ($0, 1) }
+            for step in node["frames"]?.array() ?? [] {
+                frames.append((try FrameStep(step), UInt32(step["stream"]?.int ?? 1)))
+            }
+            return
+        }
+        for step in node["then"]?.array() ?? [] { steps.append(try Step(step)) }
         let text = try node["raw"]?.string ?? Self.request(node, number: number)
         isHead = text.hasPrefix("HEAD ")
         opening = Array(text.replacingOccurrences(of: "{{case}}", with: "x-case: \(number)").utf8)

@@ -160,6 +160,9 @@ final class Wire {
 
     // MARK: Ends
 
+    /// Nothing happens for a while.
+    func pause(_ milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }
+
     func shutdownWrite() {
         _ = shutdown(descriptor, Int32(SHUT_WR))
     }

@@ -26,12 +26,19 @@ extension CompiledParts {
         let timeout: Google_Protobuf_Duration?
         switch message.services {
         case .grpcService(let grpc):
-            refuse(true, "grpc_service", "needs HTTP/2, which is not spoken yet; use http_service")
+            refuse(true, "grpc_service", "not supported yet; use http_service")
             cluster = grpc.envoyGrpc.clusterName
             refuse(cluster.isEmpty, "grpc_service.envoy_grpc.cluster_name", "must not be empty")
-            refuse(!grpc.initialMetadata.isEmpty, "grpc_service.initial_metadata")
+            for (index, header) in grpc.initialMetadata.enumerated() {
+                refuse(
+                    header.value.contains("%") || !header.rawValue.isEmpty,
+                    "grpc_service.initial_metadata[\(index)]", "must be a text without command operators")
+            }
             let authority = grpc.envoyGrpc.authority
-            service = .grpc(authority: authority.isEmpty ? cluster : authority)
+            service = .grpc(
+                ExternalAuthorization.GRPCService(
+                    authority: authority.isEmpty ? cluster : authority,
+                    metadata: grpc.initialMetadata.map { ($0.key.lowercased(), $0.value) }))
             timeout = grpc.hasTimeout ? grpc.timeout : nil
         case .httpService(let http):
             cluster = http.serverUri.cluster
@@ -65,6 +72,9 @@ extension CompiledParts {
                 }
             }
         }
+        let body =
+            message.hasWithRequestBody
+            ? bodyRule(message.withRequestBody, path: path + ".with_request_body", issues: &issues) : nil
         guard issues.count == before else { return nil }
         let status = message.statusOnError.code.rawValue
         return .externalAuthorization(
@@ -73,7 +83,19 @@ extension CompiledParts {
                 allowsFailures: message.failureModeAllow, marksFailures: message.failureModeAllowHeaderAdd,
                 statusOnError: status >= 200 ? UInt16(clamping: status) : 403, allowedHeaders: allowed,
                 disallowedHeaders: disallowed, enabled: enabled, condition: condition,
-                clearsRoute: message.clearRouteCache_p))
+                clearsRoute: message.clearRouteCache_p, body: body))
+    }
+
+    private func bodyRule(
+        _ message: Envoy_Extensions_Filters_Http_ExtAuthz_V3_BufferSettings, path: String,
+        issues: inout [CompileIssue]
+    ) -> ExternalAuthorization.BodyRule {
+        if message.maxRequestBytes == 0 {
+            issues.append(CompileIssue(path: path + ".max_request_bytes", message: "must be above 0"))
+        }
+        return ExternalAuthorization.BodyRule(
+            maximumBytes: Int(message.maxRequestBytes), allowsPartial: message.allowPartialMessage,
+            packsBytes: message.packAsBytes)
     }
 
     private func httpService(
@@ -125,13 +147,17 @@ extension CompiledParts {
             if !flag { issues.append(CompileIssue(path: path + ".disabled", message: "must be true")) }
             return .off(.externalAuthorization)
         case .checkSettings(let settings):
-            func refuse(_ isSet: Bool, _ field: String) {
-                if isSet {
-                    issues.append(CompileIssue(path: "\(path).check_settings.\(field)", message: "not supported yet"))
-                }
+            let place = path + ".check_settings"
+            if settings.hasWithRequestBody {
+                issues.append(CompileIssue(path: place + ".with_request_body", message: "not supported yet"))
             }
-            refuse(settings.hasWithRequestBody, "with_request_body")
-            return .checkSettings(settings.contextExtensions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+            return .checkSettings(
+                ExternalAuthorization.RouteSettings(
+                    extensions: settings.contextExtensions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
+                    disablesBody: settings.disableRequestBodyBuffering,
+                    body: settings.hasWithRequestBody
+                        ? bodyRule(settings.withRequestBody, path: place + ".with_request_body", issues: &issues) : nil)
+            )
         case nil:
             issues.append(CompileIssue(path: path, message: "needs disabled or check_settings"))
             return nil

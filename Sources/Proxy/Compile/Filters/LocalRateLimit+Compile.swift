@@ -60,6 +60,28 @@ extension CompiledParts {
         }
     }
 
+    /// envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit.
+    func connectionLimit(
+        _ any: Google_Protobuf_Any, path: String, issues: inout [CompileIssue]
+    ) -> NetworkFilter? {
+        typealias Limit = Envoy_Extensions_Filters_Network_ConnectionLimit_V3_ConnectionLimit
+        guard let message = unpack(any, as: Limit.self, path: path, issues: &issues) else { return nil }
+        if message.hasRuntimeEnabled, message.runtimeEnabled.hasDefaultValue,
+            !message.runtimeEnabled.defaultValue.value
+        {
+            return nil
+        }
+        guard message.hasMaxConnections, message.maxConnections.value > 0 else {
+            issues.append(CompileIssue(path: path + ".max_connections", message: "must be above 0"))
+            return nil
+        }
+        let delay =
+            message.hasDelay
+            ? milliseconds(message.delay, path: path + ".delay", fallback: 0, issues: &issues) : 0
+        return .connectionLimit(
+            ConnectionBudget(limit: Int(clamping: message.maxConnections.value)), delayMilliseconds: UInt64(delay))
+    }
+
     private func share(
         _ isSet: Bool, _ message: Envoy_Config_Core_V3_RuntimeFractionalPercent, _ path: String,
         _ issues: inout [CompileIssue]

@@ -26,18 +26,20 @@ extension RouteCompiler {
         if message.hasMaxStreamDuration {
             // Beside it neither `timeout` nor `max_grpc_timeout` counts (FilterUtility::finalTimeout).
             forward.timeoutNanoseconds = 0
-            let limits = message.maxStreamDuration
-            if limits.hasMaxStreamDuration {
-                forward.maxStreamNanoseconds = nanoseconds(
-                    limits.maxStreamDuration, path + ".max_stream_duration.max_stream_duration")
-            }
-            if limits.hasGrpcTimeoutHeaderMax {
-                forward.maxGRPCTimeoutNanoseconds = nanoseconds(
-                    limits.grpcTimeoutHeaderMax, path + ".max_stream_duration.grpc_timeout_header_max")
-                forward.grpcTimeoutNeedsHeader = true
-            }
         } else if message.hasMaxGrpcTimeout {
             forward.maxGRPCTimeoutNanoseconds = nanoseconds(message.maxGrpcTimeout, path + ".max_grpc_timeout")
+        }
+        let limits = message.maxStreamDuration
+        let place = path + ".max_stream_duration"
+        if limits.hasMaxStreamDuration {
+            forward.duration.limit = nanoseconds(limits.maxStreamDuration, place + ".max_stream_duration")
+        }
+        if limits.hasGrpcTimeoutHeaderMax {
+            forward.duration.grpcLimit = nanoseconds(limits.grpcTimeoutHeaderMax, place + ".grpc_timeout_header_max")
+        }
+        if limits.hasGrpcTimeoutHeaderOffset {
+            forward.duration.grpcOffset = nanoseconds(
+                limits.grpcTimeoutHeaderOffset, place + ".grpc_timeout_header_offset")
         }
         if message.hasRetryPolicy {
             forward.retryPolicy = parts.retryPolicy(message.retryPolicy, path: path + ".retry_policy", issues: &issues)
@@ -62,6 +64,19 @@ extension RouteCompiler {
         } else {
             forward.mirrors = tableMirrors
         }
+        for (index, upgrade) in message.upgradeConfigs.enumerated() {
+            let place = "\(path).upgrade_configs[\(index)]"
+            refuse(upgrade.upgradeType.isEmpty, place + ".upgrade_type", "must not be empty")
+            refuse(upgrade.connectConfig.allowPost, place + ".connect_config.allow_post")
+            let type = upgrade.upgradeType.lowercased()
+            refuse(
+                upgrade.hasConnectConfig && type != "connect", place + ".connect_config",
+                "belongs to upgrade_type CONNECT")
+            forward.upgrades.append(
+                RouteUpgrade(
+                    type: type, isEnabled: !upgrade.hasEnabled || upgrade.enabled.value,
+                    endsConnect: upgrade.hasConnectConfig))
+        }
         for (index, policy) in message.hashPolicy.enumerated() {
             if let compiled = hashPolicy(policy, "\(path).hash_policy[\(index)]") {
                 forward.hashPolicies.append(compiled)
@@ -74,12 +89,9 @@ extension RouteCompiler {
         refuse(
             message.hedgePolicy.hedgeOnPerTryTimeout, path + ".hedge_policy.hedge_on_per_try_timeout")
         refuse(message.appendXForwardedHost, path + ".append_x_forwarded_host")
-        refuse(!message.upgradeConfigs.isEmpty, path + ".upgrade_configs")
         if case .hostRewritePathRegex = message.hostRewriteSpecifier {
             refuse(true, path + ".host_rewrite_path_regex")
         }
-        let limits = message.maxStreamDuration
-        refuse(limits.hasGrpcTimeoutHeaderOffset, path + ".max_stream_duration.grpc_timeout_header_offset")
     }
 
     /// The number of what endpoints' metadata under `envoy.lb` must hold.

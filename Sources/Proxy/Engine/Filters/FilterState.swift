@@ -32,6 +32,12 @@ struct FilterState {
     /// What the service said that was asked.
     var verdict: ExternalVerdict?
     var approvedHeaders: [CheckAnswer.Header] = []
+    /// The body is being read for a filter, up to this many bytes; with more of it, part of it will do or it is refused.
+    var collects = false
+    var collectLimit = 0
+    var collectsPart = false
+    /// … and was.
+    var isCollected = false
     /// Its mirrors are sent.
     var isMirrored = false
     /// Of a local reply to a gRPC request; negative is the one that the HTTP status means.

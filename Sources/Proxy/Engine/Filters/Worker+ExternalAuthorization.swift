@@ -22,6 +22,9 @@ struct ExternalVerdict {
     var responseHeaders: [CheckAnswer.Header] = []
 }
 
+/// As much of a request's body as a service sees, and whether there is more.
+typealias CollectedBody = (bytes: [UInt8], isPart: Bool)
+
 /// envoy.filters.http.ext_authz: the question goes over the worker's own pools; the request waits meanwhile.
 extension Worker where Wire: ~Copyable {
     mutating func authorizeExternally(
@@ -34,15 +37,25 @@ extension Worker where Wire: ~Copyable {
         if case .off(.externalAuthorization)? = route?.configuration { return .next }
         guard service.enabled.holds(transport.random()) else { return .next }
         if let condition = service.condition, !condition.holds(exchanges[exchange].filters.metadata) { return .next }
+        var settings: ExternalAuthorization.RouteSettings?
+        if case .checkSettings(let own)? = route?.configuration { settings = own }
+        let rule = settings?.disablesBody == true ? nil : settings?.body ?? service.body
+        if let rule, !collectBody(exchange, limit: rule.maximumBytes, allowsPartial: rule.allowsPartial) {
+            guard exchanges.contains(exchange) else { return .answered }
+            // The same filter again, with the body.
+            exchanges[exchange].filters.next &-= 1
+            return .waiting
+        }
+        let body = rule.map { exchanges[exchange].collected($0.maximumBytes, limits) }
         let handle = openInternal(for: exchange)
         switch service.service {
         case .http(let http):
-            exchanges[exchange].writeCheck(to: &connections[handle].input, http, service)
-        case .grpc(let authority):
-            var extensions: [(String, String)] = []
-            if case .checkSettings(let settings)? = route?.configuration { extensions = settings }
-            let message = checkMessage(exchange, service, extensions)
-            Exchange.writeCall(to: &connections[handle].input, authority: authority, message)
+            exchanges[exchange].writeCheck(to: &connections[handle].input, http, service, body)
+        case .grpc(let grpc):
+            let message = checkMessage(
+                exchange, service, settings?.extensions ?? [], body, packsBytes: rule?.packsBytes ?? false)
+            Exchange.writeCall(
+                to: &connections[handle].input, grpc, timeoutMilliseconds: service.timeoutMilliseconds, message)
         }
         exchanges[exchange].filters.child = handle
         // The same filter again, with the answer.
@@ -132,7 +145,8 @@ extension Worker where Wire: ~Copyable {
 
     /// envoy.service.auth.v3.CheckRequest.
     private mutating func checkMessage(
-        _ exchange: Handle, _ service: ExternalAuthorization, _ extensions: [(String, String)]
+        _ exchange: Handle, _ service: ExternalAuthorization, _ extensions: [(String, String)], _ body: CollectedBody?,
+        packsBytes: Bool
     ) -> [UInt8] {
         let client = exchanges[exchange].downstream
         let source = connections[client].remote
@@ -140,7 +154,7 @@ extension Worker where Wire: ~Copyable {
         let principal = connections[client].peerCertificate?.identity ?? []
         let own = connections[client].session?.context.certificate?.identity ?? []
         let size = exchanges[exchange].request.first(.contentLength).flatMap { exchanges[exchange].decimal($0) }
-        let http = exchanges[exchange].checkHTTP(service, size: size)
+        let http = exchanges[exchange].checkHTTP(service, size: size, body, packsBytes: packsBytes)
         let time = exchanges[exchange].startedWall
         var message = ProtobufWriter()
         message.message(1) { attributes in
@@ -196,7 +210,8 @@ extension ByteBuffer {
 extension Exchange {
     /// The question over plain HTTP: the client's request line, some of its fields, no body.
     fileprivate mutating func writeCheck(
-        to output: inout ByteBuffer, _ http: ExternalAuthorization.HTTPService, _ service: ExternalAuthorization
+        to output: inout ByteBuffer, _ http: ExternalAuthorization.HTTPService, _ service: ExternalAuthorization,
+        _ body: CollectedBody?
     ) {
         output.append(from: arena, offset: request.method.lowerBound, count: request.method.count)
         output.append(0x20)
@@ -204,7 +219,13 @@ extension Exchange {
         output.append(from: arena, offset: request.path.lowerBound, count: request.path.count)
         output.append(" HTTP/1.1\r\nhost: ")
         output.append(from: arena, offset: request.authority.lowerBound, count: request.authority.count)
-        output.append("\r\ncontent-length: 0\r\n")
+        output.append("\r\ncontent-length: ")
+        output.append(decimal: body?.bytes.count ?? 0)
+        output.append("\r\n")
+        if let body, !body.bytes.isEmpty {
+            output.append("x-envoy-auth-partial-body: ")
+            output.append(body.isPart ? "true\r\n" : "false\r\n")
+        }
         for index in 0..<request.count where !request[index].isRemoved {
             let field = request[index]
             switch field.id {
@@ -225,12 +246,21 @@ extension Exchange {
             output.append(Array("\(name): \(value)\r\n".utf8))
         }
         output.append("\r\n")
+        if let body { output.append(body.bytes) }
     }
 
-    fileprivate static func writeCall(to output: inout ByteBuffer, authority: String, _ message: [UInt8]) {
+    fileprivate static func writeCall(
+        to output: inout ByteBuffer, _ service: ExternalAuthorization.GRPCService, timeoutMilliseconds: UInt64,
+        _ message: [UInt8]
+    ) {
         output.append("POST /envoy.service.auth.v3.Authorization/Check HTTP/1.1\r\nhost: ")
-        output.append(Array(authority.utf8))
-        output.append("\r\ncontent-type: application/grpc\r\nte: trailers\r\ncontent-length: ")
+        output.append(Array(service.authority.utf8))
+        output.append("\r\ncontent-type: application/grpc\r\nte: trailers\r\n")
+        if timeoutMilliseconds > 0, timeoutMilliseconds < 100_000_000 {
+            output.append(Array("grpc-timeout: \(timeoutMilliseconds)m\r\n".utf8))
+        }
+        for (name, value) in service.metadata { output.append(Array("\(name): \(value)\r\n".utf8)) }
+        output.append("content-length: ")
         output.append(decimal: message.count + 5)
         output.append("\r\n\r\n")
         output.append(0)
@@ -250,7 +280,9 @@ extension Exchange {
     }
 
     /// AttributeContext.HttpRequest.
-    fileprivate func checkHTTP(_ service: ExternalAuthorization, size: Int?) -> [UInt8] {
+    fileprivate func checkHTTP(
+        _ service: ExternalAuthorization, size: Int?, _ body: CollectedBody?, packsBytes: Bool
+    ) -> [UInt8] {
         var http = ProtobufWriter()
         http.string(1, bytes(requestID))
         http.string(2, bytes(request.method))
@@ -276,12 +308,19 @@ extension Exchange {
                 entry.string(2, value)
             }
         }
+        if let body, !body.bytes.isEmpty {
+            http.message(3) { entry in
+                entry.string(1, Array("x-envoy-auth-partial-body".utf8))
+                entry.string(2, Array((body.isPart ? "true" : "false").utf8))
+            }
+        }
         http.string(4, bytes(request.path))
         http.string(5, bytes(request.authority))
         http.string(6, Array((request.scheme == .https ? "https" : "http").utf8))
         // -1 says that the size is not known.
         http.number(9, UInt64(bitPattern: Int64(size ?? (requestHead.framing == .none ? 0 : -1))))
         http.string(10, Array((request.version == .http2 ? "HTTP/2" : "HTTP/1.1").utf8))
+        if let body { http.string(packsBytes ? 12 : 11, body.bytes) }
         return http.bytes
     }
 
@@ -327,7 +366,7 @@ extension Exchange {
     /// What an answer over gRPC means: one message, and a status behind it.
     fileprivate func callVerdict(_ body: [UInt8]) -> ExternalVerdict {
         var verdict = ExternalVerdict()
-        guard status == 200, body.count >= 5, body[0] == 0 else { return verdict }
+        guard status == 200, receivedGRPCStatus == 0, body.count >= 5, body[0] == 0 else { return verdict }
         let length = body[1..<5].reduce(0) { $0 << 8 | Int($1) }
         guard body.count == length + 5, let answer = CheckAnswer(body[5...]) else { return verdict }
         verdict.outcome = answer.code == 0 ? .approved : .denied

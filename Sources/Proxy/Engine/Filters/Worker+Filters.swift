@@ -15,6 +15,14 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].filters.random = transport.random()
         let manager = httpManager(exchange)
         findRoute(exchange, manager)
+        startDuration(exchange, manager)
+        // Without a route there is nothing to be upgraded: the router says so.
+        if exchanges[exchange].upgrade != .none, let decision = exchanges[exchange].decision, decision.route != .max,
+            !admitsUpgrade(exchange, manager)
+        {
+            exchanges[exchange].details = "upgrade_failed"
+            return reply(exchange, 403, "", [])
+        }
         runFilters(exchange, manager)
     }
 
