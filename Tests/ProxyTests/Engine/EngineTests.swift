@@ -67,7 +67,7 @@ import Testing
 
     @Test(arguments: [
         ("GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", 503), ("GET /direct HTTP/1.1\r\nHost: x\r\n\r\n", 418),
-        ("GET / HTTP/1.0\r\n\r\n", 426), ("CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+        ("GET / HTTP/1.0\r\n\r\n", 426), ("CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 403),
         ("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 403),
         ("GET / HTTP/1.1\r\n\r\n", 400), ("GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505),
         ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
