@@ -134,7 +134,8 @@ extension HTTP2Connection {
             return failData(slot, HTTP2Failure(.protocolError, "http2.data_before_head"), &output)
         }
         streams[slot].receiveWindow &-= left
-        if streams[slot].receiveWindow < 0 {
+        // Our settings may have shrunk the window below zero; an empty frame needs none of it (section 6.9.1).
+        if left > 0, streams[slot].receiveWindow < 0 {
             return failData(slot, HTTP2Failure(.flowControlError, "http2.stream_window"), &output)
         }
         if frame.has(FrameFlag.padded) {

@@ -190,6 +190,24 @@ import Testing
         #expect(server.events.last == "failed 1 3 http2.stream_window")
     }
 
+    /// What the peer had sent before it knew of our smaller window leaves a window below zero (RFC 9113, section 6.9.2).
+    @Test(
+        arguments: [
+            ("its end", [], true, "data 1  end"), ("an empty frame", [], false, "data 1 aaaaaaaaaaaaaaa"),
+            ("a byte", [97], true, "failed 1 3 http2.stream_window"),
+        ] as [(String, [UInt8], Bool, String)])
+    func aWindowBelowZeroTakesOnlyEmptyFrames(what: String, bytes: [UInt8], end: Bool, event: String) {
+        var settings = HTTP2Settings()
+        settings.initialWindowSize = 10
+        let server = CodecServer(settings: settings)
+        server.consumes = false
+        server.receive(Wire.preface + Wire.settings() + Wire.headers(1, Wire.request("POST"), end: false))
+        server.receive(Wire.data(1, [UInt8](repeating: 97, count: 15)) + Wire.settings(ack: true))
+        server.receive(Wire.data(1, bytes, end: end))
+        #expect(server.events.last == event, "\(what)")
+        #expect(!server.hasFailed)
+    }
+
     @Test func theConnectionWindowCountsAllStreams() {
         var limits = HTTP2Limits()
         limits.connectionWindowBytes = 65_535

@@ -28,11 +28,6 @@ struct SimulationTests {
         for seed in (block * count)..<((block + 1) * count) where !Self.run(UInt64(seed), versions) { return }
     }
 
-    /// Seeds of streams whose failure is known and not mended yet, with what they show. Take out what holds again.
-    private static let known: [UInt64: Comment] = [
-        7237: "a connection is left over when configuration swaps, retries and an endpoint's troubles meet"
-    ]
-
     @discardableResult
     private static func run(_ seed: UInt64, _ versions: Versions) -> Bool {
         crash_seed_set(seed)
@@ -40,10 +35,6 @@ struct SimulationTests {
             try SimulationRun(seed: seed, streams: versions == .streams).run()
             return true
         } catch {
-            if versions == .streams, let comment = known[seed] {
-                withKnownIssue(comment) { Issue.record("MARTLET_SEED=\(seed), \(versions): \(error)") }
-                return true
-            }
             Issue.record("MARTLET_SEED=\(seed), \(versions): \(error)")
             return false
         }
