@@ -227,30 +227,55 @@ package actor ConfigurationAgent {
                         || (state.isSettled(name, type: TypeURL.secret) && !localSecretNames.contains(name))
                 })
             dynamic = warming.resources(state.store)
-            if let again {
-                retry = Task { [weak self] in
-                    try? await Task.sleep(until: again)
-                    if !Task.isCancelled { await self?.apply() }
-                }
-            }
+            if let again { applyAgain(at: again) }
         }
+        let unbound: [String]
         do {
-            let resources = merged(dynamic)
-            let snapshot = compiler.snapshot(from: resources)
-            for failure in compiler.failures { Log.error("agent", failure) }
-            await checker.follow(snapshot)
-            try await dataPlane.apply(snapshot)
-            runtime = snapshot
-            serving = resources
-            applyFailure = nil
+            unbound = try await serve(merged(dynamic))
         } catch {
             Log.error("agent", "the configuration is not applied: \(error)")
             applyFailure = "\(error)"
             return
         }
+        applyFailure = unbound.isEmpty ? nil : unbound.joined(separator: "; ")
+        if !unbound.isEmpty, retry == nil { applyAgain(at: .now + Self.bindPause) }
         statistics.snapshots += 1
         if !wasReady, isReady {
             Log.info("agent", "ready: \(serving.listeners.count) listeners, \(serving.clusters.count) clusters")
+        }
+    }
+
+    /// How long an address that could not be bound is left alone: somebody else has it, or the host has no such address.
+    private static let bindPause = Duration.seconds(5)
+
+    private func applyAgain(at time: ContinuousClock.Instant) {
+        retry = Task { [weak self] in
+            try? await Task.sleep(until: time)
+            if !Task.isCancelled { await self?.apply() }
+        }
+    }
+
+    /// Makes the data plane serve by `wanted`. A discovered listener whose address cannot be bound stays as it was, or away,
+    /// and the rest is served; returns what was left out, and why. One of the bootstrap stops everything.
+    private func serve(_ wanted: XDSResources) async throws -> [String] {
+        var resources = wanted
+        var failures: [String: String] = [:]
+        while true {
+            let snapshot = compiler.snapshot(from: resources)
+            for failure in compiler.failures { Log.error("agent", failure) }
+            await checker.follow(snapshot)
+            do {
+                try await dataPlane.apply(snapshot)
+            } catch let error as ListenError where fixed.listeners[error.listener] == nil {
+                guard resources.listeners[error.listener] != nil else { throw error }
+                Log.error("agent", "\(error); the others are served")
+                let isFirst = failures.updateValue("\(error)", forKey: error.listener) == nil
+                resources.listeners[error.listener] = isFirst ? serving.listeners[error.listener] : nil
+                continue
+            }
+            runtime = snapshot
+            serving = resources
+            return failures.sorted { $0.key < $1.key }.map(\.value)
         }
     }
 
