@@ -1,3 +1,6 @@
+import ControlPlane
+import MeshAPI
+import MeshState
 import SwiftProtobuf
 import Testing
 import XDS
@@ -65,6 +68,40 @@ struct GatewayOverlapTests {
         let ask = try Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz(unpackingAny: filter.typedConfig)
         #expect(ask.httpService.serverUri.cluster == name)
         #expect(ask.httpService.serverUri.timeout.nanos == 500_000_000)
+    }
+
+    @Test(
+        "An authorizer that wants bodies is not asked without them: what it should judge is denied, and the user is told"
+    )
+    func bodies() throws {
+        let manifests = """
+            apiVersion: v1
+            kind: ConfigMap
+            metadata: {name: istio, namespace: istio-system}
+            data:
+              mesh: |
+                extensionProviders:
+                - name: checker
+                  envoyExtAuthzHttp:
+                    service: reviews.default.svc.cluster.local
+                    port: 9080
+                    includeRequestBodyInCheck: {maxRequestBytes: 100}
+            ---
+            apiVersion: security.istio.io/v1
+            kind: AuthorizationPolicy
+            metadata: {name: ask, namespace: default}
+            spec: {action: CUSTOM, provider: {name: checker}, rules: [{to: [{operation: {paths: [/admin]}}]}]}
+            ---
+
+            """
+        let mesh = TestMesh(TestMesh.services + manifests)
+        let pod = try #require(mesh.snapshot.workload(namespace: "default", name: "reviews-v1-0"))
+        let filter = try #require(WorkloadSecurity(snapshot: mesh.snapshot, workload: pod).http.first)
+        let rbac = try Envoy_Extensions_Filters_Http_Rbac_V3_RBAC(unpackingAny: filter.typedConfig)
+        #expect(rbac.rules.action == .deny)
+        #expect(rbac.rules.policies.count == 1)
+        #expect(
+            CapabilityReport.diagnostics(mesh.snapshot).contains { $0.message.contains("includeRequestBodyInCheck") })
     }
 
     @Test("Headers of the only destination with weight stay when another has weight 0")

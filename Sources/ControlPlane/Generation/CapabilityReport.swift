@@ -85,6 +85,7 @@ package enum CapabilityReport {
                 }
             }
         }
+        found += authorizers(snapshot)
         for gateway in snapshot.gateways {
             for tls in gateway.servers.compactMap(\.tls) where tls.caCRL != nil {
                 let name = "Gateway \(gateway.metadata.namespace)/\(gateway.metadata.name)"
@@ -100,6 +101,29 @@ package enum CapabilityReport {
             )
         }
         return found
+    }
+
+    /// CUSTOM policies whose authorizers want what they cannot have yet: what they match is denied.
+    private static func authorizers(_ snapshot: MeshSnapshot) -> [Diagnostic] {
+        let known = MeshConfiguration(snapshot).authorizers
+        return snapshot.authorizationPolicies.flatMap { policy -> [Diagnostic] in
+            guard policy.action == .custom, let name = policy.provider, let authorizer = known[name] else { return [] }
+            let resource = "AuthorizationPolicy \(policy.metadata.namespace)/\(policy.metadata.name)"
+            var found: [Diagnostic] = []
+            if authorizer.maxBodyBytes != nil, !ProxyFeatures.martlet.contains(.authorizationBodies) {
+                found.append(
+                    warning(
+                        policy.metadata.location, resource, "includeRequestBodyInCheck of provider \(name)",
+                        "requests that the policy matches are denied"))
+            }
+            if authorizer.kind == .grpc {
+                found.append(
+                    warning(
+                        policy.metadata.location, resource, "the gRPC provider \(name) on TCP ports",
+                        "connections that the policy matches are refused"))
+            }
+            return found
+        }
     }
 
     private static func list(_ location: SourceLocation, _ resource: String) -> Diagnostic {

@@ -129,10 +129,10 @@ struct AuthorizationFilters {
     }
 
     /// A provider that speaks HTTP cannot judge connections and is not asked about them, as in Istio; one that is not
-    /// there denies.
+    /// there denies, and so does one that speaks gRPC: it could judge them, and is not asked yet.
     func customTCP() -> [NetworkFilter] {
         byProvider().flatMap { provider, policies -> [NetworkFilter] in
-            guard providers[provider] == nil else { return [] }
+            guard providers[provider]?.kind != .http else { return [] }
             let found = rules(policies, .deny, isTCP: true, prefix: "istio-ext-authz-\(provider)-")
             var filter = Envoy_Extensions_Filters_Network_Rbac_V3_RBAC()
             filter.statPrefix = "tcp."
