@@ -281,10 +281,10 @@ let package = Package(
         .testTarget(
             name: "DifferentialTests",
             dependencies: [
-                "HPACK", "HeaderBlock", "Memory", "TLS",
+                "HPACK", "HeaderBlock", "Memory", "TLS", "XDS", "XDSTransport",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
-                .product(name: "Yams", package: "Yams"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"), .product(name: "Yams", package: "Yams"),
             ],
             path: "Tests/Differential",
             exclude: ["Bootstraps", "Exchanges", "certificates.sh", "differences.yaml"],
