@@ -68,6 +68,7 @@ final class Side {
     private let process = Process()
     private var ports: [String: UInt16] = [:]
     private var refusing: [ListeningSocket] = []
+    private var helpers: [Process] = []
     private let certificates: Certificates
     private let logFile: URL
 
@@ -121,11 +122,31 @@ final class Side {
             let socket = try ListeningSocket(listens: false)
             refusing.append(socket)
             port = socket.port
+        } else if placeholder.hasPrefix("grpc-authz") {
+            port = try startAuthorizationService()
         } else {
             port = try ListeningSocket.freePort()
         }
         ports[placeholder] = port
         return "\(port)"
+    }
+
+    /// A gRPC service of its own for this side; its port.
+    private func startAuthorizationService() throws -> UInt16 {
+        let service = Process()
+        service.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        service.arguments = ["python3", Scenario.folder.appending(path: "Support/authorization_service.py").path]
+        let output = Pipe()
+        service.standardOutput = output
+        // It ends with us: when nobody can write to it any more.
+        service.standardInput = Pipe()
+        try service.run()
+        helpers.append(service)
+        let text = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+        guard let port = UInt16(text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+            throw CaseError("the authorization service did not start: \(text)")
+        }
+        return port
     }
 
     private func awaitReady(_ errors: URL) throws {
@@ -297,6 +318,10 @@ final class Side {
         if process.isRunning {
             kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
+        }
+        for helper in helpers where helper.isRunning {
+            kill(helper.processIdentifier, SIGKILL)
+            helper.waitUntilExit()
         }
         if ProcessInfo.processInfo.environment["DIFFERENTIAL_KEEP"] == nil {
             try? FileManager.default.removeItem(at: folder)

@@ -26,7 +26,6 @@ extension CompiledParts {
         let timeout: Google_Protobuf_Duration?
         switch message.services {
         case .grpcService(let grpc):
-            refuse(true, "grpc_service", "not supported yet; use http_service")
             cluster = grpc.envoyGrpc.clusterName
             refuse(cluster.isEmpty, "grpc_service.envoy_grpc.cluster_name", "must not be empty")
             for (index, header) in grpc.initialMetadata.enumerated() {
