@@ -11,7 +11,7 @@ package struct WorkloadSecurity: Sendable {
             id: workload.name, role: workload.kind == .gateway ? .gateway : .sidecar, ip: workload.ip,
             pod: workload.name,
             namespace: workload.namespace, labels: workload.labels, serviceAccount: workload.serviceAccount,
-            features: .envoy)
+            features: .martlet)
         let view = ProxyView(
             snapshot: snapshot, proxy: proxy, mesh: MeshConfiguration(snapshot), keySets: keySets)
         let filters = SecurityFilters(view: view)
