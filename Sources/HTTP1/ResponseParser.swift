@@ -22,7 +22,10 @@ package enum ResponseParser {
         _ bytes: borrowing Span<UInt8>, _ start: Int, _ isHead: Bool, _ table: inout HeaderTable
     ) -> HeadResult {
         let count = bytes.count
-        guard start &+ 13 <= count else { return .incomplete }
+        // What cannot become a status line is refused at once: the endpoint may be waiting for us.
+        guard start &+ 13 <= count else {
+            return beginsStatusLine(bytes, start) ? .incomplete : .invalid(.badStatusLine)
+        }
         guard bytes.equals(ByteRange(start: start, length: 7), "HTTP/1."), bytes[start &+ 7] &- 0x30 <= 9 else {
             return .invalid(.badStatusLine)
         }
@@ -55,6 +58,27 @@ package enum ResponseParser {
             if head.framing == .untilClose { head.keepsAlive = false }
             return .complete(head)
         }
+    }
+
+    /// Whether bytes that are too few for a status line may be the beginning of one: `HTTP/1.d ddd`.
+    private static func beginsStatusLine(_ bytes: borrowing Span<UInt8>, _ start: Int) -> Bool {
+        let length = min(bytes.count &- start, 12)
+        for index in 0..<length {
+            let byte = bytes[start &+ index]
+            let fits =
+                switch index {
+                case 0: byte == 0x48
+                case 1, 2: byte == 0x54
+                case 3: byte == 0x50
+                case 4: byte == 0x2f
+                case 5: byte == 0x31
+                case 6: byte == 0x2e
+                case 8: byte == 0x20
+                default: byte &- 0x30 <= 9
+                }
+            if !fits { return false }
+        }
+        return true
     }
 
     /// RFC 9112 section 6.3.

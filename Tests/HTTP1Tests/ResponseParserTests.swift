@@ -33,11 +33,22 @@ import Testing
         "ICY 200 OK\r\n\r\n      ",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "HTTP/1.1 200 OK\nContent-Length: 5\n\n",
+        "nonsense\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 2\r\n\r\n", "h",
     ])
     func whatIsNoResponseIsRefused(text: String) {
         guard case .invalid = parse(text) else {
             Issue.record("accepted: \(text)")
             return
+        }
+    }
+
+    @Test func theBeginningOfAResponseWaitsForTheRest() {
+        let text = "HTTP/1.1 200 OK\r\nX: y\r\n\r\n"
+        for length in 0..<text.count {
+            guard case .incomplete = parse(String(text.prefix(length))) else {
+                Issue.record("not incomplete: \(length) characters")
+                return
+            }
         }
     }
 }
