@@ -39,16 +39,16 @@ for samples in "${MARTLET_BOOKINFO:-}" ../shared/conformance/samples/bookinfo; d
 done
 chmod -R a+rX "$stage"
 
-# mesh NAME COMMAND...: the whole-mesh tests, COMMAND in front.
+# mesh NAME COMMAND...: the whole-mesh tests, COMMAND in front. The home's path is short: Unix sockets lie below it.
 mesh() {
-    local name=$1
+    local name=$1 home=$stage/${1:0:1}
     shift
-    mkdir -p "$stage/home-$name"
-    if [[ $name == unprivileged && $EUID -eq 0 ]]; then chown 65534:65534 "$stage/home-$name"; fi
+    mkdir -p "$home"
+    if [[ $name == unprivileged && $EUID -eq 0 ]]; then chown 65534:65534 "$home"; fi
     echo "test: whole mesh, $name"
     (
         cd "$stage"
-        "$@" env HOME="$stage/home-$name" XDG_STATE_HOME="$stage/home-$name/state" TMPDIR="$stage/home-$name" \
+        "$@" env HOME="$home" XDG_STATE_HOME="$home/state" TMPDIR="$home" \
             PATH="$stage:$PATH:/usr/sbin:/sbin" MARTLET="$stage/martlet" MARTLET_EXAMPLES="$stage/examples" \
             MARTLET_BOOKINFO="$stage/bookinfo" MARTLET_FIELDS="$stage/fields" \
             MARTLET_TRAFFIC_PAGE="$stage/traffic.md" \

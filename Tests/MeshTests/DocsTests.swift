@@ -49,7 +49,7 @@ extension WholeMesh {
         }
 
         @Test func thePagesAboutTrafficDoWhatTheySay() async throws {
-            let folder = FileManager.default.temporaryDirectory.appending(path: "pages-\(UUID().uuidString)")
+            let folder = FileManager.default.temporaryDirectory.appending(path: "p\(UInt16.random(in: 0...UInt16.max))")
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(at: folder) }
             let examples = URL(filePath: Mesh.examples).standardizedFileURL.path
@@ -61,7 +61,7 @@ extension WholeMesh {
                 .replacing("127.0.0.1:8080", with: "127.0.0.1:\(port)")
                 .replacing("8443", with: "\(tlsPort)")
                 .replacing("--detach tour", with: "--detach tour --port 80=\(port) --port 443=\(tlsPort)")
-            let environment = ["XDG_STATE_HOME": folder.appending(path: "state").path]
+            let environment = ["XDG_STATE_HOME": folder.path]
             func shell(_ command: String) throws -> CommandResult {
                 try run(
                     ["bash", "-c", "cd '\(folder.path)' && { \(command)\n}"], environment: environment,
