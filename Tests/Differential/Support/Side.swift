@@ -299,17 +299,19 @@ final class Side {
         Normalisation(ports: ports, texts: ["folder": folder.path, "certs": certificates.folder.path])
     }
 
-    /// The lines of the access log once `count` have come, or as many as come within two seconds.
+    /// The lines of the access log once `count` have come and no further one follows within some intervals of flushing, or as
+    /// many as come until nothing has come for three seconds.
     func log(atLeast count: Int) -> [String] {
-        let end = ContinuousClock.now + .seconds(2)
+        var lastChange = ContinuousClock.now
         var lines: [String] = []
-        while ContinuousClock.now < end {
+        while true {
             let text = (try? String(contentsOf: logFile, encoding: .utf8)) ?? ""
-            lines = text.split(separator: "\n").map(String.init)
-            if lines.count >= count { break }
+            let found = text.split(separator: "\n").map(String.init)
+            if found.count > lines.count { lastChange = .now }
+            lines = found
+            if ContinuousClock.now - lastChange > (lines.count >= count ? .milliseconds(200) : .seconds(3)) { return lines }
             usleep(20_000)
         }
-        return lines
     }
 
     /// Ends the proxy, which writes what remains of its log, and gives back the whole log.
