@@ -309,7 +309,8 @@ final class Side {
             let found = text.split(separator: "\n").map(String.init)
             if found.count > lines.count { lastChange = .now }
             lines = found
-            if ContinuousClock.now - lastChange > (lines.count >= count ? .milliseconds(200) : .seconds(3)) { return lines }
+            let patience: Duration = lines.count >= count ? .milliseconds(200) : .seconds(3)
+            if ContinuousClock.now - lastChange > patience { return lines }
             usleep(20_000)
         }
     }
