@@ -54,6 +54,11 @@ extension Mesh {
 
     /// A member of a WorkloadGroup: services find it by the group's labels.
     private func join(_ group: String, _ guest: ControlRequest.Guest) async throws -> Pod {
+        // A manifest that was saved a moment ago is read within a second.
+        let end = ContinuousClock.now + .seconds(3)
+        while plan.groups["\(guest.namespace)/\(group)"] == nil, ContinuousClock.now < end {
+            try await Task.sleep(for: .milliseconds(50))
+        }
         guard var template = plan.groups["\(guest.namespace)/\(group)"] else {
             let known = plan.groups.keys.sorted().joined(separator: ", ")
             throw LocalMeshError.invalid(
