@@ -91,18 +91,22 @@ package final class MeshSnapshot: Sendable {
         wildcardDestinationRules = destinationRules.indices.filter { destinationRules[$0].host.hasPrefix("*") }
     }
 
-    /// `before` with other pods; see `replacing`.
-    init(
-        _ before: MeshSnapshot, workloads: [MeshWorkload], changed: [(old: MeshWorkload?, new: MeshWorkload?)],
-        generation: UInt64
+    /// `before` with some parts replaced; nil parts stay as they are. What follows from a part comes with it.
+    private init(
+        _ before: MeshSnapshot, generation: UInt64, workloads: [MeshWorkload]? = nil,
+        virtualServices: [ResolvedVirtualService]? = nil, destinationRules: [ResolvedDestinationRule]? = nil,
+        workloadIndex: [String: Int]? = nil, endpointIndex: [String: [MeshWorkload]]? = nil,
+        servedIndex: [String: [Int]]? = nil,
+        endpointChange: (since: UInt64, services: [Int], workloads: Set<String>)? = nil,
+        ruleChange: (since: UInt64, services: [RuleEdit])? = nil
     ) {
         self.generation = generation
         settings = before.settings
         namespaces = before.namespaces
         services = before.services
-        self.workloads = workloads
-        virtualServices = before.virtualServices
-        destinationRules = before.destinationRules
+        self.workloads = workloads ?? before.workloads
+        self.virtualServices = virtualServices ?? before.virtualServices
+        self.destinationRules = destinationRules ?? before.destinationRules
         gateways = before.gateways
         peerAuthentications = before.peerAuthentications
         sidecars = before.sidecars
@@ -117,10 +121,22 @@ package final class MeshSnapshot: Sendable {
         namespaceIndex = before.namespaceIndex
         destinationRuleIndex = before.destinationRuleIndex
         wildcardDestinationRules = before.wildcardDestinationRules
+        self.workloadIndex = workloadIndex ?? before.workloadIndex
+        self.endpointIndex = endpointIndex ?? before.endpointIndex
+        self.servedIndex = servedIndex ?? before.servedIndex
+        self.endpointChange = endpointChange
+        self.ruleChange = ruleChange
+    }
+
+    /// `before` with other pods; see `replacing`.
+    convenience init(
+        _ before: MeshSnapshot, workloads: [MeshWorkload], changed: [(old: MeshWorkload?, new: MeshWorkload?)],
+        generation: UInt64
+    ) {
         let isSameSet = changed.allSatisfy { $0.old != nil && $0.new != nil }
-        workloadIndex =
+        let index =
             isSameSet
-            ? before.workloadIndex
+            ? nil
             : Dictionary(workloads.enumerated().map { ("\($1.namespace)/\($1.name)", $0) }) { first, _ in first }
         var endpoints = before.endpointIndex
         var served = before.servedIndex
@@ -144,45 +160,23 @@ package final class MeshSnapshot: Sendable {
             }
             served["\(namespace)/\(name)"] = serving.isEmpty ? nil : serving
         }
-        endpointIndex = endpoints
-        servedIndex = served
         let names = changed.compactMap { change in (change.old ?? change.new).map { "\($0.namespace)/\($0.name)" } }
-        endpointChange = (before.generation, touched.sorted(), Set(names))
-        ruleChange = nil
+        self.init(
+            before, generation: generation, workloads: workloads, workloadIndex: index, endpointIndex: endpoints,
+            servedIndex: served, endpointChange: (before.generation, touched.sorted(), Set(names)))
     }
 
     /// `before` with other rules in some VirtualServices, or other policies in some DestinationRules, which touch the clusters
     /// of these services; see `SnapshotBuilder.edit`.
-    init(
+    convenience init(
         _ before: MeshSnapshot, virtualServices: [ResolvedVirtualService]? = nil, edits: [RuleEdit] = [],
         destinationRules: [ResolvedDestinationRule]? = nil, touching touched: [Int] = []
     ) {
-        generation = before.generation + 1
-        settings = before.settings
-        namespaces = before.namespaces
-        services = before.services
-        workloads = before.workloads
-        self.virtualServices = virtualServices ?? before.virtualServices
-        self.destinationRules = destinationRules ?? before.destinationRules
-        gateways = before.gateways
-        peerAuthentications = before.peerAuthentications
-        sidecars = before.sidecars
-        proxyConfigs = before.proxyConfigs
-        workloadGroups = before.workloadGroups
-        authorizationPolicies = before.authorizationPolicies
-        requestAuthentications = before.requestAuthentications
-        linkerdPolicies = before.linkerdPolicies
-        secrets = before.secrets
-        configMaps = before.configMaps
-        serviceIndex = before.serviceIndex
-        namespaceIndex = before.namespaceIndex
-        destinationRuleIndex = before.destinationRuleIndex
-        wildcardDestinationRules = before.wildcardDestinationRules
-        workloadIndex = before.workloadIndex
-        endpointIndex = before.endpointIndex
-        servedIndex = before.servedIndex
-        endpointChange = destinationRules == nil ? nil : (before.generation, touched, [])
-        ruleChange = virtualServices == nil ? nil : (before.generation, edits)
+        self.init(
+            before, generation: before.generation + 1, virtualServices: virtualServices,
+            destinationRules: destinationRules,
+            endpointChange: destinationRules == nil ? nil : (before.generation, touched, []),
+            ruleChange: virtualServices == nil ? nil : (before.generation, edits))
     }
 
     /// A mesh with nothing in it.
