@@ -13,7 +13,7 @@ extension RouteProgram {
     /// Evaluates the hash policies of the decision's route, combined as Envoy combines them.
     ///
     /// - Parameters:
-    ///   - source: the client's address in any stable form of bytes.
+    ///   - source: the client's address, as text.
     ///   - fresh: random bits that become the cookie when one has to be made; the hash is that of the cookie's text.
     func hash(
         for decision: RouteDecision, _ head: borrowing HeadView, source: borrowing Span<UInt8>, fresh: UInt64
@@ -62,6 +62,7 @@ extension RouteProgram {
             return source.count == 0 ? nil : XXHash64.hash(source)
         case .header:
             guard let value = pool.firstValue(of: policy.header, in: head) else { return nil }
+            if let several = severalValues(of: policy.header, in: head) { return XXHash64.hash(several.span) }
             return XXHash64.hash(head.bytes.extracting(value.lowerBound..<value.upperBound))
         case .queryParameter:
             guard let place = head.query else { return nil }
@@ -81,6 +82,25 @@ extension RouteProgram {
             }
             return nil
         }
+    }
+
+    /// The values of a header that occurs more than once, in the order of their bytes and without anything between them, as
+    /// Envoy hashes them; nil when there is one. For the rare header that occurs twice: allocates.
+    private func severalValues(of key: HeaderKey, in head: borrowing HeadView) -> [UInt8]? {
+        guard key.kind == .known || key.kind == .other, let first = pool.next(key, in: head, after: -1),
+            pool.next(key, in: head, after: first) != nil
+        else { return nil }
+        var values: [[UInt8]] = []
+        var index: Int? = first
+        while let position = index {
+            let range = head.fields[position].value
+            var value: [UInt8] = []
+            for offset in range.lowerBound..<range.upperBound { value.append(head.bytes[offset]) }
+            values.append(value)
+            index = pool.next(key, in: head, after: position)
+        }
+        values.sort { $0.lexicographicallyPrecedes($1) }
+        return values.flatMap { $0 }
     }
 }
 

@@ -24,6 +24,14 @@ struct CompiledParts {
     private(set) var retryPolicies: [RetryPolicy] = []
     private var retryNumbers: [Envoy_Config_Route_V3_RetryPolicy: UInt32] = [:]
 
+    /// Entries of all tables, in use or not.
+    var entryCount: Int {
+        registry.clusterNames.count + registry.routeTableNames.count + registry.tlsSpecs.count
+            + registry.criteria.count + registry.provenance.origins.count + authorizers.authorizers.count
+            + accessLogTable.descriptors.count + filterTables.headerFormats.count + filterTables.routeFilters.count
+            + retryPolicies.count
+    }
+
     /// Compiles a route configuration; nil when it has issues.
     mutating func routeTable(
         _ message: Envoy_Config_Route_V3_RouteConfiguration, path: String, issues: inout [CompileIssue]

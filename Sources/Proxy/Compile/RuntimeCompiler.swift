@@ -39,10 +39,14 @@ package struct RuntimeCompiler {
     private var clusters: [String: CachedCluster] = [:]
     private var listeners: [String: CachedListener] = [:]
     private var contexts: [Int: CachedContext] = [:]
+    /// Clusters of older tables, whose state the new ones go on with.
+    private var forerunners: [String: ClusterDescriptor] = [:]
     private var routes: [String: CachedRoutes] = [:]
     private var generation: UInt64 = 0
     /// What went wrong in the last `snapshot(from:)` without keeping the rest from serving, for the log.
     package private(set) var failures: [String] = []
+    /// Entries of the tables when all of them were in use.
+    private var usedEntries = 0
 
     /// - Parameter local: what this proxy says about its own workload in metrics.
     package init(local: WorkloadLabels = WorkloadLabels()) { self.local = local }
@@ -162,9 +166,8 @@ package struct RuntimeCompiler {
         generation += 1
         failures = []
         forget(resources)
-        for (name, listener) in resources.listeners { _ = compiledListener(name, listener) }
-        for cluster in resources.clusters.values { _ = compiledCluster(cluster, resources) }
-        let tables = routeTables(resources)
+        var tables = compileAll(resources)
+        if parts.entryCount > 2 * usedEntries + Self.spareEntries { startOver(resources, &tables) }
         for warning in parts.warnings where !failures.contains(warning) { failures.append(warning) }
         parts.warnings = []
         var numbered = [ClusterDescriptor?](repeating: nil, count: parts.registry.clusterNames.count)
@@ -187,8 +190,45 @@ package struct RuntimeCompiler {
         )
     }
 
+    /// So much of what is not used any more is kept before the tables are made anew.
+    private static let spareEntries = 1024
+
+    private mutating func compileAll(_ resources: XDSResources) -> [RouteTable?] {
+        for (name, listener) in resources.listeners { _ = compiledListener(name, listener) }
+        for cluster in resources.clusters.values { _ = compiledCluster(cluster, resources) }
+        return routeTables(resources)
+    }
+
+    /// Entries of the tables are never taken out, as snapshots refer to them by number. When most of them are of
+    /// configurations that are gone, everything is compiled once more into new tables; what lives on outside of a
+    /// snapshot (TLS contexts, the health and counts of clusters) is carried over.
+    private mutating func startOver(_ resources: XDSResources, _ tables: inout [RouteTable?]) {
+        var fresh = RuntimeCompiler(local: local)
+        fresh.generation = generation
+        fresh.forerunners = clusters.mapValues(\.descriptor)
+        let newTables = fresh.compileAll(resources)
+        fresh.forerunners = [:]
+        fresh.usedEntries = fresh.parts.entryCount
+        // A resource whose last good version serves does not compile: the old tables stay.
+        let names = Set(routes.keys)
+        guard fresh.listeners.count == listeners.count, names.isSubset(of: fresh.routes.keys) else {
+            usedEntries = parts.entryCount
+            return
+        }
+        var known: [TLSSpec: CachedContext] = [:]
+        for (number, context) in contexts { known[parts.registry.tlsSpecs[number]] = context }
+        for (number, spec) in fresh.parts.registry.tlsSpecs.enumerated() { fresh.contexts[number] = known[spec] }
+        tables = newTables
+        self = fresh
+    }
+
     private mutating func forget(_ resources: XDSResources) {
-        for name in listeners.keys where resources.listeners[name] == nil { listeners[name] = nil }
+        for name in listeners.keys where resources.listeners[name] == nil {
+            for number in listeners[name]?.inlineRoutes.keys ?? [:].keys {
+                routes[parts.registry.routeTableNames[number]] = nil
+            }
+            listeners[name] = nil
+        }
         for name in clusters.keys where resources.clusters[name] == nil { clusters[name] = nil }
         for name in routes.keys where !name.hasPrefix("inline:") && resources.routes[name] == nil { routes[name] = nil }
     }
@@ -219,7 +259,8 @@ package struct RuntimeCompiler {
         }
         var compiler = ClusterCompiler(registry: parts.registry)
         let descriptor = compiler.compile(
-            message, assignment: assignment, continuing: clusters[message.name]?.descriptor)
+            message, assignment: assignment, continuing: clusters[message.name]?.descriptor ?? forerunners[message.name]
+        )
         parts.registry = compiler.registry
         _ = parts.registry.cluster(message.name)
         clusters[message.name] = CachedCluster(message: message, assignment: assignment, descriptor: descriptor)

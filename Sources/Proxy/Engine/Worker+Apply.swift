@@ -37,6 +37,7 @@ extension Worker where Wire: ~Copyable {
         moveListeners(snapshot, sockets)
         releaseGeneration(previous)
         sweepConnections()
+        forgetStatistics()
         startWatchingHealth()
     }
 

@@ -8,8 +8,12 @@ extension Worker where Wire: ~Copyable {
     /// Evaluates the route's hash policies.
     mutating func hashRequest(_ exchange: Handle, _ table: RouteTable, _ decision: RouteDecision) {
         let fresh = transport.random()
-        let client = connections[exchanges[exchange].downstream].remote.ip ?? .anyIPv4
-        let result = exchanges[exchange].requestHash(table, decision, client: client, fresh: fresh)
+        let downstream = exchanges[exchange].downstream
+        let client = exchanges[exchange].remoteAddress?.ip ?? connections[downstream].remote.ip ?? .anyIPv4
+        // Envoy hashes the text of the address.
+        scratch.removeAll(keepingCapacity: true)
+        client.write(to: &scratch)
+        let result = exchanges[exchange].requestHash(table, decision, client: scratch, fresh: fresh)
         exchanges[exchange].hash = result.value
         exchanges[exchange].cookiePolicy = result.cookieToSet
         exchanges[exchange].cookieValue = fresh
@@ -28,14 +32,8 @@ extension Worker where Wire: ~Copyable {
 
 extension Exchange {
     fileprivate func requestHash(
-        _ table: RouteTable, _ decision: RouteDecision, client: IPAddress, fresh: UInt64
+        _ table: RouteTable, _ decision: RouteDecision, client: [UInt8], fresh: UInt64
     ) -> RequestHash {
-        let address = InlineArray<16, UInt8> { index in
-            let half: UInt64 = index < 8 ? client.high : client.low
-            let shift = UInt64(56 - (index & 7) * 8)
-            return UInt8(truncatingIfNeeded: half >> shift)
-        }
-        return table.hash(
-            for: decision, HeadView(request, bytes: arena.storage), source: address.span, fresh: fresh)
+        table.hash(for: decision, HeadView(request, bytes: arena.storage), source: client.span, fresh: fresh)
     }
 }

@@ -39,11 +39,10 @@ extension Worker where Wire: ~Copyable {
     }
 
     /// Who the client is: the connection's peer, or the address that trusted proxies wrote into x-forwarded-for
-    /// (`use_remote_address`, `xff_num_trusted_hops`). Looked for only where a policy or a log may ask.
+    /// (`use_remote_address`, `xff_num_trusted_hops`).
     @inline(__always)
     mutating func findClient(_ handle: Handle, _ exchange: Handle, _ manager: HTTPConnectionManager) {
         if manager.usesRemoteAddress, manager.trustedHops == 0 { return }
-        if manager.httpFilters.isEmpty, manager.accessLogs.isEmpty { return }
         guard let field = exchanges[exchange].request.first(.xForwardedFor) else { return }
         // Counted from the right; our own peer, which is not in the field yet, is number 0 where it counts.
         let place = Int(manager.trustedHops) + (manager.usesRemoteAddress ? 0 : 1)

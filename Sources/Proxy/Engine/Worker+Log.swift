@@ -83,6 +83,7 @@ extension Worker where Wire: ~Copyable {
         record.flags = flags
         record.bytesReceived = UInt64(connections[handle].forwarded)
         record.bytesSent = UInt64(connections[handle].tunnelReceived)
+        record.attempts = connections[handle].attempts
         connections[handle].describe(&record)
         if let address = connections[handle].tunnelPeerAddress { record.upstreamRemote = address.logged }
         if let address = connections[handle].tunnelPeerLocal { record.upstreamLocal = address.logged }
