@@ -27,6 +27,8 @@ package struct RouteEntry: Sendable {
     var query = IndexRange()
     /// Millionths.
     var fraction: UInt32 = 1_000_000
+    /// The owner's number of what must hold beside the head; .max = nothing.
+    var condition: UInt32 = .max
 
     // The action.
     package var action: Action

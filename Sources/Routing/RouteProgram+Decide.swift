@@ -5,7 +5,9 @@ extension RouteProgram {
     ///
     /// - Parameters:
     ///   - random: 64 fresh random bits; they choose among weighted clusters and runtime fractions.
-    func decide(_ head: borrowing HeadView, random: UInt64) -> RouteDecision {
+    ///   - rejected: the route of an earlier decision about the same head, whose `condition` does not hold: it and those
+    ///     before it are not looked at; .max = none.
+    func decide(_ head: borrowing HeadView, random: UInt64, after rejected: UInt32) -> RouteDecision {
         let authority = head.bytes.extracting(head.authority.lowerBound..<head.authority.upperBound)
         let hostNumber = authorities.find(authority)
         guard hostNumber != .max else { return RouteDecision(outcome: .noVirtualHost) }
@@ -19,10 +21,12 @@ extension RouteProgram {
         let whole = head.pathWithoutQuery
         let path = head.bytes.extracting(whole.lowerBound..<whole.upperBound)
         let routes = routes.span
-        for number in host.routes.indices {
+        var number = rejected == .max ? Int(host.routes.start) : Int(rejected) &+ 1
+        while number < Int(host.routes.end) {
             if matches(routes[number], path: path, head, random: random) {
                 return decision(for: number, host: hostNumber, random: random)
             }
+            number &+= 1
         }
         var decision = RouteDecision(outcome: .noRoute)
         decision.virtualHost = hostNumber

@@ -71,6 +71,9 @@ package struct RouteMatchSpec: Sendable {
     package var runtimeFraction: UInt32?
     /// Only gRPC requests (content-type application/grpc…).
     package var grpcOnly = false
+    /// What must hold beside the head, in numbers of the owner's; .max = nothing. Not looked at here: an owner for whom it
+    /// does not hold asks on behind the route.
+    package var condition: UInt32 = .max
 
     package init(path: Path) { self.path = path }
 }

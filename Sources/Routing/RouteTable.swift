@@ -19,9 +19,10 @@ package final class RouteTable: Sendable {
     ///
     /// - Parameters:
     ///   - random: 64 fresh random bits; they choose among weighted clusters and runtime fractions.
+    ///   - rejected: the route that was found before and whose `condition` does not hold; .max = none.
     @inline(__always)
-    package func decide(_ head: borrowing HeadView, random: UInt64) -> RouteDecision {
-        program.decide(head, random: random)
+    package func decide(_ head: borrowing HeadView, random: UInt64, after rejected: UInt32 = .max) -> RouteDecision {
+        program.decide(head, random: random, after: rejected)
     }
 
     /// The routes of all virtual hosts.
@@ -30,6 +31,10 @@ package final class RouteTable: Sendable {
     /// One route's numbers. `index` comes from a decision of this table.
     @inline(__always)
     package func route(_ index: UInt32) -> RouteEntry { program.routes[Int(index)] }
+
+    /// What must hold beside the head for the route to be taken: the owner's number (`RouteMatchSpec.condition`).
+    @inline(__always)
+    package func condition(_ index: UInt32) -> UInt32 { program.routes[Int(index)].condition }
 
     /// Bytes that an entry, mutation or decision of this table refers to.
     @_lifetime(borrow self)

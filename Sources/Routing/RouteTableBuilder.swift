@@ -90,6 +90,7 @@ struct RouteTableBuilder {
         }
         entry.query.end = UInt32(queryMatches.count)
         entry.fraction = match.runtimeFraction ?? 1_000_000
+        entry.condition = match.condition
         return entry
     }
 

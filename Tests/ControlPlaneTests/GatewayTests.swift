@@ -52,6 +52,39 @@ struct GatewayTests {
         #expect(table.virtualHosts.flatMap(\.routes).isEmpty)
     }
 
+    @Test("A claim is looked for in metadata, and routes are chosen again when there is a token")
+    func claims() throws {
+        let text = """
+            apiVersion: networking.istio.io/v1
+            kind: VirtualService
+            metadata: {name: entry, namespace: default}
+            spec:
+              hosts: [api.example.com]
+              gateways: [entry]
+              http:
+              - match:
+                - headers: {"@request.auth.claims[a][b.c]": {exact: x}, x-too: {exact: y}}
+                  withoutHeaders: {"@Request.Auth.Claims.d": {}}
+                directResponse: {status: 210}
+            ---
+            apiVersion: security.istio.io/v1
+            kind: RequestAuthentication
+            metadata: {name: tokens, namespace: default}
+            spec: {jwtRules: [{issuer: me, jwks: '{"keys":[]}'}]}
+            ---
+
+            """
+        let set = TestMesh(TestMesh.services + Self.gateway + text).resources(for: TestMesh.gateway)
+        let match = try #require(try set.virtualHost("http.8080", "api.example.com").routes.first).match
+        #expect(match.headers.map(\.name) == ["x-too"])
+        #expect(match.dynamicMetadata.map { $0.path.map(\.key) } == [["payload", "a", "b.c"], ["payload", "d"]])
+        #expect(
+            match.dynamicMetadata.map(\.filter) == ["envoy.filters.http.jwt_authn", "envoy.filters.http.jwt_authn"])
+        #expect(match.dynamicMetadata.map(\.invert) == [false, true])
+        let listener = try set.listener("0.0.0.0_8080")
+        #expect("\(listener)".contains("jwt_authn"))
+    }
+
     @Test("A VirtualService bound to the gateway routes its host")
     func routes() throws {
         let set = TestMesh(TestMesh.services + Self.gateway + Self.route).resources(for: TestMesh.gateway)

@@ -37,7 +37,7 @@ extension WholeMesh {
             let player = try FieldPlayer(mesh: mesh)
             let before = try mesh.controlPlaneStatus().generation
             let text = cases.map(\.manifests).filter { !$0.isEmpty }.joined(separator: "\n---\n")
-            try mesh.write(player.filledIn(text), to: "cases.yaml")
+            try mesh.write(try player.filledIn(text), to: "cases.yaml")
             try await eventually("\(name) in force", within: .seconds(20)) {
                 let status = try mesh.controlPlaneStatus()
                 let proxies = status.proxies ?? []

@@ -17,10 +17,7 @@ package enum CapabilityReport {
                     found.append(warning(policy.location, resource, "corsPolicy", "preflights go to the application"))
                 }
                 for match in rule.match {
-                    let named = match.headers + match.withoutHeaders
-                    if let claim = named.first(where: { $0.name.hasPrefix("@request.auth.claims") }) {
-                        found.append(warning(match.location, resource, claim.name, "this match takes no request"))
-                    }
+                    if let problem = claims(match, of: service, resource, snapshot) { found.append(problem) }
                     if match.statPrefix != nil {
                         found.append(
                             warning(match.location, resource, "statPrefix", "its requests have no metrics of their own")
@@ -101,6 +98,29 @@ package enum CapabilityReport {
             )
         }
         return found
+    }
+
+    /// Claims that no request can have: sidecars route before anyone has verified a token, and so does a gateway without a
+    /// RequestAuthentication.
+    private static func claims(
+        _ match: HTTPMatchRequest, of service: ResolvedVirtualService, _ resource: String, _ snapshot: MeshSnapshot
+    ) -> Diagnostic? {
+        let named = match.headers + match.withoutHeaders
+        guard let claim = named.first(where: { RoutingClaim.path($0.name) != nil }) else { return nil }
+        let gateways = match.gateways.isEmpty ? service.gateways : match.gateways.map(\.value)
+        let unverified = gateways.first { name in
+            let workloads = snapshot.workloads.filter { workload in
+                snapshot.gateways(for: workload).contains { "\($0.metadata.namespace)/\($0.metadata.name)" == name }
+            }
+            return name == "mesh" || workloads.contains { snapshot.requestAuthentications(of: $0).isEmpty }
+        }
+        guard let unverified else { return nil }
+        let reason =
+            unverified == "mesh"
+            ? "sidecars choose routes before tokens are verified: list gateways only"
+            : "no RequestAuthentication holds for the gateway \(unverified)"
+        return Diagnostic(
+            .warning, at: match.location, resource: resource, "no request has the claim of \(claim.name): \(reason)")
     }
 
     /// CUSTOM policies whose authorizers want what they cannot have yet: what they match is denied.

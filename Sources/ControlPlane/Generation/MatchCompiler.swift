@@ -18,9 +18,17 @@ enum MatchCompiler {
         case nil: match.prefix = "/"
         }
         if request.ignoreURICase { match.caseSensitive = .init(false) }
+        // A claim is looked for in what the token's filter found, never among headers: a client cannot send one.
+        let wanted = request.headers.map { (named: $0, claim: RoutingClaim.path($0.name)) }
+        let unwanted = request.withoutHeaders.map { (named: $0, claim: RoutingClaim.path($0.name)) }
+        match.dynamicMetadata =
+            wanted.compactMap { entry in entry.claim.map { claim($0, entry.named.match, isWanted: true) } }
+            + unwanted.compactMap { entry in entry.claim.map { claim($0, entry.named.match, isWanted: false) } }
         match.headers =
-            request.headers.filter { !isReserved($0.name) }.map { header($0.name, $0.match) }
-            + request.withoutHeaders.filter { !isReserved($0.name) }.map(withoutHeader)
+            wanted.filter { $0.claim == nil && !isReserved($0.named.name) }.map {
+                header($0.named.name, $0.named.match)
+            }
+            + unwanted.filter { $0.claim == nil && !isReserved($0.named.name) }.map { withoutHeader($0.named) }
         for (name, text) in [
             (":method", request.method), (":authority", request.authority), (":scheme", request.scheme),
         ] {
@@ -51,6 +59,19 @@ enum MatchCompiler {
         case nil, .regex("*", _)?: true
         default: false
         }
+    }
+
+    /// The text itself, or an element of a list of texts; `{}` and the literal regex `*` ask only for presence.
+    private static func claim(_ path: [String], _ match: StringMatch?, isWanted: Bool) -> WireMetadataMatcher {
+        var value = WireValueMatcher()
+        if let match, !isPresence(match) {
+            value = PolicyMatchers.textOrElement(string(match))
+        } else {
+            value.presentMatch = true
+        }
+        var matcher = PolicyMatchers.claim(path, value)
+        matcher.invert = !isWanted
+        return matcher
     }
 
     private static func header(_ name: String, _ match: StringMatch?) -> WireHeaderMatcher {

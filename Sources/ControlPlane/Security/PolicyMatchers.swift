@@ -81,7 +81,12 @@ enum PolicyMatchers {
 
     /// One of the texts, as the value or as an element of it.
     static func textOrElement(_ values: [String]) -> WireValueMatcher {
-        let text = any(values.map { value(string($0)) })
+        textOrElement(any(values.map { value(string($0)) }))
+    }
+
+    static func textOrElement(_ text: WireStringMatcher) -> WireValueMatcher { textOrElement(value(text)) }
+
+    private static func textOrElement(_ text: WireValueMatcher) -> WireValueMatcher {
         var list = WireValueMatcher()
         list.listMatch.oneOf = text
         return any([list, text])

@@ -31,7 +31,9 @@ struct SecurityFilters {
         self.authorizers = authorizers
         let tokens =
             view.proxy.features.contains(.tokens)
-            ? TokenFilter(policies: snapshot.requestAuthentications(of: view.workload), keySets: view.keySets) : nil
+            ? TokenFilter(
+                policies: snapshot.requestAuthentications(of: view.workload), keySets: view.keySets,
+                choosesRoutes: view.proxy.role == .gateway) : nil
         let linkerd = LinkerdFilters(snapshot: snapshot, workload: view.workload)
         http =
             authorization.customHTTP() + [tokens?.filter()].compactMap(\.self) + authorization.http()

@@ -17,6 +17,8 @@ struct TokenFilter {
     let policies: [RequestAuthentication]
     /// The key set of each `jwksUri`, or issuer without one, as far as it could be fetched.
     let keySets: KeySetSnapshot
+    /// Routes may ask for claims: they are looked for again when a token was accepted.
+    var choosesRoutes = false
 
     /// nil when no token is looked at.
     func filter() -> WireHTTPFilter? {
@@ -52,6 +54,7 @@ struct TokenFilter {
         provider.forward = rule.forwardOriginalToken
         provider.forwardPayloadHeader = rule.outputPayloadToHeader ?? ""
         provider.payloadInMetadata = Self.payloadKey
+        provider.clearRouteCache_p = choosesRoutes
         provider.normalizePayloadInMetadata.spaceDelimitedClaims =
             ["permission", "scope"] + rule.spaceDelimitedClaims.filter { $0 != "permission" && $0 != "scope" }
         provider.fromHeaders = rule.fromHeaders.map { header in

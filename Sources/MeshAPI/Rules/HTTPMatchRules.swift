@@ -35,5 +35,5 @@ enum HTTPMatchRules {
     }
 
     /// Routing by a claim of a verified token.
-    static func isClaim(_ header: String) -> Bool { header.hasPrefix("@request.auth.claims") }
+    static func isClaim(_ header: String) -> Bool { RoutingClaim.path(header) != nil }
 }

@@ -1,3 +1,4 @@
+import Authorization
 import Routing
 import XDS
 
@@ -13,6 +14,9 @@ struct CompileRegistry {
     var provenance = ProvenanceTable()
     /// What routes ask of endpoints' metadata.
     private(set) var criteria: [[String: String]] = []
+    /// What routes ask of what filters found out about a request: all parts of one must hold.
+    private(set) var conditions: [[MetadataCondition]] = []
+    private var conditionNumbers: [[MetadataMatchSpec]: UInt32] = [:]
 
     /// The number of a cluster name, whether or not the cluster exists (yet).
     mutating func cluster(_ name: String) -> ClusterID {
@@ -35,6 +39,15 @@ struct CompileRegistry {
         if let known = criteria.firstIndex(of: match) { return UInt32(known) }
         criteria.append(match)
         return UInt32(criteria.count - 1)
+    }
+
+    mutating func condition(_ parts: [MetadataMatchSpec]) throws(AuthorizationError) -> UInt32 {
+        if let known = conditionNumbers[parts] { return known }
+        var compiled: [MetadataCondition] = []
+        for part in parts { compiled.append(try MetadataCondition(part)) }
+        conditions.append(compiled)
+        conditionNumbers[parts] = UInt32(conditions.count - 1)
+        return UInt32(conditions.count - 1)
     }
 
     /// The number of a TLS context. One that cannot be made is an issue when it is first met, not when traffic comes.

@@ -182,6 +182,7 @@ package struct RuntimeCompiler {
             accessLogs: parts.accessLogTable.descriptors,
             tlsContexts: tlsContexts(resources.secrets),
             endpointCriteria: parts.registry.criteria,
+            routeConditions: parts.registry.conditions,
             headerFormats: parts.filterTables.headerFormats,
             routeFilters: parts.filterTables.routeFilters,
             provenance: parts.registry.provenance,

@@ -61,11 +61,7 @@ package struct PolicyChain: Sendable {
     /// What the chain decides about a request or connection.
     package func decide(_ question: PolicyQuestion) -> PolicyVerdict {
         var verdict = PolicyVerdict(outcome: .allowed, rule: "", dryRuns: [], audited: [])
-        var metadata = RequestMetadata()
-        if let claims = question.claims, let document = try? JSONDocument(parsing: Array(claims.utf8)) {
-            metadata.set(
-                filter: Array("envoy.filters.http.jwt_authn".utf8), key: Array("payload".utf8), document)
-        }
+        var metadata = question.metadata
         var cache = TokenCache()
         let request = QuestionHead(question)
         let principals = question.principal.map { [Array($0.utf8)] } ?? []

@@ -1,3 +1,6 @@
+internal import Authentication
+internal import Authorization
+
 /// A request, or a connection, as someone describes it who has no traffic at hand. Names and texts are as on the wire.
 package struct PolicyQuestion: Sendable, Hashable {
     /// Without a request there is only a connection.
@@ -21,6 +24,15 @@ package struct PolicyQuestion: Sendable, Hashable {
     package var time: UInt64 = 0
 
     package init() {}
+
+    /// Its claims, where the filter that verifies tokens leaves them.
+    var metadata: RequestMetadata {
+        var metadata = RequestMetadata()
+        if let claims, let document = try? JSONDocument(parsing: Array(claims.utf8)) {
+            metadata.set(filter: Array("envoy.filters.http.jwt_authn".utf8), key: Array("payload".utf8), document)
+        }
+        return metadata
+    }
 }
 
 /// What a chain of filters decided.

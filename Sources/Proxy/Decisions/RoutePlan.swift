@@ -25,7 +25,8 @@ package struct RoutePlan: Sendable {
             return nil
         }
         let head = QuestionHead(question)
-        let decision = table.decide(HeadView(head.table, bytes: head.bytes.span), random: 1)
+        let decision = snapshot.decide(
+            table, HeadView(head.table, bytes: head.bytes.span), random: 1, metadata: question.metadata)
         return Answer(
             outcome: decision.outcome,
             virtualHost: decision.virtualHost == .max ? "" : table.virtualHostName(decision.virtualHost),

@@ -13,6 +13,12 @@ extension Exchange {
         table.decide(HeadView(request, bytes: arena.storage), random: random)
     }
 
+    /// The same for the table of a connection manager, whose routes may ask what filters found out.
+    func decide(_ table: RouteTable, of snapshot: RuntimeSnapshot, random: UInt64) -> RouteDecision {
+        snapshot.decide(
+            table, HeadView(request, bytes: arena.storage), random: random, metadata: filters.metadata)
+    }
+
     mutating func removeRequestHopByHop() {
         Self.removeHopByHop(&request, &arena, nominated: requestHead.nominatesFields, isRequest: true)
     }

@@ -104,7 +104,8 @@ extension Worker where Wire: ~Copyable {
             let table = generations[generation].snapshot.routeTables[index]
         else { return }
         exchanges[exchange].routeTable = index
-        exchanges[exchange].decision = exchanges[exchange].decide(table, random: exchanges[exchange].filters.random)
+        exchanges[exchange].decision = exchanges[exchange].decide(
+            table, of: generations[generation].snapshot, random: exchanges[exchange].filters.random)
     }
 
     /// Does what the route says.

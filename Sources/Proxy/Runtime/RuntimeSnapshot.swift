@@ -1,4 +1,5 @@
 package import Authorization
+package import HeaderBlock
 package import Resilience
 package import Routing
 package import TLS
@@ -29,6 +30,8 @@ package final class RuntimeSnapshot: Sendable {
     package let tlsContexts: [TLSContext?]
     /// By `metadataMatch` of a route: what endpoints' metadata must hold.
     package let endpointCriteria: [[String: String]]
+    /// By `condition` of a route: what filters must have found out about a request.
+    package let routeConditions: [[MetadataCondition]]
     /// Formats of header values with command operators, by `HeaderMutation.format`.
     package let headerFormats: [AccessLogFormat]
     /// By the `attachment` of routes and weighted clusters.
@@ -48,6 +51,7 @@ package final class RuntimeSnapshot: Sendable {
         accessLogs: [AccessLogDescriptor] = [],
         tlsContexts: [TLSContext?] = [],
         endpointCriteria: [[String: String]] = [],
+        routeConditions: [[MetadataCondition]] = [],
         headerFormats: [AccessLogFormat] = [],
         routeFilters: [RouteFilters] = [],
         provenance: ProvenanceTable,
@@ -63,11 +67,31 @@ package final class RuntimeSnapshot: Sendable {
         self.accessLogs = accessLogs
         self.tlsContexts = tlsContexts
         self.endpointCriteria = endpointCriteria
+        self.routeConditions = routeConditions
         self.headerFormats = headerFormats
         self.routeFilters = routeFilters
         self.provenance = provenance
         self.local = local
         self.telemetry = telemetry
+    }
+
+    /// Finds the route of a request: by its head, and by what filters found out about it.
+    @inline(__always)
+    package func decide(
+        _ table: RouteTable, _ head: borrowing HeadView, random: UInt64, metadata: borrowing RequestMetadata
+    ) -> RouteDecision {
+        var decision = table.decide(head, random: random)
+        while decision.route != .max {
+            let condition = table.condition(decision.route)
+            if condition == .max || holds(condition, metadata) { break }
+            decision = table.decide(head, random: random, after: decision.route)
+        }
+        return decision
+    }
+
+    private func holds(_ condition: UInt32, _ metadata: borrowing RequestMetadata) -> Bool {
+        let metadata = copy metadata
+        return routeConditions[Int(condition)].allSatisfy { $0.holds(metadata) }
     }
 
     /// The snapshot that serves nothing: what a worker has before the first `apply`.

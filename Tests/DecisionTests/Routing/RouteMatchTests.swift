@@ -159,6 +159,20 @@ struct RouteMatchTests {
         #expect(RequestHead("/ab").withView { table.decide($0, random: 0) }.cluster == ClusterID(index: 1))
     }
 
+    @Test("an owner whose condition does not hold asks on behind the route")
+    func condition() throws {
+        var first = RouteMatchSpec(path: .prefix("/a"))
+        first.condition = 7
+        let table = try table([first, RouteMatchSpec(path: .exact("/b")), RouteMatchSpec(path: .prefix("/"))])
+        RequestHead("/a").withView { head in
+            let decision = table.decide(head, random: 0)
+            #expect(decision.route == 0 && table.condition(decision.route) == 7)
+            let next = table.decide(head, random: 0, after: decision.route)
+            #expect(next.cluster == ClusterID(index: 2) && table.condition(next.route) == .max)
+            #expect(table.decide(head, random: 0, after: next.route).outcome == .noRoute)
+        }
+    }
+
     @Test("a runtime fraction takes its share")
     func fraction() throws {
         var match = RouteMatchSpec(path: .prefix("/"))

@@ -66,7 +66,7 @@ struct FieldPlayer {
         }
         // Last: they look for traces of the requests.
         for (test, request) in commands {
-            let result = try mesh.exec(request.from, request.command.map(filledIn))
+            let result = try mesh.exec(request.from, request.command.map { try filledIn($0) })
             let answer = Answer(status: "\(result.status)", seconds: 0, text: result.output + result.errors)
             problems += judge([answer], request).map { "\(test): \(request.command): \($0)" }
         }
@@ -74,9 +74,9 @@ struct FieldPlayer {
     }
 
     /// Texts of cases with the places of this mesh in them: `GATEWAY` and `GATEWAYTLS` are the ingress gateway's ports 80 and
-    /// 443 on the host, `POD-NAME` is a pod's address, `CERTIFICATES` is the folder of the certificates.
-    func filledIn(_ text: String) -> String {
-        var result = text.replacing("GATEWAYTLS", with: "127.0.0.1:\(mesh.gatewayTLSPort)")
+    /// 443 on the host, `POD-NAME` is a pod's address, `CERTIFICATES` is the folder of the certificates; and see `FieldTokens`.
+    func filledIn(_ text: String) throws -> String {
+        var result = try FieldTokens.filledIn(text).replacing("GATEWAYTLS", with: "127.0.0.1:\(mesh.gatewayTLSPort)")
             .replacing("GATEWAY", with: "127.0.0.1:\(mesh.gatewayPort)")
             .replacing("CERTIFICATES", with: mesh.certificates?.path ?? "")
         for (name, address) in addresses { result = result.replacing("POD-\(name)", with: address) }
@@ -94,7 +94,7 @@ struct FieldPlayer {
                 isFirst = false
                 words += ["-s", "--max-time", "20", "-w", "\\n\(mark) %{http_code} %{time_total}\\n"]
                 words += isParallel ? ["-o", "/dev/null"] : ["-i"]
-                words += (request.flags + [request.url]).map(filledIn)
+                words += try (request.flags + [request.url]).map { try filledIn($0) }
             }
         }
         let result = from == "outside" ? try run(words) : try mesh.exec(from, words, deadline: .seconds(90))

@@ -31,6 +31,9 @@ extension CompiledParts {
         for (index, rule) in message.rules.enumerated() {
             let place = "\(path).rules[\(index)]"
             var compiler = RouteCompiler(parts: self)
+            compiler.refuse(
+                !rule.match.dynamicMetadata.isEmpty, place + ".match.dynamic_metadata",
+                "not supported: this filter is what fills it")
             if let match = compiler.match(rule.match, place + ".match") { matches.append(match) }
             issues += compiler.issues
             switch rule.requirementType {

@@ -1,3 +1,4 @@
+import Authorization
 import Routing
 import SwiftProtobuf
 import XDS
@@ -5,7 +6,6 @@ import XDS
 extension RouteCompiler {
     mutating func match(_ message: Envoy_Config_Route_V3_RouteMatch, _ path: String) -> RouteMatchSpec? {
         refuse(message.hasTlsContext, path + ".tls_context")
-        refuse(!message.dynamicMetadata.isEmpty, path + ".dynamic_metadata")
         let test: RouteMatchSpec.Path
         switch message.pathSpecifier {
         case .prefix(let prefix): test = .prefix(prefix)
@@ -41,7 +41,24 @@ extension RouteCompiler {
             }
             match.queryParameters.append(QueryMatchSpec(name: parameter.name, pattern: query(parameter, place)))
         }
+        match.condition = condition(message.dynamicMetadata, path + ".dynamic_metadata")
         return match
+    }
+
+    /// The number of what the request's metadata must hold; .max when nothing is asked, or, with issues, the impossible.
+    private mutating func condition(_ messages: [Envoy_Type_Matcher_V3_MetadataMatcher], _ path: String) -> UInt32 {
+        if messages.isEmpty { return .max }
+        let before = issues.count
+        let specs = messages.enumerated().compactMap { index, message in
+            MetadataMatchSpec(message, path: "\(path)[\(index)]", issues: &issues)
+        }
+        guard issues.count == before else { return .max }
+        do throws(AuthorizationError) {
+            return try parts.registry.condition(specs)
+        } catch {
+            issues.append(CompileIssue(path: path, message: error.description))
+            return .max
+        }
     }
 
     private mutating func query(
