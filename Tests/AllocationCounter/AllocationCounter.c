@@ -4,17 +4,20 @@
 #include <stddef.h>
 #include <unistd.h>
 
-// The C library's allocator under the names that it keeps for interposers.
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *memory, size_t size);
-extern void *__libc_memalign(size_t alignment, size_t size);
-
 static __thread uint64_t allocations;
 static __thread bool traces;
 
 uint64_t allocation_count(void) { return allocations; }
 void allocation_trace(bool on) { traces = on; }
+
+// A sanitizer brings an allocator of its own, which must see every call: nothing is counted then.
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+
+// The C library's allocator under the names that it keeps for interposers.
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *memory, size_t size);
+extern void *__libc_memalign(size_t alignment, size_t size);
 
 static void note(void) {
     allocations++;
@@ -60,3 +63,5 @@ int posix_memalign(void **memory, size_t alignment, size_t size) {
     *memory = block;
     return 0;
 }
+
+#endif
