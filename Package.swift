@@ -65,10 +65,14 @@ let package = Package(
         .target(
             name: "XDSTransport",
             dependencies: [
-                "XDS",
+                "TLS", "XDS",
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
                 .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "X509", package: "swift-certificates"),
             ],
             swiftSettings: house
         ),
@@ -238,7 +242,7 @@ let package = Package(
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
-                "ControlPlane", "Identity", "MeshAPI", "MeshState", "XDS", "XDSTransport",
+                "ControlPlane", "Identity", "MeshAPI", "MeshState", "TLS", "XDS", "XDSTransport",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             swiftSettings: house

@@ -17,10 +17,16 @@ package enum ControlPlaneAddress {
         }
     }
 
+    package struct Found: Sendable {
+        package var client: DiscoveryClient
+        package var variant: DiscoveryState.Variant
+        package var cluster: String
+    }
+
     /// - Returns: nil when the bootstrap has no dynamic resources.
     package static func find(
         in bootstrap: Envoy_Config_Bootstrap_V3_Bootstrap
-    ) throws -> (address: ServerAddress, variant: DiscoveryState.Variant, cluster: String)? {
+    ) throws -> Found? {
         guard bootstrap.dynamicResources.hasAdsConfig else { return nil }
         let config = bootstrap.dynamicResources.adsConfig
         let name = config.grpcServices.first?.envoyGrpc.clusterName ?? ""
@@ -35,6 +41,8 @@ package enum ControlPlaneAddress {
         default: throw Problem.noEndpoint(name)
         }
         let isDelta = config.apiType == .deltaGrpc || config.apiType == .aggregatedDeltaGrpc
-        return (address, isDelta ? .delta : .stateOfTheWorld, name)
+        return Found(
+            client: DiscoveryClient(address: address, security: try ControlPlaneSecurity.read(cluster)),
+            variant: isDelta ? .delta : .stateOfTheWorld, cluster: name)
     }
 }

@@ -125,9 +125,9 @@ package struct ProxyAgent: Sendable {
             }
             if let controlPlane {
                 let node = bootstrap.node
-                group.addTask { await agent.discover(from: controlPlane.address, node: node, token: tokens?.xds) }
+                group.addTask { await agent.discover(from: controlPlane.client, node: node, token: tokens?.xds) }
                 if let tokens {
-                    let identity = try identity(of: ProxyNode(node), tokens, controlPlane.address, agent)
+                    let identity = try identity(of: ProxyNode(node), tokens, controlPlane.client, agent)
                     group.addTask { await identity.run() }
                 }
             } else {
@@ -199,9 +199,8 @@ package struct ProxyAgent: Sendable {
     }
 
     private func identity(
-        of node: ProxyNode, _ tokens: WorkloadTokens, _ address: ServerAddress, _ agent: ConfigurationAgent
+        of node: ProxyNode, _ tokens: WorkloadTokens, _ client: DiscoveryClient, _ agent: ConfigurationAgent
     ) throws -> WorkloadIdentity {
-        let client = DiscoveryClient(address: address)
         do {
             return WorkloadIdentity(
                 identity: try node.identity(), tokens: tokens, tokensPath: options.tokensPath,

@@ -123,6 +123,23 @@ package struct CertificateAuthority: Sendable {
     ///   - identity: who the requester proved to be; this is what the certificate says.
     ///   - lifetime: seconds; cut to what the issuer itself has left.
     package func sign(requestPEM: String, identity: SPIFFEID, lifetime: TimeInterval, now: Date) throws -> Issued {
+        try sign(requestPEM: requestPEM, identity: identity, further: [], lifetime: lifetime, now: now)
+    }
+
+    /// Signs for a server that is also called by names and addresses: the control plane itself.
+    /// - Parameter names: DNS names, and addresses in their text form.
+    package func signServer(
+        requestPEM: String, identity: SPIFFEID, names: [String], lifetime: TimeInterval, now: Date
+    ) throws -> Issued {
+        let further = names.map { name -> GeneralName in
+            IPAddressText.bytes(name).map { .ipAddress(ASN1OctetString(contentBytes: $0[...])) } ?? .dnsName(name)
+        }
+        return try sign(requestPEM: requestPEM, identity: identity, further: further, lifetime: lifetime, now: now)
+    }
+
+    private func sign(
+        requestPEM: String, identity: SPIFFEID, further: [GeneralName], lifetime: TimeInterval, now: Date
+    ) throws -> Issued {
         guard requestPEM.utf8.count <= 16384 else { throw IdentityError.malformedRequest("longer than 16 KiB") }
         let request: CertificateSigningRequest
         do {
@@ -150,7 +167,7 @@ package struct CertificateAuthority: Sendable {
                 Critical(KeyUsage(digitalSignature: true, keyEncipherment: true))
                 try ExtendedKeyUsage([.serverAuth, .clientAuth])
                 // RFC 5280 section 4.2.1.6: critical, because the subject is empty.
-                Critical(SubjectAlternativeNames([.uniformResourceIdentifier(identity.description)]))
+                Critical(SubjectAlternativeNames([.uniformResourceIdentifier(identity.description)] + further))
                 AuthorityKeyIdentifier(keyIdentifier: Self.keyIdentifier(issuer.publicKey))
             },
             issuerPrivateKey: issuerKey

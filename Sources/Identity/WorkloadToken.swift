@@ -19,11 +19,15 @@ package struct WorkloadToken: Sendable, Hashable {
     /// Hex; unique to the token.
     package var nonce: String
     package var expires: Date
+    /// Whether the pod is a gateway: only such a proxy is sent what gateways have, certificates of theirs among it.
+    package var isGateway: Bool
 
     /// A token with a fresh nonce.
     package init(
-        audience: Audience, namespace: String, serviceAccount: String, pod: String, expires: Date
+        audience: Audience, namespace: String, serviceAccount: String, pod: String, expires: Date,
+        isGateway: Bool = false
     ) {
+        self.isGateway = isGateway
         self.audience = audience
         self.namespace = namespace
         self.serviceAccount = serviceAccount
@@ -36,7 +40,8 @@ package struct WorkloadToken: Sendable, Hashable {
     /// brings no second token.
     package func successor(for keyDigest: String, expires: Date, key: TokenKey) -> WorkloadToken {
         var next = WorkloadToken(
-            audience: audience, namespace: namespace, serviceAccount: serviceAccount, pod: pod, expires: expires)
+            audience: audience, namespace: namespace, serviceAccount: serviceAccount, pod: pod, expires: expires,
+            isGateway: isGateway)
         let code = HMAC<SHA256>.authenticationCode(for: Data("successor \(nonce) \(keyDigest)".utf8), using: key.key)
         next.nonce = code.prefix(16).map { hex($0) }.joined()
         return next
@@ -49,13 +54,15 @@ package struct WorkloadToken: Sendable, Hashable {
         var pod: String
         var nonce: String
         var exp: Int64
+        /// `gateway`; absent for others.
+        var role: String?
     }
 
     /// The token's text, signed with `key`.
     package func mint(key: TokenKey) -> String {
         let payload = Payload(
             aud: audience.rawValue, ns: namespace, sa: serviceAccount, pod: pod, nonce: nonce,
-            exp: Int64(expires.timeIntervalSince1970)
+            exp: Int64(expires.timeIntervalSince1970), role: isGateway ? "gateway" : nil
         )
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -85,7 +92,7 @@ package struct WorkloadToken: Sendable, Hashable {
         }
         var token = WorkloadToken(
             audience: actual, namespace: fields.ns, serviceAccount: fields.sa, pod: fields.pod,
-            expires: Date(timeIntervalSince1970: Double(fields.exp))
+            expires: Date(timeIntervalSince1970: Double(fields.exp)), isGateway: fields.role == "gateway"
         )
         token.nonce = fields.nonce
         guard now < token.expires else { throw .expired }

@@ -11,9 +11,10 @@ struct AggregatedDiscoveryService: RegistrableRPCService {
             forMethod: Methods.delta,
             deserializer: ProtobufDeserializer<DiscoveryClient.DeltaRequest>(),
             serializer: ProtobufSerializer<DiscoveryClient.DeltaResponse>()
-        ) { request, _ in
-            StreamingServerResponse(metadata: [:]) { writer in
-                try await serve(.delta, request: request, writer: writer)
+        ) { request, context in
+            let credentials = PeerCredentials(metadata: request.metadata, context: context)
+            return StreamingServerResponse(metadata: [:]) { writer in
+                try await serve(.delta, request: request, credentials: credentials, writer: writer)
                 return [:]
             }
         }
@@ -21,9 +22,10 @@ struct AggregatedDiscoveryService: RegistrableRPCService {
             forMethod: Methods.stream,
             deserializer: ProtobufDeserializer<DiscoveryClient.StreamRequest>(),
             serializer: ProtobufSerializer<DiscoveryClient.StreamResponse>()
-        ) { request, _ in
-            StreamingServerResponse(metadata: [:]) { writer in
-                try await serve(.stateOfTheWorld, request: request, writer: writer)
+        ) { request, context in
+            let credentials = PeerCredentials(metadata: request.metadata, context: context)
+            return StreamingServerResponse(metadata: [:]) { writer in
+                try await serve(.stateOfTheWorld, request: request, credentials: credentials, writer: writer)
                 return [:]
             }
         }
@@ -39,9 +41,9 @@ struct AggregatedDiscoveryService: RegistrableRPCService {
     private func serve<Request: SessionRequest, Response: SessionResponse>(
         _ variant: DiscoverySession.Variant,
         request: StreamingServerRequest<Request>,
+        credentials: PeerCredentials,
         writer: RPCWriter<Response>
     ) async throws {
-        let token = BearerToken.token(in: request.metadata)
         let (events, sink) = AsyncStream<Event>.makeStream()
         // The first message names the node; nothing is known about the peer before.
         let (nodes, nodeSink) = AsyncStream<Envoy_Config_Core_V3_Node>.makeStream()
@@ -61,11 +63,16 @@ struct AggregatedDiscoveryService: RegistrableRPCService {
                     sink.yield(.request(message.sessionRequest))
                 }
             }
+            // Who never says who it is is not waited for.
+            group.addTask {
+                try? await Task.sleep(for: .seconds(30))
+                nodeSink.finish()
+            }
             defer { group.cancelAll() }
             guard let node = await nodes.first(where: { _ in true }) else { return }
             let feed: DiscoveryFeed
             do {
-                feed = try await source.connect(node: node, token: token)
+                feed = try await source.connect(node: node, credentials: credentials)
             } catch let refusal as DiscoveryRefusal {
                 throw refusal.rpcError
             }

@@ -13,9 +13,12 @@ package struct DiscoveryClient: Sendable {
     package typealias StreamResponse = Envoy_Service_Discovery_V3_DiscoveryResponse
 
     package let address: ServerAddress
+    private let security: ClientSecurity?
 
-    package init(address: ServerAddress) {
+    /// - Parameter security: TLS; nil speaks in clear, as to a Unix socket.
+    package init(address: ServerAddress, security: ClientSecurity? = nil) {
         self.address = address
+        self.security = security
     }
 
     /// Runs one delta stream until the server ends it, `requests` finishes, a handler throws, or the task is cancelled.
@@ -66,10 +69,10 @@ package struct DiscoveryClient: Sendable {
     /// Asks the certificate authority to sign `csr` (PEM).
     /// - Parameters:
     ///   - lifetime: what the caller would like; the authority may give less. nil asks for its default.
-    ///   - token: the one-time token (audience `ca`).
+    ///   - token: the one-time token (audience `ca`); nil where the handshake's certificate is the proof.
     /// - Returns: the chain (leaf first, root last) and the token for the next renewal.
     package func createCertificate(
-        csr: String, lifetime: Duration? = nil, token: String
+        csr: String, lifetime: Duration? = nil, token: String?
     ) async throws -> (chain: [String], nextToken: String?) {
         try await withClient { client in
             var message = Istio_V1_Auth_IstioCertificateRequest()
@@ -99,7 +102,9 @@ package struct DiscoveryClient: Sendable {
     private func withClient<Result: Sendable>(
         _ body: @Sendable @escaping (GRPCClient<HTTP2ClientTransport.Posix>) async throws -> Result
     ) async throws -> Result {
-        let transport = try HTTP2ClientTransport.Posix(target: address.target, transportSecurity: .plaintext)
+        let transport = try HTTP2ClientTransport.Posix(
+            target: address.target, transportSecurity: try security?.transport() ?? .plaintext,
+            config: .defaults { $0.http2.authority = security?.serverName })
         return try await withGRPCClient(transport: transport) { try await body($0) }
     }
 }

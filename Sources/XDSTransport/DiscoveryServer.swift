@@ -5,10 +5,10 @@ package import XDS
 /// Decides what a connected proxy gets. The control plane implements it.
 package protocol DiscoverySource: Sendable {
     /// Admits a proxy that opened a stream.
-    /// - Parameter token: the bearer token it presented, nil when none.
+    /// - Parameter credentials: what it brought to prove who it is.
     /// - Returns: the proxy's resource sets, the current one first, then each newer one.
     /// - Throws: `DiscoveryRefusal` to refuse it.
-    func connect(node: Envoy_Config_Core_V3_Node, token: String?) async throws -> DiscoveryFeed
+    func connect(node: Envoy_Config_Core_V3_Node, credentials: PeerCredentials) async throws -> DiscoveryFeed
 
     /// Tells how far a proxy has come; called after each of its requests.
     func report(connection: Int, acknowledgedGeneration: Int, rejections: [DiscoverySession.Rejection]) async
@@ -30,8 +30,11 @@ package struct DiscoveryFeed: Sendable {
 
 /// Signs certificates. The control plane implements it.
 package protocol CertificateSource: Sendable {
-    /// - Throws: `DiscoveryRefusal` when the token or the request is not acceptable.
-    func sign(csr: String, lifetimeSeconds: Int64, token: String?) async throws -> (chain: [String], nextToken: String)
+    /// - Returns: the chain, leaf first, and the token for the next time; nil where a certificate was the proof.
+    /// - Throws: `DiscoveryRefusal` when the credentials or the request are not acceptable.
+    func sign(
+        csr: String, lifetimeSeconds: Int64, credentials: PeerCredentials
+    ) async throws -> (chain: [String], nextToken: String?)
 }
 
 /// A refusal, as the peer will read it.
@@ -51,12 +54,24 @@ package enum DiscoveryRefusal: Error, Equatable {
 package struct DiscoveryServer: Sendable {
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
 
-    package init(address: ServerAddress, discovery: any DiscoverySource, certificates: (any CertificateSource)?) {
+    /// How much unknown callers over TCP may send before they are known, in bytes.
+    private static let largestRequestOverTCP = 16 << 20
+
+    /// - Parameter security: TLS; nil is for Unix sockets and tests.
+    package init(
+        address: ServerAddress, security: SecureDoor? = nil, discovery: any DiscoverySource,
+        certificates: (any CertificateSource)?
+    ) {
         let transport = HTTP2ServerTransport.Posix(
             address: address.socketAddress,
             transportSecurity: .plaintext,
             config: .defaults {
                 $0.rpc.maxRequestPayloadSize = Methods.largestMessage
+                if let security {
+                    $0.rpc.maxRequestPayloadSize = Self.largestRequestOverTCP
+                    $0.connection.maxIdleTime = .seconds(60)
+                    $0.channelDebuggingCallbacks.onAcceptTCPConnection = { security.install(on: $0) }
+                }
                 // Proxies keep one idle stream open for days; a keepalive finds the dead ones.
                 $0.connection.keepalive.time = .seconds(30)
                 $0.connection.keepalive.timeout = .seconds(10)
@@ -92,17 +107,17 @@ private struct CertificateService: RegistrableRPCService {
             forMethod: Methods.createCertificate,
             deserializer: ProtobufDeserializer<Istio_V1_Auth_IstioCertificateRequest>(),
             serializer: ProtobufSerializer<Istio_V1_Auth_IstioCertificateResponse>()
-        ) { request, _ in
+        ) { request, context in
             let request = try await ServerRequest(stream: request)
             do {
                 let signed = try await source.sign(
                     csr: request.message.csr,
                     lifetimeSeconds: request.message.validityDuration,
-                    token: BearerToken.token(in: request.metadata)
+                    credentials: PeerCredentials(metadata: request.metadata, context: context)
                 )
                 var message = Istio_V1_Auth_IstioCertificateResponse()
                 message.certChain = signed.chain
-                let metadata: Metadata = [Methods.nextTokenKey: "\(signed.nextToken)"]
+                let metadata: Metadata = signed.nextToken.map { [Methods.nextTokenKey: "\($0)"] } ?? [:]
                 return StreamingServerResponse(single: ServerResponse(message: message, metadata: metadata))
             } catch let refusal as DiscoveryRefusal {
                 throw refusal.rpcError

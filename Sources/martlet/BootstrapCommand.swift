@@ -23,8 +23,15 @@ struct BootstrapCommand: ParsableCommand {
     @Option(help: "The mesh's state directory.")
     var stateDir: String
 
-    @Option(help: "HOST:PORT of the control plane (its --listen); without it STATE/xds.sock.")
+    @Option(help: "HOST:PORT of the control plane (its --listen), which speaks TLS; without it STATE/xds.sock.")
     var address: String?
+
+    @Option(
+        help: """
+            File with the authorities to believe the control plane by, as the program that reads the bootstrap sees it. \
+            (default: --envoy has them in itself, --grpc names STATE/xds-ca.pem)
+            """)
+    var caFile: String?
 
     @Option(help: "The workload's pod name.")
     var pod: String
@@ -60,12 +67,13 @@ struct BootstrapCommand: ParsableCommand {
         }
         let socket = CommandPaths.absolute(stateDir) + "/xds.sock"
         var controlPlane = PeerBootstrap.ControlPlane.socket(socket)
+        var trust = PeerBootstrap.Trust.file("")
         if let address {
-            let parts = address.split(separator: ":")
-            guard parts.count == 2, let port = Int(parts[1]), (1...65535).contains(port) else {
+            guard let address = CommandAddress(address), address.port > 0 else {
                 throw ValidationError("--address: \"\(address)\" is not HOST:PORT")
             }
-            controlPlane = .tcp(host: String(parts[0]), port: port)
+            controlPlane = .tcp(host: address.host, port: address.port)
+            trust = try trustAnchors()
         }
         let token = WorkloadToken(
             audience: .xds, namespace: namespace, serviceAccount: serviceAccount, pod: pod,
@@ -78,9 +86,19 @@ struct BootstrapCommand: ParsableCommand {
             socket: socket
         )
         let peer = PeerBootstrap(
-            node: node, controlPlane: controlPlane, token: token, mark: mark, adminPort: adminPort
+            node: node, controlPlane: controlPlane, trust: trust, token: token, mark: mark, adminPort: adminPort
         )
         let text = try JSONText.encode(envoy ? peer.envoy : peer.grpc, pretty: true)
         print(String(decoding: text, as: UTF8.self))
+    }
+
+    private func trustAnchors() throws -> PeerBootstrap.Trust {
+        if let caFile { return .file(caFile) }
+        let path = CommandPaths.absolute(stateDir) + "/xds-ca.pem"
+        if grpc { return .file(path) }
+        guard let anchors = try? PrivateFile.read(path) else {
+            throw ValidationError("\(path) is not there: a control plane with --listen writes it; start it first")
+        }
+        return .inline(anchors)
     }
 }

@@ -23,8 +23,11 @@ struct ControlPlaneCommand: AsyncParsableCommand {
     @Option(help: "Lifetime of workload certificates, such as 24h, 30m or 90s.")
     var certLifetime: String = "24h"
 
-    @Option(help: "A loopback address for discovery over TCP, such as 127.0.0.1:15010: it is not encrypted.")
+    @Option(help: "An address for discovery over TCP with TLS, such as 127.0.0.1:15012 or 0.0.0.0:15012.")
     var listen: String?
+
+    @Option(help: "A further DNS name or address by which clients of --listen call this machine. Repeatable.")
+    var listenName: [String] = []
 
     @Option(help: "How often the key sets of token issuers (jwksUri) are looked at, such as 60s.")
     var jwksRefresh: String = "60s"
@@ -41,17 +44,11 @@ struct ControlPlaneCommand: AsyncParsableCommand {
         }
         options.certificateLifetime = lifetime
         if let listen {
-            let parts = listen.split(separator: ":")
-            guard parts.count == 2, let port = Int(parts[1]), (0...65535).contains(port) else {
-                throw ValidationError("--listen: \"\(listen)\" is not ADDRESS:PORT")
+            guard let address = CommandAddress(listen) else {
+                throw ValidationError("--listen: \"\(listen)\" is not ADDRESS:PORT (IPv6 as [::]:15012)")
             }
-            let octets = parts[0].split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
-            guard octets.count == 4, octets[0] == 127, !octets.contains(nil) else {
-                throw ValidationError(
-                    "--listen: \"\(listen)\" is not of this machine alone (127.0.0.1:PORT): what it serves is not encrypted"
-                )
-            }
-            options.listen = (String(parts[0]), port)
+            options.listen = (address.host, address.port)
+            options.listenNames = listenName
         }
         guard let refresh = Self.seconds(jwksRefresh), refresh >= 1 else {
             throw ValidationError("--jwks-refresh: \"\(jwksRefresh)\" is not a time of at least 1s, such as 60s")

@@ -81,7 +81,7 @@ private final class Source: DiscoverySource {
 
     func finish() { state.withLock { for sink in $0.sinks { sink.finish() } } }
 
-    func connect(node: Envoy_Config_Core_V3_Node, token: String?) async throws -> DiscoveryFeed {
+    func connect(node: Envoy_Config_Core_V3_Node, credentials: PeerCredentials) async throws -> DiscoveryFeed {
         let (stream, sink) = AsyncStream<ResourceSet>.makeStream()
         state.withLock {
             if let latest = $0.latest { sink.yield(latest) }

@@ -221,8 +221,9 @@ spec: {service: reviews, backends: [{service: ratings, weight: 100}, {service: r
 
 
 class Mesh:
-    def __init__(self, martlet):
+    def __init__(self, martlet, over_tcp=False):
         self.martlet = martlet
+        self.over_tcp = over_tcp
         self.folder = tempfile.mkdtemp(prefix="peers-")
         self.state = os.path.join(self.folder, "state")
         os.mkdir(self.state, 0o700)
@@ -306,7 +307,7 @@ class Mesh:
         for label in labels:
             words += ["--label", label]
         words += ["--admin-port", str(free_port())]
-        if kind == "grpc":
+        if kind == "grpc" or self.over_tcp:
             words += ["--address", "127.0.0.1:%d" % self.listen]
         path = os.path.join(self.folder, kind + "-" + pod + ".json")
         with open(path, "w") as file:
@@ -419,7 +420,8 @@ def workload(name, app, port, labels=None, ip="127.0.0.1", **more):
 
 
 def envoy_test(martlet):
-    mesh = Mesh(martlet)
+    # Both have their configuration over TCP, behind TLS.
+    mesh = Mesh(martlet, over_tcp=True)
     try:
         ports = {name: backend(name, "127.0.0.1") for name in ("reviews-v1", "reviews-v2", "ratings")}
         mesh.start(SERVICES, [
@@ -538,7 +540,9 @@ class Recorder:
         header = document["dynamic_resources"]["ads_config"]["grpc_services"][0]["initial_metadata"][0]
         self.send("clusters", node=node)
         self.send("listeners")
-        self.channel = grpc.insecure_channel("127.0.0.1:%d" % mesh.listen)
+        with open(os.path.join(mesh.state, "xds-ca.pem"), "rb") as file:
+            trust = grpc.ssl_channel_credentials(file.read())
+        self.channel = grpc.secure_channel("127.0.0.1:%d" % mesh.listen, trust)
         stub = ads_pb2_grpc.AggregatedDiscoveryServiceStub(self.channel)
         self.call = stub.DeltaAggregatedResources(iter(self.requests.get, None),
                                                   metadata=[(header["key"], header["value"])])

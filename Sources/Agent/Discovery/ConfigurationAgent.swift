@@ -103,15 +103,15 @@ package actor ConfigurationAgent {
     }
 
     /// Keeps a discovery stream open until the task is cancelled.
-    package func discover(from address: ServerAddress, node: Envoy_Config_Core_V3_Node, token: String?) async {
+    package func discover(from client: DiscoveryClient, node: Envoy_Config_Core_V3_Node, token: String?) async {
         var backoff = Backoff(limit: .seconds(5))
         while !Task.isCancelled {
             let started = ContinuousClock.now
             do {
-                try await stream(from: address, node: node, token: token)
-                report(failure: "\(address) closed the stream")
+                try await stream(from: client, node: node, token: token)
+                report(failure: "\(client.address) closed the stream")
             } catch {
-                if !Task.isCancelled { report(failure: "no discovery stream to \(address): \(error)") }
+                if !Task.isCancelled { report(failure: "no discovery stream to \(client.address): \(error)") }
             }
             statistics.isConnected = false
             if ContinuousClock.now - started > .seconds(5) { backoff.reset() }
@@ -130,9 +130,8 @@ package actor ConfigurationAgent {
         lastFailure = failure
     }
 
-    private func stream(from address: ServerAddress, node: Envoy_Config_Core_V3_Node, token: String?) async throws {
+    private func stream(from client: DiscoveryClient, node: Envoy_Config_Core_V3_Node, token: String?) async throws {
         guard let variant = state?.variant else { return }
-        let client = DiscoveryClient(address: address)
         let first = state?.open() ?? []
         switch variant {
         case .delta:

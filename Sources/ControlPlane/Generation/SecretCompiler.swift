@@ -8,6 +8,12 @@ struct SecretCompiler {
 
     /// The secrets that DestinationRules for this proxy name: those of its own namespace only.
     func clientSecrets() -> [SDSSecret] {
+        // Labels that a proxy gives itself until its pod is known give no right to a credential.
+        if view.proxy.role == .sidecar,
+            view.snapshot.workload(namespace: view.proxy.namespace, name: view.proxy.pod) == nil
+        {
+            return []
+        }
         var names: Set<String> = []
         for rule in view.snapshot.destinationRules where rule.isVisible(in: view.proxy.namespace) {
             // A sidecar gets a credential only from a rule that selects it; a gateway always.

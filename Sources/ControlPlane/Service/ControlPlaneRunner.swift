@@ -15,8 +15,10 @@ package struct ControlPlaneRunner: Sendable {
         package var stateDirectory: String
         /// Seconds.
         package var certificateLifetime: Double = 86400
-        /// A further address for discovery over TCP (`127.0.0.1:15010`), for proxies that cannot reach the socket.
+        /// A further address for discovery over TCP with TLS (`0.0.0.0:15012`), for proxies that cannot reach the socket.
         package var listen: (host: String, port: Int)?
+        /// Further DNS names and addresses by which clients of `listen` call this machine.
+        package var listenNames: [String] = []
         package var settings = MeshSettings()
         package var keySets = KeySetStore.Options()
 
@@ -65,16 +67,36 @@ package struct ControlPlaneRunner: Sendable {
 
         let socket = state + "/xds.sock"
         try Self.clear(socket: socket)
-        var addresses = [ServerAddress.unixSocket(path: socket)]
-        if let listen = options.listen { addresses.append(.tcp(host: listen.host, port: listen.port)) }
-        let servers = addresses.map {
-            DiscoveryServer(address: $0, discovery: controlPlane, certificates: controlPlane)
+        let keeper = try options.listen.map { listen in
+            try DoorKeeper(
+                DoorCertificate(
+                    trustDomain: settings.trustDomain, namespace: options.settings.rootNamespace,
+                    names: Self.names(of: listen.host) + options.listenNames, lifetime: options.certificateLifetime),
+                authority: authority, anchorsPath: state + "/xds-ca.pem", log: { log.write($0) })
         }
-        log.write("serving on \(addresses.map(\.description).joined(separator: " and "))")
+        var servers = [
+            DiscoveryServer(
+                address: .unixSocket(path: socket), discovery: controlPlane, certificates: controlPlane)
+        ]
+        var places = ["unix:\(socket)"]
+        if let listen = options.listen, let keeper {
+            let address = ServerAddress.tcp(host: listen.host, port: listen.port)
+            servers.append(
+                DiscoveryServer(
+                    address: address, security: keeper.door, discovery: controlPlane, certificates: controlPlane))
+            places.append("\(address) (TLS)")
+        }
+        log.write("serving on \(places.joined(separator: " and "))")
 
         let signals = StopSignals()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for server in servers { group.addTask { try await server.run() } }
+            if let keeper {
+                group.addTask {
+                    await keeper.run()
+                    throw CancellationError()
+                }
+            }
             group.addTask { await store.run() }
             group.addTask {
                 await controlPlane.renewIdentities()
@@ -96,7 +118,10 @@ package struct ControlPlaneRunner: Sendable {
                     do {
                         let current = try CertificateAuthority(folder: state + "/ca", now: Date())
                         let stamp = CertificateAuthority.stamp(folder: state + "/ca")
-                        if stamp != known { await controlPlane.use(current) }
+                        if stamp != known {
+                            await controlPlane.use(current)
+                            await keeper?.use(current)
+                        }
                         known = stamp
                     } catch {
                         log.write("authority: \(error); the one in force stays")
@@ -124,6 +149,20 @@ package struct ControlPlaneRunner: Sendable {
             group.cancelAll()
         }
         unlink(socket)
+    }
+
+    /// What clients on this machine, and its host name's friends, call the address.
+    private static func names(of host: String) -> [String] {
+        var names = [host]
+        if host == "0.0.0.0" || host == "::" {
+            names = ["127.0.0.1", "::1"]
+            var name = [CChar](repeating: 0, count: 256)
+            if gethostname(&name, name.count - 1) == 0 {
+                let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+                if !text.isEmpty { names.append(text) }
+            }
+        }
+        return names.contains("127.0.0.1") || names.contains("::1") ? names + ["localhost"] : names
     }
 
     /// Removes the socket of a control plane that is gone; refuses to take it from one that is alive.

@@ -38,6 +38,7 @@ package actor ControlPlaneServer {
     private var authority: CertificateAuthority?
     private let log: @Sendable (String) -> Void
     private let now: @Sendable () -> Date
+    private let admission: ProxyAdmission
     private var nonces = NonceLedger()
     /// The last certificate of each pod.
     private var identities: [String: ControlPlaneStatus.Identity] = [:]
@@ -62,6 +63,7 @@ package actor ControlPlaneServer {
         self.authority = authority
         self.log = log
         self.now = now
+        admission = ProxyAdmission(tokenKey: options.tokenKey, trustDomain: options.trustDomain)
         if let path = options.ledgerPath, let text = try? PrivateFile.read(path) {
             nonces = NonceLedger(text: text, now: now())
         }
@@ -111,7 +113,10 @@ package actor ControlPlaneServer {
                         namespace: connection.proxy.namespace, serviceAccount: connection.proxy.serviceAccount,
                         now: now()
                     )
-                    log("signed for \(connection.proxy.id)")
+                    if let issued = connection.identity?.issued, let name = connection.identity?.name {
+                        let pod = "\(connection.proxy.namespace)/\(connection.proxy.pod)"
+                        note(issued, name, pod: pod, authority, now())
+                    }
                 } catch {
                     log("no certificate for \(connection.proxy.id): \(error)")
                 }
@@ -229,39 +234,13 @@ package actor ControlPlaneServer {
         }
         return snapshot
     }
-
-    /// Who the node is, by its token.
-    private func admit(_ node: Envoy_Config_Core_V3_Node, token: String?) throws(DiscoveryRefusal) -> ProxyIdentity {
-        guard var proxy = ProxyIdentity(node: node) else {
-            throw .invalid("node id \"\(node.id)\" is not of the form ROLE~IP~POD.NAMESPACE~DOMAIN")
-        }
-        guard let key = options.tokenKey else { return proxy }
-        let own = node.metadata.fields["MARTLET_TOKEN"]?.stringValue
-        guard let token = token ?? own else {
-            throw .unauthenticated("a workload token (audience xds) is required")
-        }
-        do {
-            let proof = try WorkloadToken.verify(token, audience: .xds, key: key, now: now())
-            guard proof.namespace == proxy.namespace, proof.pod == proxy.pod else {
-                throw DiscoveryRefusal.unauthenticated(
-                    "the token is for pod \(proof.namespace)/\(proof.pod), not for \(proxy.namespace)/\(proxy.pod)"
-                )
-            }
-            proxy.serviceAccount = proof.serviceAccount
-            return proxy
-        } catch let refusal as DiscoveryRefusal {
-            throw refusal
-        } catch {
-            throw .unauthenticated("\(error)")
-        }
-    }
 }
 
 extension ControlPlaneServer: DiscoverySource {
-    package func connect(node: Envoy_Config_Core_V3_Node, token: String?) async throws -> DiscoveryFeed {
+    package func connect(node: Envoy_Config_Core_V3_Node, credentials: PeerCredentials) async throws -> DiscoveryFeed {
         let proxy: ProxyIdentity
         do {
-            proxy = try admit(node, token: token)
+            proxy = try admission.admit(node, credentials, snapshot: snapshot, now: now())
         } catch {
             log("refused \(node.id): \(error)")
             throw error
@@ -304,13 +283,15 @@ extension ControlPlaneServer: DiscoverySource {
 
 extension ControlPlaneServer: CertificateSource {
     package func sign(
-        csr: String, lifetimeSeconds: Int64, token: String?
-    ) throws -> (chain: [String], nextToken: String) {
+        csr: String, lifetimeSeconds: Int64, credentials: PeerCredentials
+    ) throws -> (chain: [String], nextToken: String?) {
         guard let authority, let key = options.tokenKey else {
             throw DiscoveryRefusal.invalid("this control plane signs no certificates")
         }
-        guard let token else { throw DiscoveryRefusal.unauthenticated("a workload token (audience ca) is required") }
         let moment = now()
+        guard let token = credentials.token else {
+            return (try renew(csr, lifetimeSeconds, of: credentials.certifiedIdentity, authority, moment), nil)
+        }
         let proof: WorkloadToken
         do {
             proof = try WorkloadToken.verify(token, audience: .ca, key: key, now: moment)
@@ -322,10 +303,7 @@ extension ControlPlaneServer: CertificateSource {
             let identity = try SPIFFEID(
                 trustDomain: options.trustDomain, namespace: proof.namespace, serviceAccount: proof.serviceAccount
             )
-            let asked = lifetimeSeconds > 0 ? TimeInterval(lifetimeSeconds) : options.certificateLifetime
-            let issued = try authority.sign(
-                requestPEM: csr, identity: identity, lifetime: min(asked, options.certificateLifetime), now: moment
-            )
+            let issued = try issue(csr, lifetimeSeconds, identity, authority, moment)
             // Only an answer that is going to be given costs the token, and the ledger knows before the answer leaves.
             do {
                 try nonces.spend(proof, key: issued.keyDigest, now: moment)
@@ -338,16 +316,7 @@ extension ControlPlaneServer: CertificateSource {
                 for: issued.keyDigest,
                 // Good for the renewal, also when the control plane is away around the time of it.
                 expires: issued.notAfter.addingTimeInterval(max(options.certificateLifetime, 3600)), key: key)
-            // The audit trail: who got which certificate for how long, one line each.
-            log(
-                "issued certificate serial=\(issued.serialNumber) identity=\(identity) pod=\(proof.namespace)/\(proof.pod)"
-                    + " notAfter=\(issued.notAfter.formatted(.iso8601))")
-            identities["\(proof.namespace)/\(proof.pod)"] = ControlPlaneStatus.Identity(
-                pod: "\(proof.namespace)/\(proof.pod)", identity: identity.description, serial: issued.serialNumber,
-                issuedAt: moment.timeIntervalSince1970.rounded(),
-                notAfter: issued.notAfter.timeIntervalSince1970.rounded(),
-                chain: authority.chainNames)
-            writeStatusSoon()
+            note(issued, identity, pod: "\(proof.namespace)/\(proof.pod)", authority, moment)
             return (issued.chain, next.mint(key: key))
         } catch let refusal as DiscoveryRefusal {
             throw refusal
@@ -355,5 +324,53 @@ extension ControlPlaneServer: CertificateSource {
             log("certificate refused: \(error)")
             throw DiscoveryRefusal.invalid("\(error)")
         }
+    }
+
+    /// A certificate in the place of one that is still good: the handshake proved who asks.
+    private func renew(
+        _ csr: String, _ lifetimeSeconds: Int64, of certified: String?, _ authority: CertificateAuthority,
+        _ moment: Date
+    ) throws -> [String] {
+        guard let certified else {
+            throw DiscoveryRefusal.unauthenticated("a workload token (audience ca) or certificate is required")
+        }
+        do {
+            let identity = try SPIFFEID(certified)
+            guard identity.trustDomain == options.trustDomain else {
+                throw IdentityError.malformedRequest(
+                    "\(certified) is of another trust domain than \(options.trustDomain)")
+            }
+            let issued = try issue(csr, lifetimeSeconds, identity, authority, moment)
+            note(issued, identity, pod: nil, authority, moment)
+            return issued.chain
+        } catch {
+            log("certificate refused: \(error)")
+            throw DiscoveryRefusal.invalid("\(error)")
+        }
+    }
+
+    private func issue(
+        _ csr: String, _ lifetimeSeconds: Int64, _ identity: SPIFFEID, _ authority: CertificateAuthority, _ moment: Date
+    ) throws -> CertificateAuthority.Issued {
+        let asked = lifetimeSeconds > 0 ? TimeInterval(lifetimeSeconds) : options.certificateLifetime
+        return try authority.sign(
+            requestPEM: csr, identity: identity, lifetime: min(asked, options.certificateLifetime), now: moment)
+    }
+
+    /// The audit trail: who got which certificate for how long, one line each; and what `martlet identity` shows.
+    private func note(
+        _ issued: CertificateAuthority.Issued, _ identity: SPIFFEID, pod: String?, _ authority: CertificateAuthority,
+        _ moment: Date
+    ) {
+        log(
+            "issued certificate serial=\(issued.serialNumber) identity=\(identity) "
+                + (pod.map { "pod=\($0)" } ?? "for=certificate") + " notAfter=\(issued.notAfter.formatted(.iso8601))")
+        guard let pod else { return }
+        identities[pod] = ControlPlaneStatus.Identity(
+            pod: pod, identity: identity.description, serial: issued.serialNumber,
+            issuedAt: moment.timeIntervalSince1970.rounded(),
+            notAfter: issued.notAfter.timeIntervalSince1970.rounded(),
+            chain: authority.chainNames)
+        writeStatusSoon()
     }
 }

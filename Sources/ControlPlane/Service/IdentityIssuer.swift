@@ -6,6 +6,8 @@ import XDS
 /// secrets `default` and `ROOTCA` over the proxy's own stream.
 struct IdentityIssuer {
     struct Identity: Sendable {
+        var name: SPIFFEID
+        var issued: CertificateAuthority.Issued
         var secrets: [SDSSecret]
         /// Half of the certificate's life has passed.
         var renewal: Date
@@ -31,7 +33,8 @@ struct IdentityIssuer {
         roots.validationContext.trustedCa.inlineString = (authority.trustAnchors + [authority.revocationLists])
             .joined(separator: "\n")
         return Identity(
-            secrets: [certificate, roots], renewal: now.addingTimeInterval(issued.notAfter.timeIntervalSince(now) / 2)
+            name: name, issued: issued, secrets: [certificate, roots],
+            renewal: now.addingTimeInterval(issued.notAfter.timeIntervalSince(now) / 2)
         )
     }
 }

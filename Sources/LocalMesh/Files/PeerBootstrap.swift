@@ -5,8 +5,17 @@ package struct PeerBootstrap: Sendable {
         case tcp(host: String, port: Int)
     }
 
+    /// The authorities of the control plane's certificate, where it is reached over TCP.
+    package enum Trust: Sendable, Equatable {
+        case file(String)
+        case inline(String)
+    }
+
     package var node: ProxyBootstrap
     package var controlPlane: ControlPlane
+    package var trust: Trust
+    /// A name in the control plane's certificate, whatever address it is reached at.
+    package static let serverName = "control-plane.martlet.internal"
     /// The workload's token for discovery; nil presents none.
     package var token: String?
     /// SO_MARK of what the proxy sends, for the capture rules of the local mesh; 0 sets none.
@@ -14,8 +23,10 @@ package struct PeerBootstrap: Sendable {
     package var adminPort: Int
 
     package init(
-        node: ProxyBootstrap, controlPlane: ControlPlane, token: String? = nil, mark: Int = 0, adminPort: Int = 15000
+        node: ProxyBootstrap, controlPlane: ControlPlane, trust: Trust = .file(""), token: String? = nil, mark: Int = 0,
+        adminPort: Int = 15000
     ) {
+        self.trust = trust
         self.node = node
         self.controlPlane = controlPlane
         self.token = token
@@ -68,12 +79,36 @@ package struct PeerBootstrap: Sendable {
                             "explicit_http_config": ["http2_protocol_options": [:]],
                         ]
                     ],
+                    "transport_socket": transportSocket,
                     "load_assignment": [
                         "cluster_name": "xds-grpc",
                         "endpoints": [["lb_endpoints": [["endpoint": ["address": address]]]]],
                     ],
                 ]
             ]
+        ]
+    }
+
+    private var transportSocket: JSONValue {
+        let authorities: JSONValue =
+            switch trust {
+            case .file(let path): ["filename": .string(path)]
+            case .inline(let text): ["inline_string": .string(text)]
+            }
+        let name: JSONValue = .string(Self.serverName)
+        return [
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": [
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                "sni": name,
+                "common_tls_context": [
+                    "alpn_protocols": ["h2"],
+                    "validation_context": [
+                        "trusted_ca": authorities,
+                        "match_typed_subject_alt_names": [["san_type": "DNS", "matcher": ["exact": name]]],
+                    ],
+                ],
+            ],
         ]
     }
 
@@ -86,16 +121,21 @@ package struct PeerBootstrap: Sendable {
         // gRPC presents no call credentials to the control plane: the token stands in its description of itself.
         if let token { metadata["MARTLET_TOKEN"] = .string(token) }
         own["metadata"] = .object(metadata)
-        let address =
-            switch controlPlane {
-            case .socket(let path): "unix://\(path)"
-            case .tcp(let host, let port): "\(host):\(port)"
-            }
+        let address: String
+        var credentials: JSONValue = ["type": "insecure"]
+        switch controlPlane {
+        case .socket(let path): address = "unix://\(path)"
+        case .tcp(let host, let port):
+            address = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+            var settings: JSONValue = [:]
+            if case .file(let path) = trust { settings = ["ca_certificate_file": .string(path)] }
+            credentials = ["type": "tls", "config": settings]
+        }
         return [
             "xds_servers": [
                 [
                     "server_uri": .string(address),
-                    "channel_creds": [["type": "insecure"]],
+                    "channel_creds": [credentials],
                     "server_features": ["xds_v3"],
                 ]
             ],

@@ -39,14 +39,15 @@ package enum MeshInit {
         let door = HostDoor(socket: MeshInitOptions.Descriptor.door)
         if options.egress { try await openEgress(door, children, options) }
         let key = try TokenKey(path: options.state.tokenKey)
-        let mint = TokenMint { namespace, serviceAccount, pod in
+        let mint = TokenMint { namespace, serviceAccount, pod, isGateway in
             func token(_ audience: WorkloadToken.Audience, _ seconds: Double) -> String {
                 WorkloadToken(
                     audience: audience,
                     namespace: namespace,
                     serviceAccount: serviceAccount,
                     pod: pod,
-                    expires: Date(timeIntervalSinceNow: seconds)
+                    expires: Date(timeIntervalSinceNow: seconds),
+                    isGateway: isGateway
                 ).mint(key: key)
             }
             // Long enough to sign in, and as long as a mesh on a desk may run.

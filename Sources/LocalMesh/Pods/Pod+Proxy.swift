@@ -29,7 +29,8 @@ extension Pod {
 
     private func proxyRequest() throws -> ChildProcesses.Request {
         let tokens = try context.tokens.mint(
-            namespace: template.namespace, serviceAccount: template.serviceAccount, pod: name)
+            namespace: template.namespace, serviceAccount: template.serviceAccount, pod: name,
+            isGateway: template.kind == .gateway)
         let files = PodFiles(pod: self)
         try Files.write(try JSONText.encode(tokens), to: files.tokens, mode: 0o600)
         return try files.proxyRequest(tokens, namespaces: namespaces)

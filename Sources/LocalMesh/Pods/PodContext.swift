@@ -25,13 +25,15 @@ package struct PodContext: Sendable {
 
 /// Makes the tokens of pods from the mesh's key.
 package struct TokenMint: Sendable {
-    private let make: @Sendable (_ namespace: String, _ serviceAccount: String, _ pod: String) throws -> ProxyTokens
+    private let make:
+        @Sendable (_ namespace: String, _ serviceAccount: String, _ pod: String, _ isGateway: Bool) throws ->
+            ProxyTokens
 
-    package init(make: @escaping @Sendable (String, String, String) throws -> ProxyTokens) {
+    package init(make: @escaping @Sendable (String, String, String, Bool) throws -> ProxyTokens) {
         self.make = make
     }
 
-    package func mint(namespace: String, serviceAccount: String, pod: String) throws -> ProxyTokens {
-        try make(namespace, serviceAccount, pod)
+    package func mint(namespace: String, serviceAccount: String, pod: String, isGateway: Bool) throws -> ProxyTokens {
+        try make(namespace, serviceAccount, pod, isGateway)
     }
 }
