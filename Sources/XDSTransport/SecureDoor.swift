@@ -1,5 +1,5 @@
 import Glibc
-package import NIOCore
+import NIOCore
 import NIOSSL
 import NIOTLS
 import Synchronization
