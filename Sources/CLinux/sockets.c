@@ -181,6 +181,23 @@ int martlet_peer_address(int fd, martlet_address *address) {
     return 0;
 }
 
+long martlet_pipe(int ends[2], int size) {
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -errno;
+    // The system may refuse a larger one, or have given a tiny one, to a user with many: what there is counts.
+    fcntl(ends[1], F_SETPIPE_SZ, size);
+    int held = fcntl(ends[1], F_GETPIPE_SZ);
+    if (held >= 0) return held;
+    int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    return -error;
+}
+
+long martlet_splice(int from, int to, size_t count) {
+    ssize_t n = splice(from, NULL, to, NULL, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    return n < 0 ? -(long)errno : (long)n;
+}
+
 int martlet_reset(int fd) {
     struct linger linger = {.l_onoff = 1, .l_linger = 0};
     return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0 ? -errno : 0;

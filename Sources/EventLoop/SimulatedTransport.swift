@@ -63,6 +63,11 @@ package struct SimulatedTransport: Transport, ~Copyable {
     private var randomState: UInt64
     private var clock: UInt64 = 1_000_000_000
     private var opened: [Int32] = []
+    /// Bytes in pipes, and how many are open.
+    var pipes: [[UInt8]] = []
+    package internal(set) var openPipes = 0
+    /// Whether there are pipes to be had.
+    package var havingPipes = true
     /// Calls of `accept` so far.
     package private(set) var accepts = 0
     package var weather: Weather
@@ -198,7 +203,7 @@ package struct SimulatedTransport: Transport, ~Copyable {
         return write(socket, head + body)
     }
 
-    private mutating func write(_ socket: Int32, _ bytes: [UInt8]) -> Int {
+    mutating func write(_ socket: Int32, _ bytes: [UInt8]) -> Int {
         let index = Int(socket)
         if sockets[index].farReset { return IOCode.connectionReset }
         if happens(weather.blockedWrites) {

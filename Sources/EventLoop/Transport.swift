@@ -36,6 +36,15 @@ package protocol Transport: ~Copyable {
     /// Sends `first` and then the first `count` bytes of `second`, gathered.
     mutating func send(_ socket: Int32, _ first: borrowing ByteBuffer, _ second: borrowing ByteBuffer, count: Int)
         -> Int
+
+    /// A pipe for `fill` and `drain`; nil where there is none to be had.
+    mutating func openPipe() -> Pipe?
+    mutating func close(_ pipe: Pipe)
+    /// Moves what waits at a socket into an empty pipe, as far as it fits. 0: the peer ended its side.
+    mutating func fill(_ pipe: Pipe, from socket: Int32) -> Int
+    /// Moves `count` bytes that are in a pipe to a socket, as far as that takes them.
+    mutating func drain(_ pipe: Pipe, count: Int, to socket: Int32) -> Int
+
     mutating func shutdownWrite(_ socket: Int32)
     mutating func keepAlive(_ socket: Int32, probes: UInt32, idleSeconds: UInt32, intervalSeconds: UInt32)
     /// - Parameter abort: the peer gets a reset instead of an orderly end.
@@ -87,6 +96,8 @@ package enum IOCode {
     package static let interrupted = -4
     package static let connectionReset = -104
     package static let tooManyFiles = -24
+    /// EINVAL and ENOSYS: this kernel does not do that with this socket.
+    package static func isUnsupported(_ code: Int) -> Bool { code == -22 || code == -38 }
 
     /// Whether an accept failed for want of something of this side: descriptors of the process (EMFILE) or the system
     /// (ENFILE), buffers (ENOBUFS), memory (ENOMEM). The connection is still in the queue.

@@ -42,6 +42,8 @@ int martlet_original_destination(int fd, int family, martlet_address *address);
 int martlet_local_address(int fd, martlet_address *address);
 int martlet_peer_address(int fd, martlet_address *address);
 int martlet_reset(int fd);
+// A pipe of about `size` bytes: its two ends, the reading one first. Returns how much it holds, or -errno.
+long martlet_pipe(int ends[2], int size);
 void martlet_thread_name(const char *name);
 
 static inline void martlet_eventfd_signal(int fd) {
@@ -92,6 +94,10 @@ static inline long martlet_send2(int fd, const void *first, size_t first_count, 
     ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
     return n < 0 ? -(long)errno : (long)n;
 }
+
+// Moves bytes between a socket and a pipe without copying them; neither end waits. No SIGPIPE can be asked for: it must be
+// ignored or blocked.
+long martlet_splice(int from, int to, size_t count);
 
 static inline int martlet_socket_error(int fd) {
     int error = 0;

@@ -111,6 +111,11 @@ struct Connection: SlabElement, ~Copyable {
     var acceptedAt: UInt64 = 0
     /// TCP: bytes taken from this side and passed on.
     var forwarded = 0
+    /// TCP: holds bytes from this side on their way to the other (`Worker+Splice`), and how many.
+    var pipe: Pipe?
+    var inPipe = 0
+    /// TCP: how large the flow from this side has been of late.
+    var largeReads: UInt8 = 0
     /// Microseconds, monotonic.
     var opened: UInt64 = 0
     /// Downstream: whose counters it counts in.
@@ -181,6 +186,9 @@ struct Connection: SlabElement, ~Copyable {
         previousIdle = .none
         requests = 0
         forwarded = 0
+        pipe = nil
+        inPipe = 0
+        largeReads = 0
         countsAsHTTP = false
         countsAsTCP = false
         isTunnelCounted = false

@@ -38,6 +38,8 @@ package final class LoopbackProxy {
         return sum
     }
 
+    /// Pipes that flows hold now.
+    package var lentPipes: Int { worker.pipes.lent }
     package var openExchanges: Int { worker.exchanges.count }
     package var openConnections: Int { worker.connections.count }
 }

@@ -24,6 +24,7 @@ package final class SimulatedProxy {
     package var openConnections: Int { worker.connections.count }
     package var openExchanges: Int { worker.exchanges.count }
     package var lentBuffers: Int { worker.buffers.lent }
+    package var lentPipes: Int { worker.pipes.lent }
     package var liveGenerations: Int { worker.generations.count { !$0.isFree } }
     package var livePools: Int { worker.pools.count { !$0.isFree } }
     /// Timers that are set, the worker's own (the log's, a drain's) included.

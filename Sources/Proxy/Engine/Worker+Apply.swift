@@ -345,6 +345,7 @@ extension Worker where Wire: ~Copyable {
         for slot in 0..<connections.capacity {
             if let handle = connections.occupant(at: slot) { close(handle) }
         }
+        pipes.closeAll(&transport)
         accessLog.flush()
     }
 }

@@ -46,7 +46,7 @@ extension Worker where Wire: ~Copyable {
         return noBytes(handle, count)
     }
 
-    private mutating func noBytes(_ handle: Handle, _ count: Int) -> FillResult {
+    mutating func noBytes(_ handle: Handle, _ count: Int) -> FillResult {
         if count == 0 {
             connections[handle].canRead = false
             connections[handle].sawEnd = true
@@ -126,7 +126,7 @@ extension Worker where Wire: ~Copyable {
         return .done
     }
 
-    private mutating func cannotWrite(_ handle: Handle, _ count: Int) -> FlushResult {
+    mutating func cannotWrite(_ handle: Handle, _ count: Int) -> FlushResult {
         if count == IOCode.wouldBlock || count == 0 {
             connections[handle].canWrite = false
             return .blocked
@@ -249,6 +249,7 @@ extension Worker where Wire: ~Copyable {
         if !connections[handle].isInternal { transport.close(connections[handle].socket, abort: abort) }
         timers.cancel(connections[handle].timer)
         timers.cancel(connections[handle].noticeTimer)
+        releasePipe(handle)
         buffers.reclaim(&connections[handle].input)
         buffers.reclaim(&connections[handle].output)
         buffers.reclaim(&connections[handle].cipherInput)

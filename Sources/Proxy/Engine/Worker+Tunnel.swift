@@ -127,6 +127,9 @@ extension Worker where Wire: ~Copyable {
         if connections[handle].input.isEmpty, fill(handle) == .failed { closeTunnel(handle) }
     }
 
+    /// What a full pipe counts for against `roundsPerTurn`.
+    private static var roundsPerPipe: Int { 8 }
+
     /// Moves bytes one way until either side has no more to give or take.
     private mutating func pump(from source: Handle, to target: Handle) {
         var rounds = 0
@@ -136,6 +139,19 @@ extension Worker where Wire: ~Copyable {
                 case .done: break
                 case .blocked: return
                 case .failed: return closeTunnel(source)
+                }
+            }
+            if splices(from: source, to: target) {
+                switch splice(from: source, to: target) {
+                case .moved:
+                    touchTunnel(source)
+                    rounds &+= Self.roundsPerPipe
+                    guard rounds >= Self.roundsPerTurn else { continue }
+                    return resumeLater(source)
+                case .blocked: return
+                case .end: return passEnd(from: source, to: target)
+                case .failed: return closeTunnel(source)
+                case .unfit: break
                 }
             }
             if connections[source].input.isEmpty {
@@ -148,6 +164,7 @@ extension Worker where Wire: ~Copyable {
                 case .end: return passEnd(from: source, to: target)
                 case .failed: return closeTunnel(source)
                 }
+                noteRead(source)
             }
             let count = connections[source].input.count
             connections[source].forwarded &+= count

@@ -19,6 +19,7 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     /// Codecs of connections that speak HTTP/2.
     var http2 = Slab<HTTP2Connection>()
     var buffers = BufferPool()
+    var pipes = PipePool()
     var timers: TimerWheel
     var generations: [Generation] = []
     var current = 0

@@ -71,6 +71,7 @@ final class LoopbackWorld {
 
     /// Memory that the proxy's buffers hold now.
     var heldBytes: Int { proxy.heldBytes }
+    var lentPipes: Int { proxy.lentPipes }
 
     func turn() {
         allocation_trace(traces)
