@@ -70,9 +70,7 @@ struct GatewayOverlapTests {
         #expect(ask.httpService.serverUri.timeout.nanos == 500_000_000)
     }
 
-    @Test(
-        "An authorizer that wants bodies is not asked without them: what it should judge is denied, and the user is told"
-    )
+    @Test("An authorizer that wants bodies gets as much of them as the provider says")
     func bodies() throws {
         let manifests = """
             apiVersion: v1
@@ -85,7 +83,7 @@ struct GatewayOverlapTests {
                   envoyExtAuthzHttp:
                     service: reviews.default.svc.cluster.local
                     port: 9080
-                    includeRequestBodyInCheck: {maxRequestBytes: 100}
+                    includeRequestBodyInCheck: {maxRequestBytes: 100, allowPartialMessage: true, packAsBytes: true}
             ---
             apiVersion: security.istio.io/v1
             kind: AuthorizationPolicy
@@ -96,12 +94,13 @@ struct GatewayOverlapTests {
             """
         let mesh = TestMesh(TestMesh.services + manifests)
         let pod = try #require(mesh.snapshot.workload(namespace: "default", name: "reviews-v1-0"))
-        let filter = try #require(WorkloadSecurity(snapshot: mesh.snapshot, workload: pod).http.first)
-        let rbac = try Envoy_Extensions_Filters_Http_Rbac_V3_RBAC(unpackingAny: filter.typedConfig)
-        #expect(rbac.rules.action == .deny)
-        #expect(rbac.rules.policies.count == 1)
-        #expect(
-            CapabilityReport.diagnostics(mesh.snapshot).contains { $0.message.contains("includeRequestBodyInCheck") })
+        let filters = WorkloadSecurity(snapshot: mesh.snapshot, workload: pod).http
+        #expect(filters.map(\.name) == ["envoy.filters.http.rbac", "envoy.filters.http.ext_authz"])
+        let ask = try Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz(unpackingAny: filters[1].typedConfig)
+        #expect(ask.withRequestBody.maxRequestBytes == 100)
+        #expect(ask.withRequestBody.allowPartialMessage)
+        #expect(ask.withRequestBody.packAsBytes)
+        #expect(CapabilityReport.diagnostics(mesh.snapshot).isEmpty)
     }
 
     @Test("Headers of the only destination with weight stay when another has weight 0")

@@ -130,12 +130,6 @@ package enum CapabilityReport {
             guard policy.action == .custom, let name = policy.provider, let authorizer = known[name] else { return [] }
             let resource = "AuthorizationPolicy \(policy.metadata.namespace)/\(policy.metadata.name)"
             var found: [Diagnostic] = []
-            if authorizer.maxBodyBytes != nil, !ProxyFeatures.martlet.contains(.authorizationBodies) {
-                found.append(
-                    warning(
-                        policy.metadata.location, resource, "includeRequestBodyInCheck of provider \(name)",
-                        "requests that the policy matches are denied"))
-            }
             if authorizer.kind == .grpc {
                 found.append(
                     warning(

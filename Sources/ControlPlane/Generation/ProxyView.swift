@@ -68,12 +68,9 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
     /// PROXY protocol towards endpoints.
     package static let proxyProtocol = ProxyFeatures(rawValue: 1 << 19)
 
-    /// Authorization services get the bodies of requests.
-    package static let authorizationBodies = ProxyFeatures(rawValue: 1 << 20)
-
     package static let envoy: ProxyFeatures = [
         .http2, .faults, .cors, .outlierDetection, .mirrors, .headerOperators, .tokens, .externalAuthorization,
-        .needsIdentity, .tunneling, .proxyProtocol, .authorizationBodies,
+        .needsIdentity, .tunneling, .proxyProtocol,
     ]
     package static let grpc: ProxyFeatures = [.http2, .faults, .proxyless]
     package static let martlet: ProxyFeatures = [

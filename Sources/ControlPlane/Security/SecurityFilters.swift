@@ -16,10 +16,7 @@ struct SecurityFilters {
         let policies = snapshot.authorizationPolicies(of: view.workload).filter {
             view.proxy.features.contains(.tokens) || !$0.needsTokens
         }
-        // Whoever wants bodies and cannot have them is not asked about half of a request: then it is denied.
-        let givesBodies = view.proxy.features.contains(.authorizationBodies)
         let providers = view.mesh.authorizers.compactMapValues { $0.resolved(in: snapshot) }
-            .filter { givesBodies || $0.value.maxBodyBytes == nil }
         let authorization = AuthorizationFilters(
             policies: policies, trustDomains: view.trustDomains,
             providers: providers)

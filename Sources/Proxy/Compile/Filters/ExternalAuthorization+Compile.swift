@@ -17,7 +17,6 @@ extension CompiledParts {
         func refuse(_ isSet: Bool, _ field: String, _ text: String = "not supported yet") {
             if isSet { issues.append(CompileIssue(path: "\(path).\(field)", message: text)) }
         }
-        refuse(message.hasWithRequestBody, "with_request_body")
         refuse(!message.metadataContextNamespaces.isEmpty, "metadata_context_namespaces")
         refuse(message.includePeerCertificate, "include_peer_certificate")
         refuse(message.transportApiVersion == .v2, "transport_api_version", "must be V3")
@@ -147,9 +146,6 @@ extension CompiledParts {
             return .off(.externalAuthorization)
         case .checkSettings(let settings):
             let place = path + ".check_settings"
-            if settings.hasWithRequestBody {
-                issues.append(CompileIssue(path: place + ".with_request_body", message: "not supported yet"))
-            }
             return .checkSettings(
                 ExternalAuthorization.RouteSettings(
                     extensions: settings.contextExtensions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) },
