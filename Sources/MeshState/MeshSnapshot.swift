@@ -24,6 +24,8 @@ package final class MeshSnapshot: Sendable {
     /// By host: Services first, then ServiceEntries in order of namespace.
     let serviceIndex: [String: [Int]]
     let namespaceIndex: [String: [Int]]
+    /// Services of type ExternalName, by the name that they stand for.
+    let aliasIndex: [String: [Int]]
     let workloadIndex: [String: Int]
     /// Services by the name of a workload behind them, and by address.
     let servedIndex: [String: [Int]]
@@ -87,6 +89,11 @@ package final class MeshSnapshot: Sendable {
             }
         }
         servedIndex = served
+        var aliasIndex: [String: [Int]] = [:]
+        for (number, service) in services.enumerated() {
+            if case .externalName(let name) = service.resolution { aliasIndex[name, default: []].append(number) }
+        }
+        self.aliasIndex = aliasIndex
         destinationRuleIndex = Dictionary(grouping: destinationRules.indices) { destinationRules[$0].host }
         wildcardDestinationRules = destinationRules.indices.filter { destinationRules[$0].host.hasPrefix("*") }
     }
@@ -119,6 +126,7 @@ package final class MeshSnapshot: Sendable {
         configMaps = before.configMaps
         serviceIndex = before.serviceIndex
         namespaceIndex = before.namespaceIndex
+        aliasIndex = before.aliasIndex
         destinationRuleIndex = before.destinationRuleIndex
         wildcardDestinationRules = before.wildcardDestinationRules
         self.workloadIndex = workloadIndex ?? before.workloadIndex
@@ -160,6 +168,8 @@ package final class MeshSnapshot: Sendable {
             }
             served["\(namespace)/\(name)"] = serving.isEmpty ? nil : serving
         }
+        // Aliases have the endpoints of the service that they stand for.
+        for number in touched { touched.formUnion(before.aliasIndex[before.services[number].host] ?? []) }
         let names = changed.compactMap { change in (change.old ?? change.new).map { "\($0.namespace)/\($0.name)" } }
         self.init(
             before, generation: generation, workloads: workloads, workloadIndex: index, endpointIndex: endpoints,
@@ -196,6 +206,16 @@ package final class MeshSnapshot: Sendable {
 
     /// The service with this fully qualified host name; of several namespaces' the Service, else the first namespace's.
     package func service(host: String) -> MeshService? { serviceIndex[host]?.first.map { services[$0] } }
+
+    /// The service of the mesh that an ExternalName Service stands for. Nil: a name outside, a ServiceEntry's, one that the
+    /// service's namespace may not see, or another alias.
+    package func alias(of service: MeshService) -> MeshService? {
+        guard case .externalName(let name) = service.resolution, let target = self.service(host: name),
+            target.entry == nil, target.isVisible(in: service.namespace)
+        else { return nil }
+        if case .externalName = target.resolution { return nil }
+        return target
+    }
 
     /// A host may come from several namespaces.
     package func services(visibleIn namespace: String) -> [MeshService] {

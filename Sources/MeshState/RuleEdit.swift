@@ -62,6 +62,7 @@ extension SnapshotBuilder {
             let name = rule.origin.resource.description
             // One that others are merged into is not equal to what it says itself.
             guard let place = rules.firstIndex(of: last), last.isLocal, rule.isLocal, last.host == rule.host,
+                last.readElsewhere == rule.readElsewhere,
                 last.exportTo == rule.exportTo, last.subsets.map(\.name) == rule.subsets.map(\.name),
                 !before.diagnostics.contains(where: { $0.resource == name || $0.message.contains(name) })
             else { return nil }
@@ -74,6 +75,14 @@ extension SnapshotBuilder {
 }
 
 extension ResolvedDestinationRule {
+    /// What routes and listeners take from the policies, one entry for each policy and port.
+    fileprivate var readElsewhere: [PolicyPart] {
+        ([trafficPolicy] + subsets.map(\.trafficPolicy)).flatMap { policy in
+            [PolicyPart(nil, policy?.connectionPool, policy?.loadBalancer)]
+                + (policy?.portLevelSettings ?? []).map { PolicyPart($0.port, $0.connectionPool, $0.loadBalancer) }
+        }
+    }
+
     /// Whether it holds for one host and decides nothing beside that host's clusters: no routes (hashing), no listeners
     /// (tunnels, connections passed through), no secrets, nothing by the client's labels.
     fileprivate var isLocal: Bool {
@@ -86,5 +95,19 @@ extension ResolvedDestinationRule {
                 balancer?.consistentHash == nil && balancer?.simple != .passthrough
                     && balancer?.localityLbSetting?.failoverPriority.isEmpty ?? true
             }
+    }
+}
+
+/// Of one policy: how long TCP connections may be idle (listeners), and whether the Service's session affinity is overruled
+/// (routes).
+private struct PolicyPart: Equatable {
+    var port: Int?
+    var idleTimeout: Duration?
+    var hasBalancer: Bool
+
+    init(_ port: Int?, _ pool: ConnectionPoolSettings?, _ balancer: LoadBalancerSettings?) {
+        self.port = port
+        idleTimeout = pool?.tcp?.idleTimeout
+        hasBalancer = balancer != nil
     }
 }

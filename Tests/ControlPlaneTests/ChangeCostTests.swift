@@ -79,6 +79,8 @@ struct ChangeCostTests {
             GrowingMesh.policy("tls: {mode: DISABLE}"),
             GrowingMesh.policy("loadBalancer: {simple: RANDOM}"),
             GrowingMesh.policy("loadBalancer: {simple: PASSTHROUGH}"),
+            GrowingMesh.policy("connectionPool: {tcp: {idleTimeout: 10s}}", of: "database"),
+            GrowingMesh.policy("connectionPool: {tcp: {connectTimeout: 7s}}", of: "sticky"),
             GrowingMesh.policy("loadBalancer: {consistentHash: {httpHeaderName: x-user}}"),
             GrowingMesh.policy("loadBalancer: {localityLbSetting: {failoverPriority: [app]}}"),
         ], [false, true])
@@ -88,7 +90,9 @@ struct ChangeCostTests {
         for text in [edit, GrowingMesh.route("weight: 50", "weight: 50"), GrowingMesh.policy(GrowingMesh.plain), edit] {
             mesh.edit(text)
             mesh.compare()
+            // Of svc-2, and of svc-4, which has an alias.
             mesh.pods[4].ready.toggle()
+            mesh.pods[8].ready.toggle()
             mesh.state.snapshot = mesh.state.snapshot.replacing(
                 mesh.pods, generation: mesh.state.snapshot.generation + 1)
             mesh.compare()
@@ -157,6 +161,23 @@ private struct GrowingMesh {
         pods.swapAt(1, 3)
         text.append(Self.route("weight: 90", "weight: 10"))
         text.append(Self.policy(Self.plain))
+        text += [
+            ("sticky", "selector: {app: svc-2}, sessionAffinity: ClientIP, ports: [{name: http, port: 80}]"),
+            ("database", "selector: {app: svc-2}, ports: [{name: tcp, port: 5432}]"),
+            (
+                "alias",
+                "type: ExternalName, externalName: svc-4.ns-0.svc.cluster.local, ports: [{name: http, port: 80}]"
+            ),
+        ].map { name, spec in
+            """
+            apiVersion: v1
+            kind: Service
+            metadata: {name: \(name), namespace: ns-0}
+            spec: {\(spec)}
+            """
+        }
+        text.append(Self.policy("loadBalancer: {simple: RANDOM}", of: "sticky"))
+        text.append(Self.policy("connectionPool: {tcp: {idleTimeout: 1h}}", of: "database"))
         if isIsolated {
             for number in 0..<2 {
                 text.append(
@@ -197,13 +218,13 @@ private struct GrowingMesh {
 
     static let plain = "connectionPool: {tcp: {connectTimeout: 5s}}"
 
-    static func policy(_ settings: String) -> String {
+    static func policy(_ settings: String, of service: String = "svc-0") -> String {
         """
         apiVersion: networking.istio.io/v1
         kind: DestinationRule
-        metadata: {name: svc-0, namespace: ns-0}
+        metadata: {name: \(service), namespace: ns-0}
         spec:
-          host: svc-0
+          host: \(service)
           trafficPolicy: {\(settings)}
           subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
         """

@@ -59,16 +59,8 @@ struct ClusterCompiler {
             cluster.lbPolicy = .clusterProvided
             return nil
         }
-        switch service.resolution {
-        case .externalName where alias(of: service) != nil:
-            // An alias of a name in the mesh: its endpoints, as Istio does it.
-            cluster.type = .eds
-            cluster.edsClusterConfig.edsConfig = .aggregated
-            cluster.edsClusterConfig.serviceName = cluster.name
-            let found = alias(of: service).map {
-                view.snapshot.endpoints(of: $0, port: port.number, subset: subset)
-            }
-            return assignment(cluster.name, found ?? [], policy, service, named: false, &cluster)
+        let source = source(of: service)
+        switch source.resolution {
         case .externalName(let name):
             cluster.type = .strictDns
             cluster.dnsLookupFamily = .v4Only
@@ -93,7 +85,7 @@ struct ClusterCompiler {
             cluster.type = .eds
             cluster.edsClusterConfig.edsConfig = .aggregated
             cluster.edsClusterConfig.serviceName = cluster.name
-            let found = view.snapshot.endpoints(of: service, port: port.number, subset: subset)
+            let found = view.snapshot.endpoints(of: source, port: port.number, subset: subset)
             return assignment(cluster.name, found, policy, service, named: false, &cluster)
         }
         return nil
@@ -127,18 +119,12 @@ struct ClusterCompiler {
         }
     }
 
-    /// The service of the mesh that an ExternalName Service stands for.
-    private func alias(of service: MeshService) -> MeshService? {
-        guard case .externalName(let name) = service.resolution, let target = view.service(name),
-            target.entry == nil
-        else { return nil }
-        if case .externalName = target.resolution { return nil }
-        return target
-    }
+    /// Whose pods answer: an alias of a name in the mesh has that name's, as in Istio.
+    private func source(of service: MeshService) -> MeshService { view.snapshot.alias(of: service) ?? service }
 
     /// Outside of the mesh nobody speaks its mutual TLS.
     private func isExternal(_ service: MeshService) -> Bool {
-        if case .externalName = service.resolution { return alias(of: service) == nil }
+        if case .externalName = source(of: service).resolution { return true }
         return service.entry?.isExternal ?? false
     }
 
@@ -184,7 +170,7 @@ struct ClusterCompiler {
         let mesh = TransportSocket.upstreamTLS(
             MeshTLS.upstream(
                 serverName: serverName,
-                identities: view.inEveryTrustDomain(view.snapshot.identities(of: alias(of: service) ?? service)),
+                identities: view.inEveryTrustDomain(view.snapshot.identities(of: source(of: service))),
                 isHTTP: view.routesRequests(port.applicationProtocol), isHTTP2: goesAsHTTP2(port, policy),
                 multiplexes: multiplexes(service, port, policy)
             )
@@ -208,7 +194,7 @@ struct ClusterCompiler {
         case .istioMutual:
             let identities =
                 tls.subjectAltNames.isEmpty
-                ? view.inEveryTrustDomain(view.snapshot.identities(of: alias(of: service) ?? service))
+                ? view.inEveryTrustDomain(view.snapshot.identities(of: source(of: service)))
                 : tls.subjectAltNames
             cluster.transportSocket = .upstreamTLS(
                 MeshTLS.upstream(

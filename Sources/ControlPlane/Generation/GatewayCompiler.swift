@@ -285,7 +285,7 @@ struct GatewayCompiler {
             return service.ports.filter { $0.applicationProtocol != .udp }.flatMap { port in
                 ([""] + (rule?.subsets.map(\.name) ?? [])).map { subset in
                     let name = Names.serverName(port: port.number, subset: subset, host: service.host)
-                    return parts.chain("\(listener)-\(name)", [parts.tcp(name)]) {
+                    return parts.chain("\(listener)-\(name)", security.tcp + [parts.tcp(name)]) {
                         $0.filterChainMatch.serverNames = [name]
                         $0.filterChainMatch.transportProtocol = "tls"
                         $0.metadata = Metadata(origin: server.origin)
