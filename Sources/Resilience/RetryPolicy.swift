@@ -21,6 +21,8 @@ package struct RetryPolicy: Sendable {
         /// The response has x-envoy-ratelimited; without it such a response is never retried.
         package static let envoyRateLimited = Conditions(rawValue: 1 << 8)
         package static let http3PostConnectFailure = Conditions(rawValue: 1 << 9)
+        /// A field of the response that the policy, or the request, names.
+        package static let retriableHeaders = Conditions(rawValue: 1 << 10)
         /// gRPC status 1.
         package static let cancelled = Conditions(rawValue: 1 << 16)
         /// gRPC status 4.
@@ -40,8 +42,7 @@ package struct RetryPolicy: Sendable {
             "http3-post-connect-failure": http3PostConnectFailure, "cancelled": cancelled,
             "deadline-exceeded": deadlineExceeded, "internal": internalError,
             "resource-exhausted": resourceExhausted, "unavailable": unavailable,
-            // Acts through a list of headers, which is a field of its own.
-            "retriable-headers": [],
+            "retriable-headers": retriableHeaders,
         ]
 
         /// Reads a comma-separated `retry_on`; `unknown` gets the words that mean nothing.
@@ -72,9 +73,6 @@ package struct RetryPolicy: Sendable {
     package var hostSelectionAttempts: UInt32 = 1
     /// After each so many tries their priorities are left alone (envoy.retry_priorities.previous_priorities); 0 = never.
     package var priorityUpdateFrequency: UInt32 = 0
-    /// A try that takes longer than `perTryTimeout` goes on while another one begins; the first answer counts.
-    package var hedges = false
-
     package init() {}
 }
 

@@ -13,6 +13,8 @@ package struct AttemptOutcome: Sendable {
         case refusedStream
         /// The per-try timeout passed.
         case perTryTimeout
+        /// The per-try timeout passed, and the try goes on beside the next one (hedging).
+        case slow
     }
 
     package var kind: Kind
@@ -21,12 +23,18 @@ package struct AttemptOutcome: Sendable {
     package var grpcStatus: Int16 = -1
     /// The response carries x-envoy-ratelimited.
     package var isRateLimited = false
+    /// The response has a field for which the policy asks for another try.
+    package var hasRetriableHeader = false
 
-    package init(_ kind: Kind, status: UInt16 = 0, grpcStatus: Int16 = -1, isRateLimited: Bool = false) {
+    package init(
+        _ kind: Kind, status: UInt16 = 0, grpcStatus: Int16 = -1, isRateLimited: Bool = false,
+        hasRetriableHeader: Bool = false
+    ) {
         self.kind = kind
         self.status = status
         self.grpcStatus = grpcStatus
         self.isRateLimited = isRateLimited
+        self.hasRetriableHeader = hasRetriableHeader
     }
 }
 
@@ -51,6 +59,12 @@ package struct RetryState: Sendable {
     package init(_ policy: RetryPolicy) { self.policy = policy }
 
     package var isLastTry: Bool { retries >= policy.retries }
+
+    /// Whether fields of a response have a say.
+    package var looksAtHeaders: Bool { policy.conditions.contains(.retriableHeaders) }
+
+    /// Whether the policy asks for another try after `outcome`, if there were one left.
+    package func wants(_ outcome: AttemptOutcome) -> Bool { Self.matches(policy, outcome) }
 
     /// Decides after a try.
     ///
@@ -90,6 +104,8 @@ package struct RetryState: Sendable {
             return !on.isDisjoint(with: [.refusedStream, .reset, .serverError, .gatewayError])
         case .reset, .perTryTimeout:
             return !on.isDisjoint(with: [.reset, .serverError, .gatewayError])
+        // Whatever the policy names: nothing has failed yet.
+        case .slow: return true
         case .response: return matches(on, policy.statusCodes, outcome)
         }
     }
@@ -104,6 +120,7 @@ package struct RetryState: Sendable {
         if on.contains(.gatewayError), status >= 502, status <= 504 { return true }
         if on.contains(.retriable4xx), status == 409 { return true }
         if on.contains(.retriableStatusCodes), codes.contains(status) { return true }
+        if on.contains(.retriableHeaders), outcome.hasRetriableHeader { return true }
         switch outcome.grpcStatus {
         case 1: return on.contains(.cancelled)
         case 4: return on.contains(.deadlineExceeded)

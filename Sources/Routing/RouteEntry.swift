@@ -62,6 +62,7 @@ package struct RouteEntry: Sendable {
     package var duration = StreamDuration()
     /// Index into the owner's retry policies; .max = none.
     package var retryPolicy: UInt32 = .max
+    package var hedges = false
     package var hashPolicies = IndexRange()
     package var mirrors = IndexRange()
     package var requestMutations = IndexRange()

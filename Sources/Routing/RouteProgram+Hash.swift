@@ -62,7 +62,9 @@ extension RouteProgram {
             return source.count == 0 ? nil : XXHash64.hash(source)
         case .header:
             guard let value = pool.firstValue(of: policy.header, in: head) else { return nil }
-            if let several = severalValues(of: policy.header, in: head) { return XXHash64.hash(several.span) }
+            if let several = severalValues(of: policy.header, in: head) {
+                return several.reduce(0) { XXHash64.hash($1.span, seed: $0) }
+            }
             return XXHash64.hash(head.bytes.extracting(value.lowerBound..<value.upperBound))
         case .queryParameter:
             guard let place = head.query else { return nil }
@@ -84,9 +86,9 @@ extension RouteProgram {
         }
     }
 
-    /// The values of a header that occurs more than once, in the order of their bytes and without anything between them, as
-    /// Envoy hashes them; nil when there is one. For the rare header that occurs twice: allocates.
-    private func severalValues(of key: HeaderKey, in head: borrowing HeadView) -> [UInt8]? {
+    /// The values of a header that occurs more than once, in the order of their bytes; nil when there is one. Envoy hashes
+    /// each with the hash of those before as seed. For the rare header that occurs twice: allocates.
+    private func severalValues(of key: HeaderKey, in head: borrowing HeadView) -> [[UInt8]]? {
         guard key.kind == .known || key.kind == .other, let first = pool.next(key, in: head, after: -1),
             pool.next(key, in: head, after: first) != nil
         else { return nil }
@@ -100,7 +102,7 @@ extension RouteProgram {
             index = pool.next(key, in: head, after: position)
         }
         values.sort { $0.lexicographicallyPrecedes($1) }
-        return values.flatMap { $0 }
+        return values
     }
 }
 

@@ -143,6 +143,8 @@ package struct ForwardSpec: Sendable {
     package var duration = StreamDuration()
     /// Index into the owner's retry policies; .max = none.
     package var retryPolicy: UInt32 = .max
+    /// A try that takes longer than its timeout goes on while another one begins; the first good answer counts.
+    package var hedges = false
     package var hashPolicies: [HashPolicySpec] = []
     /// `RequestMirrorPolicy`, in order.
     package var mirrors: [MirrorSpec] = []

@@ -116,6 +116,7 @@ struct RouteTableBuilder {
         if let limit = forward.maxGRPCTimeoutNanoseconds { entry.maxGRPCTimeoutNanoseconds = limit }
         entry.duration = forward.duration
         entry.retryPolicy = forward.retryPolicy
+        entry.hedges = forward.hedges
         entry.status = forward.clusterNotFoundStatus
         entry.highPriority = forward.highPriority
         entry.metadataMatch = forward.metadataMatch

@@ -34,8 +34,8 @@ struct RouteCompilerTests {
         "what cannot be honoured is named by its path",
         arguments: [
             (
-                #"{"match":{"prefix":"/"},"route":{"cluster":"c","hedgePolicy":{"hedgeOnPerTryTimeout":true}}}"#,
-                "virtual_hosts[0].routes[0].route.hedge_policy.hedge_on_per_try_timeout: not supported yet"
+                #"{"match":{"prefix":"/"},"route":{"cluster":"c","appendXForwardedHost":true}}"#,
+                "virtual_hosts[0].routes[0].route.append_x_forwarded_host: not supported yet"
             ),
             (
                 #"{"match":{"prefix":"/"},"route":{"cluster":"c","retryPolicy":{"retryOn":"5xx,maybe"}}}"#,

@@ -22,6 +22,8 @@ struct CompiledParts {
     /// What is honoured in part or cannot be served, though nothing is wrong with its form: for the log.
     var warnings: [String] = []
     private(set) var retryPolicies: [RetryPolicy] = []
+    /// What each of them says about headers.
+    private(set) var retryHeaders: [RetryHeaders] = []
     private var retryNumbers: [Envoy_Config_Route_V3_RetryPolicy: UInt32] = [:]
 
     /// Entries of all tables, in use or not.
@@ -50,9 +52,11 @@ struct CompiledParts {
         if let known = retryNumbers[message] { return known }
         let before = issues.count
         let policy = RetryPolicy(message, path: path, issues: &issues)
+        let headers = RetryHeaders(message, path: path, issues: &issues)
         guard issues.count == before else { return .max }
         let number = UInt32(retryPolicies.count)
         retryPolicies.append(policy)
+        retryHeaders.append(headers)
         retryNumbers[message] = number
         return number
     }

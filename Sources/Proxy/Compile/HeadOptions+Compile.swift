@@ -75,3 +75,24 @@ struct ClientDetection {
         }
     }
 }
+
+extension InternalAddresses {
+    /// nil without `internal_address_config`.
+    init?(
+        _ manager: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager, path: String,
+        issues: inout [CompileIssue]
+    ) {
+        guard manager.hasInternalAddressConfig else { return nil }
+        var ranges: [AddressPrefix] = []
+        for (index, range) in manager.internalAddressConfig.cidrRanges.enumerated() {
+            if let prefix = range.prefix {
+                ranges.append(prefix)
+            } else {
+                issues.append(
+                    CompileIssue(
+                        path: "\(path).internal_address_config.cidr_ranges[\(index)]", message: "is not an address range"))
+            }
+        }
+        self.init(ranges: ranges, unixSockets: manager.internalAddressConfig.unixSockets)
+    }
+}

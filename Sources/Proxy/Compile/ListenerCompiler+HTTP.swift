@@ -33,6 +33,7 @@ extension ListenerCompiler {
             preservesExternalRequestID: manager.preserveExternalRequestID,
             setsRequestIDInResponse: manager.alwaysSetRequestIDInResponse,
             usesRemoteAddress: client.usesRemoteAddress,
+            internalAddresses: InternalAddresses(manager, path: path, issues: &issues),
             trustedHops: client.trustedHops,
             skipsForwardedForAppend: client.skipsAppend,
             forwardedClientCertificate: forwardedCertificate(manager.forwardClientCertDetails),
@@ -85,7 +86,6 @@ extension ListenerCompiler {
             manager.setCurrentClientCertDetails.chain, "set_current_client_cert_details.chain",
             "only subject, uri, dns and the hash are passed on")
         refuse(manager.hasLocalReplyConfig, "local_reply_config")
-        refuse(manager.hasInternalAddressConfig, "internal_address_config")
     }
 
     private mutating func routeTable(_ manager: Manager, inline name: String, path: String) -> (

@@ -178,6 +178,7 @@ package struct RuntimeCompiler {
             clusters: numbered,
             routeTables: tables,
             retryPolicies: parts.retryPolicies,
+            retryHeaders: parts.retryHeaders,
             authorizers: parts.authorizers.authorizers,
             accessLogs: parts.accessLogTable.descriptors,
             tlsContexts: tlsContexts(resources.secrets),
@@ -202,7 +203,8 @@ package struct RuntimeCompiler {
 
     /// Entries of the tables are never taken out, as snapshots refer to them by number. When most of them are of
     /// configurations that are gone, everything is compiled once more into new tables; what lives on outside of a
-    /// snapshot (TLS contexts, the health and counts of clusters) is carried over.
+    /// snapshot (TLS contexts, the health and counts of clusters) is carried over; local rate limits begin with full
+    /// buckets, as they do when their configuration changes.
     private mutating func startOver(_ resources: XDSResources, _ tables: inout [RouteTable?]) {
         var fresh = RuntimeCompiler(local: local)
         fresh.generation = generation

@@ -81,27 +81,6 @@ extension Exchange {
         return nil
     }
 
-    /// Takes out what only the mesh may say and the table of known names does not hold.
-    mutating func removeInternalFields() {
-        for index in 0..<request.count where request[index].id == .other && !request[index].isRemoved {
-            let name = request[index].name
-            guard name.count >= 14, arena.storage.equalsIgnoringCase(name.prefix(8), "x-envoy-") else { continue }
-            for word in Self.internalNames where name.count == word.utf8CodeUnitCount {
-                if arena.storage.equalsIgnoringCase(name, word) { request.remove(at: index) }
-            }
-        }
-    }
-
-    /// What Envoy takes from requests of clients outside (conn_manager_utility.cc, mutateRequestHeaders).
-    private static var internalNames: [StaticString] {
-        [
-            "x-envoy-downstream-service-cluster", "x-envoy-downstream-service-node", "x-envoy-retriable-status-codes",
-            "x-envoy-retriable-header-names", "x-envoy-upstream-alt-stat-name", "x-envoy-force-trace",
-            "x-envoy-upstream-rq-timeout-alt-response", "x-envoy-ip-tags", "x-envoy-original-url",
-            "x-envoy-hedge-on-per-try-timeout",
-        ]
-    }
-
     func requestPathEquals(_ path: [UInt8]) -> Bool { arena.storage.equals(request.path, path) }
 
     /// The text at `range` of the arena.
@@ -137,15 +116,15 @@ extension Exchange {
     }
 
     /// The time limits of this request: the route's, and what the request asks for.
-    func timeoutPlan(_ route: RouteEntry) -> TimeoutPlan {
+    func timeoutPlan(_ route: RouteEntry, _ asked: AskedOfRouter) -> TimeoutPlan {
         var grpc: UInt64?
         if route.maxGRPCTimeoutNanoseconds != .max, RequestKind.isGRPC(HeadView(request, bytes: arena.storage)) {
             grpc = askedGRPCTimeout ?? 0
         }
         return TimeoutPlan(
             route: route.timeoutNanoseconds, perTry: tryTimeout,
-            requestedTotal: milliseconds(.xEnvoyUpstreamRqTimeoutMs),
-            requestedPerTry: milliseconds(.xEnvoyUpstreamRqPerTryTimeoutMs),
+            requestedTotal: asked.timeout,
+            requestedPerTry: asked.tryTimeout,
             grpc: grpc,
             grpcLimit: route.maxGRPCTimeoutNanoseconds == .max ? nil : route.maxGRPCTimeoutNanoseconds)
     }
@@ -154,11 +133,6 @@ extension Exchange {
     var askedGRPCTimeout: UInt64? {
         guard let range = request.first(.grpcTimeout) else { return nil }
         return TimeoutPlan.grpcTimeout(arena.storage.extracting(range.lowerBound..<range.upperBound))
-    }
-
-    private func milliseconds(_ id: KnownHeader) -> UInt64? {
-        guard let range = request.first(id), let number = decimal(range) else { return nil }
-        return UInt64(number)
     }
 
     func decimal(_ range: ByteRange) -> Int? { arena.storage.decimal(range) }

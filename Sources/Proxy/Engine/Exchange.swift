@@ -116,6 +116,21 @@ struct Exchange: SlabElement, ~Copyable {
     /// Upstreams are told the number of the attempt (include_request_attempt_count).
     var sendsAttemptCount = false
     var retry: RetryState?
+    /// Index of the retry policy; .max is none.
+    var retryPolicy = UInt32.max
+    /// Names of response fields for which the request wants another try.
+    var retriableNames = ByteRange.empty
+    /// A try that takes too long goes on while another one begins.
+    var hedgesTries = false
+    /// Earlier tries that go on, each an exchange of its own without a client: the first of them.
+    var firstHedge = Handle.none
+    /// Of such a try: the next one, and the exchange that it answers for.
+    var nextHedge = Handle.none
+    var leader = Handle.none
+    /// The exchange has no try of its own any more; what counts is what the earlier ones bring.
+    var awaitsHedges = false
+    /// `x-envoy-upstream-rq-timeout-alt-response`.
+    var answersTimeoutsWith204 = false
     /// Holds one of the cluster's retry permits.
     var countsAsRetry = false
     /// Counts in the cluster's requests.
@@ -245,6 +260,14 @@ struct Exchange: SlabElement, ~Copyable {
         cookiePolicy = .max
         attempts = 0
         retry = nil
+        retryPolicy = .max
+        retriableNames = .empty
+        hedgesTries = false
+        firstHedge = .none
+        nextHedge = .none
+        leader = .none
+        awaitsHedges = false
+        answersTimeoutsWith204 = false
         countsAsRetry = false
         isAdmitted = false
         onReusedConnection = false

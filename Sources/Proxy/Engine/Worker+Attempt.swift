@@ -26,18 +26,38 @@ enum AttemptFailure {
 }
 
 extension Worker where Wire: ~Copyable {
-    /// Reads the retry policy that the route names into the exchange.
+    /// Reads the retry policy that the route names into the exchange, and what the request asks for beside it.
     @inline(__always)
-    mutating func setRetries(_ exchange: Handle, _ route: RouteEntry) {
-        let policies = generations[exchanges[exchange].generation].snapshot.retryPolicies
+    mutating func setRetries(_ exchange: Handle, _ route: RouteEntry, _ asked: AskedOfRouter) {
+        let snapshot = generations[exchanges[exchange].generation].snapshot
+        let policies = snapshot.retryPolicies
         let index = Int(route.retryPolicy)
-        guard index < policies.count else { return }
-        exchanges[exchange].retry = RetryState(policies[index])
+        guard index < policies.count else {
+            if asked.asksForRetries { setRetries(exchange, RetryPolicy(), nil, asked) }
+            return
+        }
+        exchanges[exchange].retryPolicy = route.retryPolicy
+        let headers = index < snapshot.retryHeaders.count ? snapshot.retryHeaders[index] : nil
+        setRetries(exchange, policies[index], headers, asked)
         exchanges[exchange].avoidsTried = policies[index].avoidsPreviousHosts
         exchanges[exchange].tried.redraws = policies[index].hostSelectionAttempts
         exchanges[exchange].priorityUpdates = policies[index].priorityUpdateFrequency
         exchanges[exchange].tryIdleMilliseconds = TimeoutPlan.milliseconds(policies[index].perTryIdleTimeout)
         exchanges[exchange].tryTimeout = policies[index].perTryTimeout
+    }
+
+    @inline(__always)
+    private mutating func setRetries(
+        _ exchange: Handle, _ policy: RetryPolicy, _ headers: RetryHeaders?, _ asked: AskedOfRouter
+    ) {
+        var policy = policy
+        policy.conditions.formUnion(asked.conditions)
+        if let headers, !headers.request.isEmpty, !exchanges[exchange].mayRepeat(headers) { policy.conditions = [] }
+        if !policy.conditions.isEmpty, let retries = asked.retries { policy.retries = retries }
+        if !asked.statusCodes.isEmpty {
+            exchanges[exchange].readStatusCodes(asked.statusCodes, into: &policy.statusCodes)
+        }
+        exchanges[exchange].retry = RetryState(policy)
     }
 
     /// Picks an endpoint and gets a connection to it: an idle one, a new one, or a place in the queue.
@@ -248,6 +268,7 @@ extension Worker where Wire: ~Copyable {
 
     /// An attempt is over without a response: again, or the end.
     mutating func attemptFailed(_ exchange: Handle, _ failure: AttemptFailure) {
+        if !exchanges[exchange].leader.isNone { return hedgeFailed(exchange, failure) }
         let responded = exchanges[exchange].responseState != .none
         // An endpoint that closed the connection before the request arrived says so within a round trip.
         let elapsed = transport.microseconds &- exchanges[exchange].upstreamSentAt
@@ -278,6 +299,7 @@ extension Worker where Wire: ~Copyable {
             case .streamRefused: .resetBeforeRequest
             }
         if retry(exchange, AttemptOutcome(kind), canRepeat: canRepeat) { return }
+        if !exchanges[exchange].firstHedge.isNone { return awaitHedges(exchange) }
         replyToFailure(exchange, failure)
     }
 
@@ -327,7 +349,7 @@ extension Worker where Wire: ~Copyable {
     }
 
     /// Outlier detection hears of an attempt that failed on the way.
-    private mutating func recordFailure(_ exchange: Handle, _ failure: AttemptFailure) {
+    mutating func recordFailure(_ exchange: Handle, _ failure: AttemptFailure) {
         let endpoint = exchanges[exchange].endpoint
         let cluster = exchanges[exchange].cluster
         guard endpoint >= 0, cluster >= 0 else { return }

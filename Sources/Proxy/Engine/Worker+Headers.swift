@@ -15,7 +15,7 @@ extension Worker where Wire: ~Copyable {
         if exchanges[exchange].requestHead.expectsContinue, !manager.passesInterimResponses {
             exchanges[exchange].request.removeAll(.expect)
         }
-        if manager.usesRemoteAddress { appendClient(handle, exchange, manager) }
+        judgeClient(handle, exchange, manager)
         if exchanges[exchange].request.first(.xForwardedProto) == nil {
             let scheme: StaticString = connections[handle].isTLS ? "https" : "http"
             exchanges[exchange].addField(.xForwardedProto, scheme)
@@ -48,33 +48,6 @@ extension Worker where Wire: ~Copyable {
         let place = Int(manager.trustedHops) + (manager.usesRemoteAddress ? 0 : 1)
         guard place >= 1, let address = exchanges[exchange].forwardedAddress(field, fromEnd: place) else { return }
         exchanges[exchange].remoteAddress = .ip(address, port: 0)
-    }
-
-    /// The edge: x-forwarded-for gets the peer's address, and what only the mesh may say is taken out.
-    private mutating func appendClient(_ handle: Handle, _ exchange: Handle, _ manager: HTTPConnectionManager) {
-        let onlyTheMeshMaySay: InlineArray<13, KnownHeader> = [
-            .xEnvoyUpstreamRqTimeoutMs, .xEnvoyUpstreamRqPerTryTimeoutMs, .xEnvoyMaxRetries, .xEnvoyRetryOn,
-            .xEnvoyRetryGrpcOn, .xEnvoyInternal, .xEnvoyDecoratorOperation, .xEnvoyOriginalPath, .xEnvoyAttemptCount,
-            .xEnvoyExpectedRqTimeoutMs, .xEnvoyPeerMetadata, .xEnvoyPeerMetadataID, .xEnvoyExternalAddress,
-        ]
-        for index in onlyTheMeshMaySay.indices { exchanges[exchange].request.removeAll(onlyTheMeshMaySay[index]) }
-        exchanges[exchange].removeInternalFields()
-        if let client = exchanges[exchange].remoteAddress?.ip ?? connections[handle].remote.ip {
-            scratch.removeAll(keepingCapacity: true)
-            client.write(to: &scratch)
-            exchanges[exchange].addField(.xEnvoyExternalAddress, scratch)
-        }
-        if !manager.preservesExternalRequestID { exchanges[exchange].request.removeAll(.xRequestID) }
-        // A trusted proxy in front knows better what the client spoke.
-        if manager.trustedHops == 0 { exchanges[exchange].request.removeAll(.xForwardedProto) }
-        guard !manager.skipsForwardedForAppend, let ip = connections[handle].remote.ip else { return }
-        scratch.removeAll(keepingCapacity: true)
-        if exchanges[exchange].copyForwardedFor(to: &scratch) {
-            scratch.append(0x2c)
-            exchanges[exchange].request.removeAll(.xForwardedFor)
-        }
-        ip.write(to: &scratch)
-        exchanges[exchange].addField(.xForwardedFor, scratch)
     }
 
     /// Sets x-forwarded-client-cert to what the peer proved (or appends it).
@@ -150,8 +123,10 @@ extension Worker where Wire: ~Copyable {
         if route.sendsAttemptCount { exchanges[exchange].request.removeAll(.xEnvoyAttemptCount) }
         exchanges[exchange].sendsAttemptCount = route.sendsAttemptCount
         let manager = httpManager(exchange)
+        // A try that goes on beside the next one has all the time there is.
+        let isBounded = exchanges[exchange].tryTimeoutMilliseconds > 0 && !exchanges[exchange].hedgesTries
         let expected =
-            exchanges[exchange].tryTimeoutMilliseconds > 0
+            isBounded
             ? exchanges[exchange].tryTimeoutMilliseconds : exchanges[exchange].routeTimeoutMilliseconds
         if expected > 0, !manager.suppressesEnvoyHeaders {
             exchanges[exchange].request.removeAll(.xEnvoyExpectedRqTimeoutMs)

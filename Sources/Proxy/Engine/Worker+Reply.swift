@@ -60,6 +60,7 @@ extension Worker where Wire: ~Copyable {
         _ exchange: Handle, _ status: UInt16, _ flags: ResponseFlags, location: Bool, keepsFields: Bool = false
     ) {
         let handle = exchanges[exchange].downstream
+        if !exchanges[exchange].firstHedge.isNone { dropHedges(exchange) }
         exchanges[exchange].flags.formUnion(flags)
         exchanges[exchange].status = status
         exchanges[exchange].isLocalReply = true
@@ -174,7 +175,9 @@ extension Worker where Wire: ~Copyable {
             replyToReset(exchange, 502, "protocol error", .upstreamProtocolError)
         case .perTryTimeout:
             exchanges[exchange].details = "upstream_per_try_timeout"
-            reply(exchange, 504, "upstream request timeout", .upstreamRequestTimeout)
+            reply(
+                exchange, exchanges[exchange].answersTimeoutsWith204 ? 204 : 504, "upstream request timeout",
+                .upstreamRequestTimeout)
         }
     }
 
@@ -284,6 +287,7 @@ extension Worker where Wire: ~Copyable {
     /// Frees an exchange and everything it holds.
     mutating func freeExchange(_ exchange: Handle) {
         guard exchanges.contains(exchange) else { return }
+        if !exchanges[exchange].firstHedge.isNone { dropHedges(exchange) }
         endAttempt(exchange)
         endFilters(exchange)
         let generation = exchanges[exchange].generation

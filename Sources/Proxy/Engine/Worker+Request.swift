@@ -181,8 +181,10 @@ extension Worker where Wire: ~Copyable {
 
     @inline(__always)
     private mutating func setTimes(_ exchange: Handle, _ route: RouteEntry) {
-        setRetries(exchange, route)
-        let plan = exchanges[exchange].timeoutPlan(route)
+        let asked = exchanges[exchange].takeAsked()
+        setRetries(exchange, route, asked)
+        exchanges[exchange].hedgesTries = asked.hedges ?? route.hedges
+        let plan = exchanges[exchange].timeoutPlan(route, asked)
         exchanges[exchange].routeTimeoutMilliseconds = TimeoutPlan.milliseconds(plan.total)
         exchanges[exchange].tryTimeoutMilliseconds = TimeoutPlan.milliseconds(plan.perTry)
         // The route's time begins when the request is complete.

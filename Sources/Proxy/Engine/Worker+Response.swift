@@ -84,7 +84,15 @@ extension Worker where Wire: ~Copyable {
     mutating func beginResponse(_ handle: Handle, _ exchange: Handle, isTunnel: Bool) -> Bool {
         let status = exchanges[exchange].response.status
         reportResponse(exchange, status)
+        if !exchanges[exchange].leader.isNone { return hedgeAnswered(handle, exchange, status) }
         if exchanges[exchange].retry != nil, !isTunnel, retryResponse(handle, exchange, status) { return false }
+        if !exchanges[exchange].firstHedge.isNone { dropHedges(exchange) }
+        return acceptResponse(handle, exchange, isTunnel: isTunnel)
+    }
+
+    /// The response is the answer. False: wait, or the attempt is over.
+    mutating func acceptResponse(_ handle: Handle, _ exchange: Handle, isTunnel: Bool) -> Bool {
+        let status = exchanges[exchange].response.status
         let elapsed = (transport.microseconds &- exchanges[exchange].upstreamSentAt) / 1000
         exchanges[exchange].upstreamServiceMilliseconds = Int(truncatingIfNeeded: elapsed)
         exchanges[exchange].tryDeadline = .max
@@ -106,20 +114,39 @@ extension Worker where Wire: ~Copyable {
 
     /// Whether the policy wants another attempt instead of this response; then it has begun.
     private mutating func retryResponse(_ handle: Handle, _ exchange: Handle, _ status: UInt16) -> Bool {
-        let field = exchanges[exchange].response.first(.grpcStatus)
-        let grpc = field.flatMap { exchanges[exchange].decimal($0) } ?? -1
-        let outcome = AttemptOutcome(
-            .response, status: status, grpcStatus: Int16(clamping: grpc),
-            isRateLimited: exchanges[exchange].response.first(.xEnvoyRatelimited) != nil)
-        guard retry(exchange, outcome, canRepeat: !exchanges[exchange].replayOverflowed) else { return false }
+        let outcome = outcome(of: exchange, status)
+        if !retry(exchange, outcome, canRepeat: !exchanges[exchange].replayOverflowed) {
+            // Earlier tries that go on may bring something better.
+            guard !exchanges[exchange].firstHedge.isNone, exchanges[exchange].retry?.wants(outcome) == true else {
+                return false
+            }
+            awaitHedges(exchange)
+        }
         // The rest of the unwanted response is not worth reading unless it is here already.
         exchanges[exchange].requestState = .waiting
         discard(handle, exchange)
         return true
     }
 
+    /// What the response in the exchange is to a retry policy.
+    func outcome(of exchange: Handle, _ status: UInt16) -> AttemptOutcome {
+        let field = exchanges[exchange].response.first(.grpcStatus)
+        let grpc = field.flatMap { exchanges[exchange].decimal($0) } ?? -1
+        return AttemptOutcome(
+            .response, status: status, grpcStatus: Int16(clamping: grpc),
+            isRateLimited: exchanges[exchange].response.first(.xEnvoyRatelimited) != nil,
+            hasRetriableHeader: hasRetriableHeader(exchange))
+    }
+
+    private func hasRetriableHeader(_ exchange: Handle) -> Bool {
+        guard exchanges[exchange].retry?.looksAtHeaders == true else { return false }
+        let headers = generations[exchanges[exchange].generation].snapshot.retryHeaders
+        let index = Int(exchanges[exchange].retryPolicy)
+        return exchanges[exchange].hasRetriableField(index < headers.count ? headers[index] : nil)
+    }
+
     /// Lets go of a connection whose response is not wanted.
-    private mutating func discard(_ handle: Handle, _ exchange: Handle) {
+    mutating func discard(_ handle: Handle, _ exchange: Handle) {
         if exchanges[exchange].upstreamStream != 0 { return endAttempt(exchange) }
         let step = exchanges[exchange].scanResponseBody(&connections[handle].input, limits)
         connections[handle].input.consume(step.consumed)

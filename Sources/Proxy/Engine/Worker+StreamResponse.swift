@@ -59,9 +59,9 @@ extension Worker where Wire: ~Copyable {
 
     /// Passes a 1xx response on (`proxy_100_continue`), or swallows it.
     mutating func passStreamInterim(_ exchange: Handle) {
-        guard httpManager(exchange).passesInterimResponses, exchanges[exchange].request.version != .http10 else {
-            return
-        }
+        guard httpManager(exchange).passesInterimResponses, exchanges[exchange].request.version != .http10,
+            exchanges[exchange].leader.isNone
+        else { return }
         exchanges[exchange].removeResponseHopByHop()
         let downstream = exchanges[exchange].downstream
         // They are hints: a client that does not read need not get all of them.

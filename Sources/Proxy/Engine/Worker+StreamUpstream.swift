@@ -250,7 +250,7 @@ extension Worker where Wire: ~Copyable {
     /// The endpoint has not looked at the request: it goes elsewhere, whatever its method.
     mutating func streamRefused(_ exchange: Handle) {
         guard exchanges[exchange].responseState == .none, !exchanges[exchange].replayOverflowed,
-            exchanges[exchange].staleAttempts < 3
+            exchanges[exchange].staleAttempts < 3, exchanges[exchange].leader.isNone
         else { return attemptFailed(exchange, .streamRefused) }
         exchanges[exchange].staleAttempts &+= 1
         exchanges[exchange].requestState = .waiting

@@ -140,11 +140,14 @@ extension Worker where Wire: ~Copyable {
             exchanges[handle].tryDeadline = .max
             if exchangeStatistics(handle) >= 0 { metrics.clusters[exchangeStatistics(handle)].requestTimeouts &+= 1 }
             exchanges[handle].details = "response_timeout"
-            return fail(handle, 504, "upstream request timeout", .upstreamRequestTimeout)
+            return fail(
+                handle, exchanges[handle].answersTimeoutsWith204 ? 204 : 504, "upstream request timeout",
+                .upstreamRequestTimeout)
         }
         if exchanges[handle].tryDeadline <= now {
             exchanges[handle].tryDeadline = .max
             if exchangeStatistics(handle) >= 0 { metrics.clusters[exchangeStatistics(handle)].perTryTimeouts &+= 1 }
+            if exchanges[handle].hedgesTries, hedge(handle) { return armExchange(handle) }
             return attemptFailed(handle, .perTryTimeout)
         }
         if exchanges[handle].tryIdleDeadline <= now {

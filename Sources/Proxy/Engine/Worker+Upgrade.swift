@@ -190,9 +190,9 @@ extension Worker where Wire: ~Copyable {
     /// Passes a 1xx response on (`proxy_100_continue`), or swallows it.
     mutating func passInterim(_ handle: Handle, _ exchange: Handle, _ head: MessageHead) {
         let manager = httpManager(exchange)
-        guard manager.passesInterimResponses, exchanges[exchange].request.version != .http10 else {
-            return connections[handle].input.consume(head.length)
-        }
+        guard manager.passesInterimResponses, exchanges[exchange].request.version != .http10,
+            exchanges[exchange].leader.isNone
+        else { return connections[handle].input.consume(head.length) }
         let mark = exchanges[exchange].arena.end
         exchanges[exchange].takeResponseHead(&connections[handle].input, length: head.length)
         passStreamInterim(exchange)

@@ -66,6 +66,8 @@ package final class HTTPConnectionManager: Sendable {
     package let setsRequestIDInResponse: Bool
     /// The peer's address is the client: it is appended to x-forwarded-for (use_remote_address).
     package let usesRemoteAddress: Bool
+    /// Requests from here may use the `x-envoy-` fields of the mesh. nil: who comes through the edge may not, others may.
+    package let internalAddresses: InternalAddresses?
     /// Trusted proxies in front (xff_num_trusted_hops).
     package let trustedHops: UInt32
     /// x-forwarded-for is left alone (skip_xff_append).
@@ -115,6 +117,7 @@ package final class HTTPConnectionManager: Sendable {
         preservesExternalRequestID: Bool = false,
         setsRequestIDInResponse: Bool = false,
         usesRemoteAddress: Bool = false,
+        internalAddresses: InternalAddresses? = nil,
         trustedHops: UInt32 = 0,
         skipsForwardedForAppend: Bool = false,
         forwardedClientCertificate: ForwardedClientCertificate = .sanitize,
@@ -149,6 +152,7 @@ package final class HTTPConnectionManager: Sendable {
         self.preservesExternalRequestID = preservesExternalRequestID
         self.setsRequestIDInResponse = setsRequestIDInResponse
         self.usesRemoteAddress = usesRemoteAddress
+        self.internalAddresses = internalAddresses
         self.trustedHops = trustedHops
         self.skipsForwardedForAppend = skipsForwardedForAppend
         self.forwardedClientCertificate = forwardedClientCertificate

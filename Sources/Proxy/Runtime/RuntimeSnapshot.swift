@@ -22,6 +22,8 @@ package final class RuntimeSnapshot: Sendable {
     package let routeTables: [RouteTable?]
     /// By `retryPolicy` of a route.
     package let retryPolicies: [RetryPolicy]
+    /// What they say about headers; may be shorter.
+    package let retryHeaders: [RetryHeaders]
     /// By the number in `HTTPFilter.rbac` and `NetworkFilter.rbac`.
     package let authorizers: [Authorizer]
     /// By the numbers in `accessLogs` of connection managers and TCP proxies.
@@ -47,6 +49,7 @@ package final class RuntimeSnapshot: Sendable {
         clusters: [ClusterDescriptor?],
         routeTables: [RouteTable?] = [],
         retryPolicies: [RetryPolicy] = [],
+        retryHeaders: [RetryHeaders] = [],
         authorizers: [Authorizer] = [],
         accessLogs: [AccessLogDescriptor] = [],
         tlsContexts: [TLSContext?] = [],
@@ -63,6 +66,7 @@ package final class RuntimeSnapshot: Sendable {
         self.clusters = clusters
         self.routeTables = routeTables
         self.retryPolicies = retryPolicies
+        self.retryHeaders = retryHeaders
         self.authorizers = authorizers
         self.accessLogs = accessLogs
         self.tlsContexts = tlsContexts

@@ -16,6 +16,8 @@ struct Scenario {
     var largestBody = 300
     var retries: UInt32 = 0
     var perTryMilliseconds: UInt64 = 0
+    /// Tries that take too long go on beside the next one.
+    var hedges = false
     var routeMilliseconds: UInt64 = 15_000
     var limits = CircuitBreakerLimits()
     var maxRequestsPerConnection: UInt32 = 0
@@ -58,6 +60,10 @@ struct Scenario {
             hasStreamEndpoints = chance(60)
             streamClients = hasStreamEndpoints ? [0, 50, 100][random.below(3)] : 50 + random.below(51)
         }
+        if retries > 0, chance(20) {
+            hedges = true
+            if perTryMilliseconds == 0 || chance(50) { perTryMilliseconds = 20 + UInt64(random.below(300)) }
+        }
         leaveOut()
     }
 
@@ -75,6 +81,7 @@ struct Scenario {
             case "slow": isSlow = false
             case "limits": limits = CircuitBreakerLimits()
             case "retries": (retries, perTryMilliseconds) = (0, 0)
+            case "hedges": hedges = false
             case "timeouts": routeMilliseconds = 15_000
             default: break
             }
@@ -94,6 +101,7 @@ struct Scenario {
             var forward = ForwardSpec(target: .cluster(ClusterID(index: cluster)))
             forward.timeoutNanoseconds = routeMilliseconds * 1_000_000
             forward.retryPolicy = retries > 0 ? 0 : .max
+            forward.hedges = hedges
             return .forward(forward)
         }
         var routes = [

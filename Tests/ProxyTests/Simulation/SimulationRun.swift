@@ -1,5 +1,6 @@
 import EventLoop
 import Proxy
+import Resilience
 import Telemetry
 
 /// One seed from its first to its last event.
@@ -13,12 +14,20 @@ final class SimulationRun {
     /// Times that a request has reached an endpoint.
     private var arrivals: [Int: Int] = [:]
     private var generation: UInt64 = 1
+    /// Of all configurations that there were.
+    private var breakers: [CircuitBreaker] = []
 
     init(seed: UInt64, streams: Bool) throws {
         random = Random(state: seed &* 0x9e37_79b9 &+ 0x1234_5678)
         scenario = Scenario(&random, streams: streams)
         proxy = try SimulatedProxy(seed: seed, weather: scenario.weather)
-        proxy.apply(try scenario.snapshot(generation: 1, number: 0, &random))
+        try configure(number: 0)
+    }
+
+    private func configure(number: Int) throws {
+        let snapshot = try scenario.snapshot(generation: generation, number: number, &random)
+        breakers += snapshot.clusters.compactMap { $0?.breaker }
+        proxy.apply(snapshot)
     }
 
     func run() throws {
@@ -37,7 +46,7 @@ final class SimulationRun {
             if swapsLeft > 0, random.below(40) == 0 {
                 swapsLeft -= 1
                 generation += 1
-                proxy.apply(try scenario.snapshot(generation: generation, number: swapsLeft + 1, &random))
+                try configure(number: swapsLeft + 1)
             }
             if step == scenario.drainsAtStep {
                 toDial = 0
@@ -118,6 +127,10 @@ final class SimulationRun {
             ("timers", max(0, proxy.pendingTimers - 1)),
         ]
         for (what, count) in left where count != 0 { throw Broken("\(count) \(what) left over") }
+        for breaker in breakers {
+            let permits = [CircuitBreaker.Resource.connection, .pendingRequest, .request, .retry].map(breaker.active)
+            if permits.contains(where: { $0 != 0 }) { throw Broken("permits left over: \(permits)") }
+        }
     }
 
     /// What the proxy counted agrees with what clients saw.

@@ -1,4 +1,5 @@
 import Resilience
+import Routing
 import SwiftProtobuf
 import XDS
 
@@ -68,7 +69,31 @@ extension RetryPolicy {
             if isSet { issues.append(CompileIssue(path: "\(path).\(field)", message: "not supported yet")) }
         }
         refuse(message.hasRateLimitedRetryBackOff, "rate_limited_retry_back_off")
-        refuse(!message.retriableHeaders.isEmpty, "retriable_headers")
-        refuse(!message.retriableRequestHeaders.isEmpty, "retriable_request_headers")
+    }
+}
+
+extension RetryHeaders {
+    /// `retriable_request_headers` and `retriable_headers` of an envoy.config.route.v3.RetryPolicy.
+    init(_ message: Envoy_Config_Route_V3_RetryPolicy, path: String, issues: inout [CompileIssue]) {
+        self.init()
+        request = Self.tests(
+            message.retriableRequestHeaders, path: path + ".retriable_request_headers", issues: &issues)
+        response = Self.tests(message.retriableHeaders, path: path + ".retriable_headers", issues: &issues)
+    }
+
+    private static func tests(
+        _ messages: [Envoy_Config_Route_V3_HeaderMatcher], path: String, issues: inout [CompileIssue]
+    ) -> [HeaderTestSet] {
+        var tests: [HeaderTestSet] = []
+        for (index, message) in messages.enumerated() {
+            let place = "\(path)[\(index)]"
+            guard let spec = HeaderMatchSpec(message, path: place, issues: &issues) else { continue }
+            do throws(RegexProgram.Invalid) {
+                tests.append(try HeaderTestSet([spec]))
+            } catch {
+                issues.append(CompileIssue(path: place, message: "\(error)"))
+            }
+        }
+        return tests
     }
 }

@@ -47,6 +47,8 @@ extension RouteCompiler {
             forward.retryPolicy = parts.retryPolicy(
                 host.retryPolicy, path: path + ".retry_policy (of the virtual host)", issues: &issues)
         }
+        forward.hedges =
+            message.hasHedgePolicy ? message.hedgePolicy.hedgeOnPerTryTimeout : host.hedgePolicy.hedgeOnPerTryTimeout
         forward.clusterNotFoundStatus =
             switch message.clusterNotFoundResponseCode {
             case .notFound: 404
@@ -86,8 +88,6 @@ extension RouteCompiler {
     }
 
     private mutating func refuseUnsupported(_ message: Envoy_Config_Route_V3_RouteAction, _ path: String) {
-        refuse(
-            message.hedgePolicy.hedgeOnPerTryTimeout, path + ".hedge_policy.hedge_on_per_try_timeout")
         refuse(message.appendXForwardedHost, path + ".append_x_forwarded_host")
         if case .hostRewritePathRegex = message.hostRewriteSpecifier {
             refuse(true, path + ".host_rewrite_path_regex")
