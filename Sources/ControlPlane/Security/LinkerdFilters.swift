@@ -61,40 +61,41 @@ struct LinkerdFilters {
         var rbac = WireRBAC()
         rbac.action = .allow
         for (server, port) in servers {
-            add(server.accessPolicy, name: "default-\(server.metadata.name)", on: .port(port), to: &rbac)
+            add(server.accessPolicy, name: .accessPolicy(server), on: .port(port), to: &rbac)
             for (name, route, principals) in authorizations(of: server) {
                 guard let permission = permission(port, route, isTCP: isTCP) else { continue }
-                rbac.policies[name] = .with {
+                rbac.policies[name.text] = .with {
                     $0.permissions = [permission]
                     $0.principals = [principals]
                 }
             }
         }
-        var elsewhere = RBACPermission()
-        if servers.isEmpty {
-            elsewhere.any = true
-        } else {
-            elsewhere.notRule.orRules.rules = servers.map { RBACPermission.port($0.port) }
-        }
-        add(fallback, name: "default-inbound-policy", on: elsewhere, to: &rbac)
+        add(fallback, name: .defaultInboundPolicy(namespace: workload.namespace), on: elsewhere, to: &rbac)
         return rbac
+    }
+
+    /// The ports of no Server.
+    private var elsewhere: RBACPermission {
+        guard !servers.isEmpty else { return .with { $0.any = true } }
+        return .with { $0.notRule.orRules.rules = servers.map { RBACPermission.port($0.port) } }
     }
 
     /// Ports whose callers are let through and spoken of.
     private func audit() -> WireRBAC? {
-        let ports = servers.filter { $0.server.accessPolicy == .audit }.map { RBACPermission.port($0.port) }
-        guard !ports.isEmpty || fallback == .audit else { return nil }
+        var ports = servers.filter { $0.server.accessPolicy == .audit }.map { RBACPermission.port($0.port) }
+        if fallback == .audit { ports.append(elsewhere) }
+        guard !ports.isEmpty else { return nil }
         var rbac = WireRBAC()
         rbac.action = .log
-        rbac.policies["ns[\(workload.namespace)]-policy[audit]-rule[0]"] = .with {
-            $0.permissions = fallback == .audit ? [.with { $0.any = true }] : ports
+        rbac.policies[LinkerdRuleName.audit(namespace: workload.namespace).text] = .with {
+            $0.permissions = ports
             $0.principals = [.with { $0.any = true }]
         }
         return rbac
     }
 
     private func add(
-        _ policy: LinkerdDefaultPolicy, name: String, on permission: RBACPermission, to rbac: inout WireRBAC
+        _ policy: LinkerdDefaultPolicy, name: LinkerdRuleName, on permission: RBACPermission, to rbac: inout WireRBAC
     ) {
         var principals: [RBACPrincipal] = []
         switch policy {
@@ -104,7 +105,7 @@ struct LinkerdFilters {
         case .clusterUnauthenticated: principals = [.networks(Self.clusterNetworks)]
         case .clusterAuthenticated: principals = [.anyone, .networks(Self.clusterNetworks)]
         }
-        rbac.policies["ns[\(workload.namespace)]-policy[\(name)]-rule[0]"] = .with {
+        rbac.policies[name.text] = .with {
             $0.permissions = [permission]
             $0.principals = [principals.isEmpty ? .with { $0.any = true } : .with { $0.andIds.ids = principals }]
         }
@@ -112,7 +113,7 @@ struct LinkerdFilters {
 
     // MARK: Authorizations
 
-    private typealias Authorization = (name: String, route: LinkerdHTTPRoute?, principals: RBACPrincipal)
+    private typealias Authorization = (name: LinkerdRuleName, route: LinkerdHTTPRoute?, principals: RBACPrincipal)
 
     private func authorizations(of server: LinkerdServer) -> [Authorization] {
         let routes = snapshot.linkerdPolicies.compactMap { policy -> LinkerdHTTPRoute? in
@@ -123,9 +124,10 @@ struct LinkerdFilters {
         }
         var result: [Authorization] = []
         for policy in snapshot.linkerdPolicies where policy.metadata.namespace == server.metadata.namespace {
-            let name = "ns[\(policy.metadata.namespace)]-policy[\(policy.metadata.name)]-rule[\(result.count)]"
             switch policy {
             case .authorizationPolicy(let authorization):
+                let name = LinkerdRuleName.authorization(
+                    kind: "AuthorizationPolicy", authorization.metadata, at: server)
                 guard let target = authorization.target, let principals = principals(authorization) else { continue }
                 switch target.kind {
                 case "Server" where target.name == server.metadata.name: result.append((name, nil, principals))
@@ -136,6 +138,8 @@ struct LinkerdFilters {
                 default: continue
                 }
             case .serverAuthorization(let authorization):
+                let name = LinkerdRuleName.authorization(
+                    kind: "ServerAuthorization", authorization.metadata, at: server)
                 let selects =
                     authorization.serverName == server.metadata.name
                     || authorization.serverSelector?.matches(server.metadata.labels) ?? false
