@@ -27,7 +27,7 @@ struct FieldCase: Sendable, CustomStringConvertible {
         var lacks: [String]
         /// Seconds of each answer.
         var took: ClosedRange<Double>?
-        /// Share of the answers that hold a text, within four standard deviations.
+        /// Share of the answers that hold a text, within four standard deviations; or of five times as many, within five.
         var shares: [String: Double]
         /// How many of the answers hold a text, or have a status.
         var counts: [String: ClosedRange<Int>]
