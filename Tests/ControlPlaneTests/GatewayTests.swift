@@ -81,8 +81,12 @@ struct GatewayTests {
         #expect(
             match.dynamicMetadata.map(\.filter) == ["envoy.filters.http.jwt_authn", "envoy.filters.http.jwt_authn"])
         #expect(match.dynamicMetadata.map(\.invert) == [false, true])
-        let listener = try set.listener("0.0.0.0_8080")
-        #expect("\(listener)".contains("jwt_authn"))
+        let chain = try #require(try set.listener("0.0.0.0_8080").filterChains.first)
+        let manager = try Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager(
+            unpackingAny: try #require(chain.filters.last).typedConfig)
+        let tokens = try #require(manager.httpFilters.first { $0.name == "envoy.filters.http.jwt_authn" })
+        let filter = try Envoy_Extensions_Filters_Http_JwtAuthn_V3_JwtAuthentication(unpackingAny: tokens.typedConfig)
+        #expect(filter.providers.values.map(\.clearRouteCache_p) == [true])
     }
 
     @Test("A VirtualService bound to the gateway routes its host")

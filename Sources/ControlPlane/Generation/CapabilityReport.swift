@@ -47,8 +47,9 @@ package enum CapabilityReport {
         for rule in snapshot.destinationRules {
             let resource = rule.origin.resource.description
             for policy in [rule.trafficPolicy] + rule.subsets.map(\.trafficPolicy) {
-                if let tunnel = policy?.tunnel, !features.contains(.tunneling) {
-                    found.append(warning(tunnel.location, resource, "tunnel", "connections go without one"))
+                if let tunnel = policy?.tunnel, tunnel.httpMethod == "POST", !features.contains(.postTunneling) {
+                    found.append(
+                        warning(tunnel.location, resource, "tunnel inside of POST", "connections go without one"))
                 }
                 if let policy, policy.proxyProtocol != nil, !features.contains(.proxyProtocol) {
                     found.append(

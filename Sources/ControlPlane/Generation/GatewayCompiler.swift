@@ -314,7 +314,8 @@ struct GatewayCompiler {
         guard let first = clusters.first else { return nil }
         output.clusters.formUnion(clusters.map(\.name))
         return parts.tcp(
-            clusters, statPrefix: first.name, idleTimeout: L4Routes.idleTimeout(of: route, compiler))
+            clusters, statPrefix: first.name, tunnel: L4Routes.tunnel(of: route, compiler),
+            idleTimeout: L4Routes.idleTimeout(of: route, compiler))
     }
 }
 

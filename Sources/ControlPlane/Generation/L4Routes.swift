@@ -83,9 +83,13 @@ struct L4Routes {
     }
 
     private func tunnel(of route: [RouteDestination]) -> (target: String, usesPost: Bool)? {
+        Self.tunnel(of: route, compiler)
+    }
+
+    static func tunnel(of route: [RouteDestination], _ compiler: RouteCompiler) -> (target: String, usesPost: Bool)? {
         guard let first = route.first?.destination else { return nil }
         return Self.tunnel(
-            view, host: first.host.value, port: compiler.port(of: first), subset: first.subset?.value
+            compiler.view, host: first.host.value, port: compiler.port(of: first), subset: first.subset?.value
         )
     }
 
@@ -93,7 +97,8 @@ struct L4Routes {
         _ view: ProxyView, host: String, port: Int, subset: String?
     ) -> (target: String, usesPost: Bool)? {
         guard view.proxy.features.contains(.tunneling),
-            let tunnel = view.policy(host: host, port: port, subset: subset).tunnel
+            let tunnel = view.policy(host: host, port: port, subset: subset).tunnel,
+            tunnel.httpMethod != "POST" || view.proxy.features.contains(.postTunneling)
         else { return nil }
         return ("\(tunnel.targetHost):\(tunnel.targetPort)", tunnel.httpMethod == "POST")
     }

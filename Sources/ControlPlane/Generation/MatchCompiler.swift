@@ -21,14 +21,18 @@ enum MatchCompiler {
         // A claim is looked for in what the token's filter found, never among headers: a client cannot send one.
         let wanted = request.headers.map { (named: $0, claim: RoutingClaim.path($0.name)) }
         let unwanted = request.withoutHeaders.map { (named: $0, claim: RoutingClaim.path($0.name)) }
-        match.dynamicMetadata =
-            wanted.compactMap { entry in entry.claim.map { claim($0, entry.named.match, isWanted: true) } }
-            + unwanted.compactMap { entry in entry.claim.map { claim($0, entry.named.match, isWanted: false) } }
-        match.headers =
-            wanted.filter { $0.claim == nil && !isReserved($0.named.name) }.map {
-                header($0.named.name, $0.named.match)
-            }
-            + unwanted.filter { $0.claim == nil && !isReserved($0.named.name) }.map { withoutHeader($0.named) }
+        match.dynamicMetadata = wanted.compactMap { entry in
+            entry.claim.map { claim($0, entry.named.match, isWanted: true) }
+        }
+        match.dynamicMetadata += unwanted.compactMap { entry in
+            entry.claim.map { claim($0, entry.named.match, isWanted: false) }
+        }
+        for entry in wanted where entry.claim == nil && !isReserved(entry.named.name) {
+            match.headers.append(header(entry.named.name, entry.named.match))
+        }
+        for entry in unwanted where entry.claim == nil && !isReserved(entry.named.name) {
+            match.headers.append(withoutHeader(entry.named))
+        }
         for (name, text) in [
             (":method", request.method), (":authority", request.authority), (":scheme", request.scheme),
         ] {

@@ -65,17 +65,19 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
     package static let needsIdentity = ProxyFeatures(rawValue: 1 << 17)
     /// Connections inside of CONNECT (`tunnel` of a DestinationRule).
     package static let tunneling = ProxyFeatures(rawValue: 1 << 18)
+    /// The same inside of POST.
+    package static let postTunneling = ProxyFeatures(rawValue: 1 << 21)
     /// PROXY protocol towards endpoints.
     package static let proxyProtocol = ProxyFeatures(rawValue: 1 << 19)
 
     package static let envoy: ProxyFeatures = [
         .http2, .faults, .cors, .outlierDetection, .mirrors, .headerOperators, .tokens, .externalAuthorization,
-        .needsIdentity, .tunneling, .proxyProtocol,
+        .needsIdentity, .tunneling, .postTunneling, .proxyProtocol,
     ]
     package static let grpc: ProxyFeatures = [.http2, .faults, .proxyless]
     package static let martlet: ProxyFeatures = [
         .http2, .multiplexing, .outlierDetection, .proxyProtocol, .faults, .cors, .mirrors, .headerOperators, .tokens,
-        .externalAuthorization,
+        .externalAuthorization, .tunneling,
     ]
 }
 

@@ -13,9 +13,6 @@ extension ListenerCompiler {
         if proxy.hasMetadataMatch {
             issues.append(CompileIssue(path: path + ".metadata_match", message: "not supported yet"))
         }
-        if proxy.hasTunnelingConfig {
-            issues.append(CompileIssue(path: path + ".tunneling_config", message: "not supported yet"))
-        }
         var targets: [TCPProxyDescriptor.Target] = []
         switch proxy.clusterSpecifier {
         case .cluster(let name):
@@ -48,7 +45,25 @@ extension ListenerCompiler {
                 : 3_600_000,
             maxConnectAttempts: proxy.hasMaxConnectAttempts ? proxy.maxConnectAttempts.value : 1,
             accessLogs: parts.accessLogs(proxy.accessLog, path: path + ".access_log", issues: &issues),
-            direction: direction
+            direction: direction,
+            tunnelRequest: proxy.hasTunnelingConfig
+                ? tunnelRequest(proxy.tunnelingConfig, path: path + ".tunneling_config") : nil
         )
+    }
+
+    /// A CONNECT to the configured place.
+    private mutating func tunnelRequest(
+        _ tunnel: Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.TunnelingConfig, path: String
+    ) -> [UInt8] {
+        if tunnel.usePost {
+            issues.append(CompileIssue(path: path + ".use_post", message: "only CONNECT is supported"))
+        }
+        let isName = tunnel.hostname.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != 0x25 }
+        if tunnel.hostname.isEmpty || !isName {
+            issues.append(
+                CompileIssue(
+                    path: path + ".hostname", message: "must be HOST:PORT, and operators (%) are not supported"))
+        }
+        return Array("CONNECT \(tunnel.hostname) HTTP/1.1\r\nhost: \(tunnel.hostname)\r\n\r\n".utf8)
     }
 }

@@ -5,10 +5,11 @@ internal import TLS
 
 /// One socket of a worker: a client's connection or one to an endpoint. Whose turn it is stands in `phase`.
 ///
-/// Downstream: inspecting -> handshaking -> http | tcp -> lingering. Upstream: connecting -> handshaking -> http | tcp | idle.
+/// Downstream: inspecting -> handshaking -> http | tcp -> lingering. Upstream: connecting -> handshaking -> http | tcp | idle,
+/// and requesting -> tcp where a tunnel goes through another proxy.
 struct Connection: SlabElement, ~Copyable {
     enum Role: UInt8 { case downstream, upstream }
-    enum Phase: UInt8 { case inspecting, connecting, handshaking, http, tcp, idle, lingering }
+    enum Phase: UInt8 { case inspecting, connecting, handshaking, http, requesting, tcp, idle, lingering }
 
     var socket: Int32 = -1
     var role = Role.downstream

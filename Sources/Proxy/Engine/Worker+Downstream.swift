@@ -19,7 +19,7 @@ extension Worker where Wire: ~Copyable {
             if connections[handle].isHTTP2 { advanceHTTP2(handle) } else { advanceHTTP(handle) }
         case .tcp: advanceTunnel(handle)
         case .lingering: linger(handle)
-        case .connecting, .idle: break
+        case .connecting, .requesting, .idle: break
         }
     }
 

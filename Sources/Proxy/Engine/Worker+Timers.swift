@@ -80,6 +80,7 @@ extension Worker where Wire: ~Copyable {
         case .connecting, .handshaking:
             metrics.clusters[pools[connections[handle].pool].statistics].connectTimeouts &+= 1
             upstreamFailed(handle, .connectTimeout)
+        case .requesting: tunnelConnectFailed(handle)
         case .tcp: closeTunnel(handle)
         case .idle:
             metrics.clusters[pools[connections[handle].pool].statistics].idleTimeouts &+= 1

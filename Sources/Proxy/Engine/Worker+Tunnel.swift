@@ -94,7 +94,14 @@ extension Worker where Wire: ~Copyable {
         close(handle, abort: true)
     }
 
+    /// The endpoint is connected, and secured where it is to be.
     mutating func tunnelReady(_ upstream: Handle) {
+        if let request = tunnelRequest(connections[upstream].peer) { return requestTunnel(upstream, request) }
+        tunnelOpened(upstream)
+    }
+
+    /// Bytes can move.
+    mutating func tunnelOpened(_ upstream: Handle) {
         let handle = connections[upstream].peer
         connections[upstream].phase = .tcp
         connections[upstream].canRead = true

@@ -36,6 +36,7 @@ extension Worker where Wire: ~Copyable {
                 guard connections.contains(handle), connections[handle].exchange == exchange else { return }
             }
             advanceResponse(handle)
+        case .requesting: advanceTunnelRequest(handle)
         case .tcp: advanceTunnel(handle)
         case .idle:
             watchIdle(handle)

@@ -184,7 +184,7 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
             case .http where connections[handle].role == .downstream: advanceDownstream(handle, wrote: false)
             case .http where connections[handle].isHTTP2: advanceHTTP2(handle)
             case .http: if exchanges.contains(connections[handle].exchange) { advanceResponse(handle) }
-            case .inspecting, .connecting, .handshaking, .idle, .lingering: break
+            case .inspecting, .connecting, .handshaking, .requesting, .idle, .lingering: break
             }
             runReady()
         }

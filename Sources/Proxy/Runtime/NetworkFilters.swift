@@ -31,6 +31,8 @@ package final class TCPProxyDescriptor: Sendable {
     /// Indices into the snapshot's access logs.
     package let accessLogs: [Int]
     package let direction: TrafficDirection
+    /// What the endpoint is asked first, to connect further (`tunneling_config`); nil when bytes go as they are.
+    package let tunnelRequest: [UInt8]?
 
     package init(
         statPrefix: String,
@@ -38,7 +40,8 @@ package final class TCPProxyDescriptor: Sendable {
         idleTimeoutMilliseconds: UInt32 = 3_600_000,
         maxConnectAttempts: UInt32 = 1,
         accessLogs: [Int] = [],
-        direction: TrafficDirection = .unspecified
+        direction: TrafficDirection = .unspecified,
+        tunnelRequest: [UInt8]? = nil
     ) {
         self.statPrefix = statPrefix
         self.targets = targets
@@ -46,5 +49,6 @@ package final class TCPProxyDescriptor: Sendable {
         self.maxConnectAttempts = max(1, maxConnectAttempts)
         self.accessLogs = accessLogs
         self.direction = direction
+        self.tunnelRequest = tunnelRequest
     }
 }
