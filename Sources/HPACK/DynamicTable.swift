@@ -102,7 +102,8 @@ struct DynamicTable: ~Copyable {
             return false
         }
         evict(to: capacity &- needed)
-        if entries.isEmpty || bytes.room < needed { prepare(needed) }
+        // A table that was made larger may be out of slots before it is out of bytes.
+        if count == entries.count || bytes.room < needed { prepare(needed) }
         var entry = entry
         entry.position = discarded &+ UInt32(truncatingIfNeeded: bytes.end)
         inserted &+= 1

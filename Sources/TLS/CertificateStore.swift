@@ -23,7 +23,7 @@ final class CertificateStore: Sendable {
             X509_STORE_add_cert(store, x509)
             anchors.append(TLSCertificate(x509: x509, sha256: Material.sha256(der)))
         }
-        let lists = Material.revocationLists(materials)
+        let lists = try Material.revocationLists(materials)
         for (index, der) in lists.enumerated() {
             guard let list = Material.parseList(der) else {
                 throw .badCertificate(what: "revocation lists", index: index, reason: LibraryError.take())
@@ -58,12 +58,21 @@ enum Material {
         return found
     }
 
-    /// DER objects of every revocation list in the materials, in order.
-    static func revocationLists(_ materials: [TLSMaterial]) -> [[UInt8]] {
-        materials.flatMap { material -> [[UInt8]] in
-            guard case .pem(let text) = material else { return [] }
-            return PEM.blocks(text).filter { $0.label == "X509 CRL" }.map(\.der)
+    /// DER objects of every revocation list in the materials, in order. One that is damaged is an error: without it, revoked
+    /// certificates would be taken.
+    static func revocationLists(_ materials: [TLSMaterial]) throws(TLSError) -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        for material in materials {
+            guard case .pem(let text) = material else { continue }
+            let lists = PEM.blocks(text).filter { $0.label == "X509 CRL" }
+            guard lists.count == PEM.beginnings(of: "X509 CRL", in: text) else {
+                throw .badCertificate(
+                    what: "revocation lists", index: found.count + lists.count,
+                    reason: "a block that begins as a list has no end or is not base64")
+            }
+            found += lists.map(\.der)
         }
+        return found
     }
 
     /// - Returns: an owned X509_CRL, or nil with the reason on the error queue.

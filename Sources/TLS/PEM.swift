@@ -6,12 +6,12 @@ enum PEM {
         var der: [UInt8]
     }
 
-    /// Blocks whose base64 is damaged are left out; the callers report a missing certificate or key.
+    /// Blocks whose base64 is damaged are left out; the callers report what is missing (`beginnings`).
     static func blocks(_ text: [UInt8]) -> [Block] {
         var blocks: [Block] = []
         var label: String?
         var body: [UInt8] = []
-        for line in text.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }) {
+        for line in lines(text) {
             if let begun = marker(line, "-----BEGIN ") {
                 label = begun
                 body = []
@@ -23,6 +23,15 @@ enum PEM {
             }
         }
         return blocks
+    }
+
+    /// How many blocks with this label begin, whole or not.
+    static func beginnings(of label: String, in text: [UInt8]) -> Int {
+        lines(text).count { marker($0, "-----BEGIN ") == label }
+    }
+
+    private static func lines(_ text: [UInt8]) -> [ArraySlice<UInt8>] {
+        text.split { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
     }
 
     private static func marker(_ line: ArraySlice<UInt8>, _ start: String) -> String? {

@@ -48,6 +48,23 @@ import Testing
         #expect(throws: HPACKError.badIndex) { try decode([0xff, UInt8(61 + 114 - 127)], &decoder) }
     }
 
+    @Test func aTableThatIsMadeLargerHasRoomForAsManyEntriesAsItSays() throws {
+        var decoder = HPACKDecoder()
+        decoder.setLimit(65_535)
+        _ = try decode([0x40, 1, 0x61, 1, 0x62], &decoder)
+        // 65535 = 31 + 0xffe0; then more small entries than a table of 4096 bytes can hold.
+        _ = try decode([0x3f, 0xe0, 0xff, 0x03], &decoder)
+        for number in 0..<255 { _ = try decode([0x40, 1, 0x61, 1, UInt8(0x61 + number % 26)], &decoder) }
+        let long = [UInt8](repeating: 0x78, count: 1000)
+        // 1000 = 127 + 0x369
+        _ = try decode([0x40, 1, 0x61, 0x7f, 0xe9, 0x06] + long, &decoder)
+        #expect(decoder.tableCount == 257)
+        // The oldest: 61 + 257 = 127 + 0xbf
+        #expect(try decode([0xff, 0xbf, 0x01], &decoder) == [Pair("a", "b")])
+        #expect(try decode([0x20, 0x82], &decoder) == [Pair(":method", "GET")])
+        #expect(decoder.tableSize == 0)
+    }
+
     @Test func anEntryLargerThanTheTableEmptiesIt() throws {
         var decoder = HPACKDecoder()
         _ = try decode(bytes(hex: "4001610162"), &decoder)

@@ -113,9 +113,14 @@ private final class Workshop {
         #expect(try workshop.verdict(on: "good", trust: bundle)?.contains("publish a new one") == true)
     }
 
-    @Test func whatIsNoListIsNamed() throws {
+    @Test(arguments: [
+        ("no list", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"),
+        ("damaged", "-----BEGIN X509 CRL-----\nA*A\n-----END X509 CRL-----\n"),
+        ("cut off", "-----BEGIN X509 CRL-----\nAAAA\n"),
+    ])
+    func whatIsNoListIsNamed(what: String, list: String) throws {
         let workshop = try Workshop()
-        let bundle = try workshop.text("ca.pem") + "\n-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
+        let bundle = try workshop.text("ca.pem") + "\n" + list
         #expect(throws: TLSError.self) { try workshop.verdict(on: "good", trust: bundle) }
     }
 }

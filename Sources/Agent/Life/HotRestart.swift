@@ -33,8 +33,12 @@ enum HotRestart {
             guard received > 0 else {
                 for descriptor in listeners.values.joined() { close(descriptor) }
                 close(connection)
+                // It ended meanwhile: as if there had been none.
+                if received == 0 { return nil }
+                let reason = received == -Int(EAGAIN) ? " within 5 seconds (does it hang?)" : ""
                 throw SocketError(
-                    what: "--hot-restart \(path): the predecessor did not hand over", code: Int32(clamping: -received))
+                    what: "--hot-restart \(path): the predecessor did not hand over\(reason)",
+                    code: Int32(clamping: -received))
             }
             let name = String(decoding: text.prefix(received), as: UTF8.self)
             if name == end { return Inheritance(predecessor: connection, listeners: listeners) }

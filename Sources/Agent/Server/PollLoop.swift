@@ -25,7 +25,8 @@ final class PollLoop: Sendable {
     /// A pipe; one byte in it wakes the loop.
     private let wakeReader: Int32
     private let wakeWriter: Int32
-    private let inbox = Mutex<[@Sendable () -> Void]>([])
+    /// Nil once the loop has ended: what comes then is dropped.
+    private let inbox = Mutex<[@Sendable () -> Void]?>([])
     private let isStopped = Atomic(false)
 
     init() {
@@ -38,9 +39,14 @@ final class PollLoop: Sendable {
         (wakeReader, wakeWriter) = (ends[0], ends[1])
     }
 
-    /// Runs `work` on the loop's thread, soon.
+    deinit {
+        close(wakeReader)
+        close(wakeWriter)
+    }
+
+    /// Runs `work` on the loop's thread, soon; never when the loop is stopped before.
     func post(_ work: @escaping @Sendable () -> Void) {
-        inbox.withLock { $0.append(work) }
+        inbox.withLock { $0?.append(work) }
         wake()
     }
 
@@ -80,10 +86,11 @@ final class PollLoop: Sendable {
             if descriptors[0].revents != 0 {
                 var bytes = [UInt8](repeating: 0, count: 64)
                 while read(wakeReader, &bytes, bytes.count) == bytes.count {}
-                for work in inbox.withLock({ inbox in
+                let posted = inbox.withLock { inbox in
                     defer { inbox = [] }
                     return inbox
-                }) { work() }
+                }
+                for work in posted ?? [] { work() }
             }
             for descriptor in descriptors.dropFirst() where descriptor.revents != 0 {
                 let events = Int32(descriptor.revents)
@@ -94,6 +101,8 @@ final class PollLoop: Sendable {
             }
             handler.tick(.now)
         }
+        // What waits in it may hold the loop and its handler.
+        inbox.withLock { $0 = nil }
     }
 
     private static func milliseconds(until deadline: ContinuousClock.Instant?) -> Int32 {

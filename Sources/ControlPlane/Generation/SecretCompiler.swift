@@ -1,3 +1,4 @@
+import FoundationEssentials
 import MeshAPI
 import MeshState
 import XDS
@@ -56,7 +57,12 @@ struct SecretCompiler {
         var secret = SDSSecret()
         secret.name = name
         // Envoy and Martlet take revocation lists in the bundle for those of its authorities.
-        let revoked = data(credential + "-cacert", ["ca.crl"]) ?? data(credential, ["ca.crl"]) ?? []
+        var revoked = data(credential + "-cacert", ["ca.crl"]) ?? data(credential, ["ca.crl"]) ?? []
+        // What is not PEM is DER, or damaged: either way it must be seen in the bundle, and not be passed over.
+        if !revoked.isEmpty, !String(decoding: revoked, as: UTF8.self).contains("-----BEGIN X509 CRL-----") {
+            let text = Data(revoked).base64EncodedString(options: .lineLength64Characters)
+            revoked = Array("-----BEGIN X509 CRL-----\n\(text)\n-----END X509 CRL-----\n".utf8)
+        }
         secret.validationContext.trustedCa.inlineBytes = .init(
             revoked.isEmpty ? roots : roots + [UInt8(ascii: "\n")] + revoked)
         return secret

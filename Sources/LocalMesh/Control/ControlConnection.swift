@@ -52,7 +52,12 @@ package final class ControlConnection: Sendable {
     /// The next message and the descriptors that came with it. nil: the other side is gone.
     package func receive<Message: Decodable>(_ type: Message.Type) throws -> (message: Message, descriptors: [Int32])? {
         guard let (line, descriptors) = try reader.next() else { return nil }
-        return (try JSONText.decode(type, from: line), descriptors)
+        do {
+            return (try JSONText.decode(type, from: line), descriptors)
+        } catch {
+            for descriptor in descriptors { Glibc.close(descriptor) }
+            throw error
+        }
     }
 
     /// Wakes a thread that waits in `receive`.

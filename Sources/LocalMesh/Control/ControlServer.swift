@@ -56,7 +56,8 @@ package struct ControlServer: Sendable {
 
     private func followClient(of connection: ControlConnection, command: CommandHandle, mesh: Mesh) {
         let children = mesh.children
-        while let (request, _) = try? connection.receive(ControlRequest.self) {
+        while let (request, descriptors) = try? connection.receive(ControlRequest.self) {
+            for descriptor in descriptors { close(descriptor) }
             if let signal = request.signal { command.signal(signal, children) }
         }
         command.clientLeft(children)

@@ -17,7 +17,12 @@ extension HTTP2Options {
             refuse(!range.contains(value), field, "must be between \(range.lowerBound) and \(range.upperBound)")
             return Int(value)
         }
-        if message.hasHpackTableSize { settings.headerTableSize = Int(message.hpackTableSize.value) }
+        // What is announced is what peers may use: not more than the decoder keeps.
+        if let size = number(
+            message.hasHpackTableSize, message.hpackTableSize.value, "hpack_table_size", 0...65_535)
+        {
+            settings.headerTableSize = size
+        }
         if let streams = number(
             message.hasMaxConcurrentStreams, message.maxConcurrentStreams.value, "max_concurrent_streams",
             1...0x7fff_ffff)

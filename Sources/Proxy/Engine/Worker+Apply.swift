@@ -50,7 +50,10 @@ extension Worker where Wire: ~Copyable {
                 closeListener(slot)
             }
         }
-        guard !isDraining else { return }
+        guard !isDraining else {
+            for socket in sockets.values.joined() { transport.close(socket, abort: false) }
+            return
+        }
         for (index, listener) in snapshot.listeners.enumerated() where listener.bindsToPort {
             if listeners.contains(where: { $0.socket >= 0 && $0.address == listener.address }) { continue }
             let inherited = settings.inheritedListeners[listener.address]

@@ -88,7 +88,9 @@ package final class ProxyServer: Sendable {
     private func answer(_ message: WorkerMessage, _ metrics: WorkerMetrics) {
         switch message {
         case .collect(let receive): receive(metrics)
-        case .apply(_, _, let done): done()
+        case .apply(_, let sockets, let done):
+            for socket in sockets.values.joined() { close(socket) }
+            done()
         case .drain, .stop: break
         }
     }
@@ -140,13 +142,17 @@ package final class ProxyServer: Sendable {
 
     private func bind(_ snapshot: RuntimeSnapshot) throws(ListenError) -> [[SocketAddress: [Int32]]] {
         var sockets: [[SocketAddress: [Int32]]] = Array(repeating: [:], count: mailboxes.count)
-        let known = state.withLock { $0.bound }
+        let (known, isDraining) = state.withLock { ($0.bound, $0.isDraining) }
+        // Workers that drain accept nobody: a socket bound now would keep clients waiting for nothing.
+        guard !isDraining else { return sockets }
         let wanted = Set(snapshot.listeners.filter(\.bindsToPort).map(\.address))
+        var claimed: [SocketAddress: [Int32]] = [:]
         for listener in snapshot.listeners where listener.bindsToPort && !known.contains(listener.address) {
             let inherited = options.inheritedListeners[listener.address]
             if let inherited { listenAgain(listener, inherited) }
             if sockets[0][listener.address] != nil { continue }
             let taken = state.withLock { $0.takenOver.removeValue(forKey: listener.address) } ?? []
+            if !taken.isEmpty { claimed[listener.address] = taken }
             for (number, socket) in taken.enumerated() {
                 sockets[number % mailboxes.count][listener.address, default: []].append(socket)
             }
@@ -155,7 +161,10 @@ package final class ProxyServer: Sendable {
                 // An inherited socket may be of another network: then ours serves this one. Where it is of this one, it serves.
                 if socket < 0, inherited != nil { continue }
                 guard socket >= 0 else {
-                    for open in sockets.flatMap(\.values).joined() { close(open) }
+                    // Clients may wait in the queues of those that were taken over: the next attempt has them again.
+                    let kept = Set(claimed.values.joined())
+                    for open in sockets.flatMap(\.values).joined() where !kept.contains(open) { close(open) }
+                    state.withLock { $0.takenOver.merge(claimed) { $1 } }
                     throw ListenError(listener: listener.name, address: listener.address, code: -socket)
                 }
                 sockets[worker][listener.address] = [socket]

@@ -20,8 +20,8 @@ final class LiveConnection {
                 connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
+        // The socket is closed by deinit, which runs: all properties are set.
         guard result == 0 else {
-            close(socket)
             throw LiveFailure(description: "cannot connect to port \(port): \(String(cString: strerror(errno)))")
         }
     }

@@ -196,7 +196,11 @@ private final class HoldingEndpoint: Sendable {
             }
             if answersNow { answer(client) }
         }
-        close(client)
+        // Nobody must be answered under a number that is somebody else's by then.
+        state.withLock { state in
+            state.waiting.removeAll { $0 == client }
+            _ = close(client)
+        }
     }
 
     private func answer(_ client: Int32) {
@@ -208,11 +212,10 @@ private final class HoldingEndpoint: Sendable {
     var highest: Int { state.withLock { $0.highest } }
 
     func release() {
-        let waiting = state.withLock { state in
+        state.withLock { state in
             state.isReleased = true
-            defer { state.waiting = [] }
-            return state.waiting
+            for client in state.waiting { answer(client) }
+            state.waiting = []
         }
-        for client in waiting { answer(client) }
     }
 }

@@ -69,6 +69,11 @@ struct ServerEndTests {
         // Whoever still has news for them is not kept waiting either.
         try await server.apply(Self.snapshot(2, port: nil))
         #expect(server.generation == 2)
+        // And no listener of theirs keeps clients waiting for nobody.
+        let (socket, port) = Self.listening(on: 0)
+        close(socket)
+        try await server.apply(Self.snapshot(3, port: port))
+        #expect(Self.connects(to: port) == ECONNREFUSED)
     }
 
     @Test func anInheritedListenerThatIsRemovedListensNoMore() async throws {
