@@ -94,7 +94,10 @@ extension IPAddress {
 
     /// Appends the address as `description` has it.
     package func write(to output: inout [UInt8]) {
-        if !isIPv6 {
+        if embedsIPv4 {
+            output.append(contentsOf: low >> 32 == 0xffff ? "::ffff:".utf8 : "::".utf8)
+        }
+        if !isIPv6 || embedsIPv4 {
             for shift in 0..<4 {
                 if shift > 0 { output.append(UInt8(ascii: ".")) }
                 Self.write(decimal: UInt8(truncatingIfNeeded: low >> UInt64(24 - 8 * shift)), to: &output)

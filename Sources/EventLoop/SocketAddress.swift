@@ -135,9 +135,16 @@ package struct IPAddress: Sendable, Hashable {
     }
 }
 
+extension IPAddress {
+    /// `::ffff:1.2.3.4` or `::1.2.3.4`: the end is written as IPv4 (RFC 5952 section 5), as inet_ntop does.
+    var embedsIPv4: Bool { isIPv6 && high == 0 && (low >> 32 == 0xffff || low >> 32 == 0 && low > 0xffff) }
+}
+
 extension IPAddress: CustomStringConvertible {
     package var description: String {
-        if !isIPv6 { return "\(low >> 24 & 255).\(low >> 16 & 255).\(low >> 8 & 255).\(low & 255)" }
+        let dotted = "\(low >> 24 & 255).\(low >> 16 & 255).\(low >> 8 & 255).\(low & 255)"
+        if !isIPv6 { return dotted }
+        if embedsIPv4 { return (low >> 32 == 0xffff ? "::ffff:" : "::") + dotted }
         let groups = (0..<8).map { (index: Int) -> UInt64 in
             let half = index < 4 ? high : low
             return half >> UInt64(16 * (3 - index % 4)) & 0xffff

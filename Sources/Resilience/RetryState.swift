@@ -76,7 +76,7 @@ package struct RetryState: Sendable {
         after outcome: AttemptOutcome, canRepeat: Bool, allowed: Bool, random: UInt64
     ) -> RetryDecision {
         guard canRepeat, Self.matches(policy, outcome) else { return .no }
-        guard retries < policy.retries else { return policy.retries == 0 ? .no : .exhausted }
+        guard retries < policy.retries else { return .exhausted }
         guard allowed else { return .overflow }
         retries += 1
         return .retry(afterNanoseconds: Self.backOff(policy, retry: retries, random: random))

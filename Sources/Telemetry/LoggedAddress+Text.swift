@@ -4,12 +4,7 @@ extension ByteBuffer {
     /// Appends `1.2.3.4:80` or `[2001:db8::1]:80` (RFC 5952); without the port also without brackets.
     mutating func append(_ address: LoggedAddress, withPort: Bool) {
         switch address.family {
-        case .ipv4:
-            for shift in stride(from: UInt64(24), to: 0, by: -8) {
-                append(decimal: Int(address.low >> shift & 255))
-                append(0x2E)
-            }
-            append(decimal: Int(address.low & 255))
+        case .ipv4: appendIPv4(address)
         case .ipv6:
             if withPort { append(0x5B) }
             appendIPv6(address)
@@ -22,7 +17,21 @@ extension ByteBuffer {
         }
     }
 
+    private mutating func appendIPv4(_ address: LoggedAddress) {
+        for shift in stride(from: UInt64(24), to: 0, by: -8) {
+            append(decimal: Int(address.low >> shift & 255))
+            append(0x2E)
+        }
+        append(decimal: Int(address.low & 255))
+    }
+
     private mutating func appendIPv6(_ address: LoggedAddress) {
+        let front = address.low >> 32
+        if address.high == 0, front == 0xFFFF || front == 0 && address.low > 0xFFFF {
+            // RFC 5952 section 5: an IPv4 address inside is written as one.
+            append(front == 0 ? "::" : "::ffff:")
+            return appendIPv4(address)
+        }
         let (skipStart, skipEnd) = longestZeroRun(address)
         var index = 0
         while index < 8 {

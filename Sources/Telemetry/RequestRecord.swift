@@ -34,6 +34,8 @@ package struct RequestRecord: Sendable {
     package var upstreamVersion = HTTPVersion.http11
     /// Status that went to the client; 0 when none did.
     package var status: UInt16 = 0
+    /// Of the head as it is now, for header values that are made while it changes; 0 is that of the request.
+    package var headStatus: UInt16 = 0
     package var flags = ResponseFlags()
     /// One of `CodeDetails`; empty is none.
     package var codeDetails: StaticString = ""

@@ -1,3 +1,4 @@
+import EventLoop
 import SwiftProtobuf
 import XDS
 
@@ -77,6 +78,10 @@ struct ClientDetection {
 }
 
 extension InternalAddresses {
+    private static let privateRanges = [
+        ("10.0.0.0", 8), ("172.16.0.0", 12), ("192.168.0.0", 16), ("127.0.0.0", 8), ("fc00::", 7), ("::1", 128),
+    ].compactMap { text, length in IPAddress(text).map { AddressPrefix(address: $0, length: length) } }
+
     /// nil without `internal_address_config`.
     init?(
         _ manager: Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager, path: String,
@@ -90,9 +95,12 @@ extension InternalAddresses {
             } else {
                 issues.append(
                     CompileIssue(
-                        path: "\(path).internal_address_config.cidr_ranges[\(index)]", message: "is not an address range"))
+                        path: "\(path).internal_address_config.cidr_ranges[\(index)]",
+                        message: "is not an address range"))
             }
         }
+        // Without any the private ones count, as with Envoy.
+        if manager.internalAddressConfig.cidrRanges.isEmpty { ranges = Self.privateRanges }
         self.init(ranges: ranges, unixSockets: manager.internalAddressConfig.unixSockets)
     }
 }

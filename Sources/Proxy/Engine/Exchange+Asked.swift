@@ -40,7 +40,7 @@ extension Exchange {
         case .xEnvoyRetryOn, .xEnvoyRetryGrpcOn:
             asked.asksForRetries = true
             readConditions(field.value, ofGRPC: field.id == .xEnvoyRetryGrpcOn, &asked.conditions)
-        case .other: return field.nameLength >= 20 && takeNamed(field, &asked)
+        case .other: return field.nameLength >= 19 && takeNamed(field, &asked)
         default: return false
         }
         return true
@@ -58,6 +58,9 @@ extension Exchange {
             if arena.storage.equals(field.value, "false") { asked.hedges = false }
         } else if arena.storage.equalsIgnoringCase(field.name, "x-envoy-upstream-rq-timeout-alt-response") {
             answersTimeoutsWith204 = true
+        } else if arena.storage.equalsIgnoringCase(field.name, "x-envoy-force-trace") {
+            tellsRequestID = true
+            return false
         } else {
             // Names statistics that there are none of.
             return arena.storage.equalsIgnoringCase(field.name, "x-envoy-upstream-alt-stat-name")
@@ -135,7 +138,9 @@ extension Exchange {
         return headers?.refuses(response: HeadView(response, bytes: arena.storage)) ?? false
     }
 
-    func mayRepeat(_ headers: RetryHeaders) -> Bool { headers.permits(request: HeadView(request, bytes: arena.storage)) }
+    func mayRepeat(_ headers: RetryHeaders) -> Bool {
+        headers.permits(request: HeadView(request, bytes: arena.storage))
+    }
 
     private typealias Named = (name: StaticString, condition: RetryPolicy.Conditions)
 

@@ -13,6 +13,7 @@ extension Worker where Wire: ~Copyable {
     ) {
         buffers.lend(&exchanges[exchange].arena)
         if !keepsFields { exchanges[exchange].response.reset() }
+        exchanges[exchange].filters.replyStatus = status
         if isGRPC {
             let grpc = exchanges[exchange].filters.grpcStatus
             exchanges[exchange].status = 200
@@ -25,7 +26,7 @@ extension Worker where Wire: ~Copyable {
             } else if !scratch.isEmpty {
                 exchanges[exchange].addResponseField("grpc-message", GRPCReply.escaped(scratch))
             }
-            return
+            return tellRouter(exchange)
         }
         exchanges[exchange].setResponseStart(status, Self.reason(status))
         if location {
@@ -36,9 +37,15 @@ extension Worker where Wire: ~Copyable {
                 exchanges[exchange].addResponseField("content-type", "text/plain")
             }
         }
-        if exchanges[exchange].flags.contains(.upstreamOverflow) {
-            exchanges[exchange].addResponseField("x-envoy-overloaded", "true")
+        tellRouter(exchange)
+    }
+
+    private mutating func tellRouter(_ exchange: Handle) {
+        if exchanges[exchange].returnsAttemptCount, exchanges[exchange].attempts > 0 {
+            exchanges[exchange].addResponseCount(.xEnvoyAttemptCount, Int(exchanges[exchange].attempts))
         }
+        guard exchanges[exchange].flags.contains(.upstreamOverflow) else { return }
+        exchanges[exchange].addResponseField("x-envoy-overloaded", "true")
     }
 }
 

@@ -63,14 +63,15 @@ enum ProxyProtocolReader {
         let nobody = Result.header(length: length, source: nil, destination: nil)
         if command == 0x20 { return nobody }
         switch bytes[13] {
-        case 0x11:
+        // Streams and datagrams alike: what counts is who it is.
+        case 0x11, 0x12:
             guard length >= 28 else { return .malformed }
             let source = IPAddress(v4: UInt32(truncatingIfNeeded: number(bytes, 16, 4)))
             let destination = IPAddress(v4: UInt32(truncatingIfNeeded: number(bytes, 20, 4)))
             return .header(
                 length: length, source: .ip(source, port: UInt16(number(bytes, 24, 2))),
                 destination: .ip(destination, port: UInt16(number(bytes, 26, 2))))
-        case 0x21:
+        case 0x21, 0x22:
             guard length >= 52 else { return .malformed }
             let source = IPAddress(v6High: number(bytes, 16, 8), low: number(bytes, 24, 8))
             let destination = IPAddress(v6High: number(bytes, 32, 8), low: number(bytes, 40, 8))

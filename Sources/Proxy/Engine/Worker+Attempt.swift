@@ -79,6 +79,7 @@ extension Worker where Wire: ~Copyable {
         }
         exchanges[exchange].pool = pool
         pools[pool].active &+= 1
+        if exchanges[exchange].attempts > 1 { countDown(exchange) }
         if exchanges[exchange].tryTimeoutMilliseconds > 0 {
             exchanges[exchange].tryDeadline = now &+ exchanges[exchange].tryTimeoutMilliseconds
             armExchange(exchange)

@@ -78,7 +78,7 @@ extension Exchange {
                 .xEnvoyRetryGrpcOn, .xEnvoyExpectedRqTimeoutMs:
                 request.remove(at: index)
             case .xEnvoyDecoratorOperation, .xEnvoyOriginalPath, .xEnvoyAttemptCount, .xEnvoyPeerMetadata,
-                .xEnvoyPeerMetadataID, .xEnvoyExternalAddress:
+                .xEnvoyPeerMetadataID, .xEnvoyExternalAddress, .xEnvoyOriginalHost:
                 if isEdge { request.remove(at: index) }
             case .other:
                 let name = request[index].name

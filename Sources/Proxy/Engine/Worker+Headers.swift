@@ -123,21 +123,42 @@ extension Worker where Wire: ~Copyable {
         if route.sendsAttemptCount { exchanges[exchange].request.removeAll(.xEnvoyAttemptCount) }
         exchanges[exchange].sendsAttemptCount = route.sendsAttemptCount
         let manager = httpManager(exchange)
-        // A try that goes on beside the next one has all the time there is.
-        let isBounded = exchanges[exchange].tryTimeoutMilliseconds > 0 && !exchanges[exchange].hedgesTries
-        let expected =
-            isBounded
-            ? exchanges[exchange].tryTimeoutMilliseconds : exchanges[exchange].routeTimeoutMilliseconds
-        if expected > 0, !manager.suppressesEnvoyHeaders {
-            exchanges[exchange].request.removeAll(.xEnvoyExpectedRqTimeoutMs)
-            exchanges[exchange].addField(.xEnvoyExpectedRqTimeoutMs, decimal: Int(clamping: expected))
-        }
-        if expected > 0, route.maxGRPCTimeoutNanoseconds != .max {
-            exchanges[exchange].setGRPCTimeout(milliseconds: Int(clamping: expected))
-        }
+        writeExpectedTime(exchange, manager, route)
         if table.rewritesPath(decision) { rewritePath(exchange, table, decision) }
         if decision.hostRewrite.kind != .none { rewriteHost(exchange, table, decision) }
         for index in decision.requestMutations.indices { mutateRequest(exchange, table, table.mutation(index)) }
+    }
+
+    /// Tells the endpoint how long its answer is waited for.
+    @inline(__always)
+    private mutating func writeExpectedTime(
+        _ exchange: Handle, _ manager: HTTPConnectionManager, _ route: RouteEntry
+    ) {
+        let total = exchanges[exchange].routeTimeoutMilliseconds
+        // A try that goes on beside the next one has all the time there is.
+        let isBounded = exchanges[exchange].tryTimeoutMilliseconds > 0 && !exchanges[exchange].hedgesTries
+        var expected = isBounded ? exchanges[exchange].tryTimeoutMilliseconds : total
+        guard expected > 0 else { return }
+        if exchanges[exchange].routeDeadline != .max {
+            // None left would be no limit.
+            let deadline = exchanges[exchange].routeDeadline
+            expected = min(expected, deadline > now ? deadline &- now : 1)
+        }
+        if !manager.suppressesEnvoyHeaders {
+            exchanges[exchange].request.removeAll(.xEnvoyExpectedRqTimeoutMs)
+            exchanges[exchange].addField(.xEnvoyExpectedRqTimeoutMs, decimal: Int(clamping: expected))
+        }
+        if route.maxGRPCTimeoutNanoseconds != .max {
+            exchanges[exchange].setGRPCTimeout(milliseconds: Int(clamping: expected))
+        }
+    }
+
+    /// Another attempt: there is less time left than there was.
+    mutating func countDown(_ exchange: Handle) {
+        guard let decision = exchanges[exchange].decision, exchanges[exchange].routeTable >= 0,
+            let table = generations[exchanges[exchange].generation].snapshot.routeTables[exchanges[exchange].routeTable]
+        else { return }
+        writeExpectedTime(exchange, httpManager(exchange), table.route(decision.route))
     }
 
     private mutating func rewritePath(_ exchange: Handle, _ table: RouteTable, _ decision: RouteDecision) {

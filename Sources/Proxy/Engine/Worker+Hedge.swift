@@ -103,7 +103,8 @@ extension Worker where Wire: ~Copyable {
             return false
         }
         let isBad = exchanges[hedge].retry?.wants(outcome(of: hedge, status)) ?? false
-        let isLast = exchanges[leader].awaitsHedges && exchanges[leader].firstHedge == hedge
+        let isLast =
+            exchanges[leader].awaitsHedges && exchanges[leader].firstHedge == hedge
             && exchanges[hedge].nextHedge.isNone
         if isBad, !isLast {
             discard(handle, hedge)

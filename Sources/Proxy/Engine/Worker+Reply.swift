@@ -64,6 +64,8 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].flags.formUnion(flags)
         exchanges[exchange].status = status
         exchanges[exchange].isLocalReply = true
+        // Readers take what follows such a head for the next response.
+        if status == 204 || status == 304 { scratch.removeAll(keepingCapacity: true) }
         skipBody(handle, exchange)
         if isDraining || connections[handle].isDraining || exchanges[exchange].upgrade != .none {
             exchanges[exchange].keepsAlive = false

@@ -251,7 +251,9 @@ extension Worker where Wire: ~Copyable {
         }
         if exchanges[exchange].response.first(.date) == nil { appendDate(handle) }
         if exchanges[exchange].relay == .chunked { connections[handle].output.append("transfer-encoding: chunked\r\n") }
-        if manager.setsRequestIDInResponse, exchanges[exchange].response.first(.xRequestID) == nil {
+        if manager.setsRequestIDInResponse || exchanges[exchange].tellsRequestID,
+            exchanges[exchange].response.first(.xRequestID) == nil
+        {
             connections[handle].output.append("x-request-id: ")
             exchanges[exchange].writeRequestID(to: &connections[handle].output)
             connections[handle].output.append("\r\n")

@@ -243,7 +243,9 @@ extension Worker where Wire: ~Copyable {
             http2[codec].addField(.server, name.span, output: &connections[handle].output)
         }
         if !hasDate { addStreamDate(handle, codec) }
-        if manager.setsRequestIDInResponse, exchanges[exchange].response.first(.xRequestID) == nil {
+        if manager.setsRequestIDInResponse || exchanges[exchange].tellsRequestID,
+            exchanges[exchange].response.first(.xRequestID) == nil
+        {
             exchanges[exchange].addRequestID(to: &http2[codec], &connections[handle].output)
         }
         let ends =

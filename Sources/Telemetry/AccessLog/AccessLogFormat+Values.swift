@@ -22,7 +22,8 @@ extension AccessLogFormat {
             guard let head = context.request else { return false }
             return writeFixed(head.scheme == .https ? "https" : "http", step, &output)
         case .responseStatus:
-            return record.status > 0 ? writeNumber(Int(record.status), &output) : false
+            let status = record.headStatus > 0 ? record.headStatus : record.status
+            return status > 0 ? writeNumber(Int(status), &output) : false
         case .requestProtocol:
             return record.kind == .http ? writeFixed(Self.name(record.version), step, &output) : false
         case .upstreamProtocol:

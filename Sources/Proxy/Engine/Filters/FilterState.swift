@@ -42,6 +42,10 @@ struct FilterState {
     var isMirrored = false
     /// Of a local reply to a gRPC request; negative is the one that the HTTP status means.
     var grpcStatus: Int16 = -1
+    /// HTTP status of a local reply, which for gRPC is not that of its head.
+    var replyStatus: UInt16 = 0
+    /// The route's changes of the response are being made.
+    var isAtRoute = false
 }
 
 /// How a filter leaves a request.

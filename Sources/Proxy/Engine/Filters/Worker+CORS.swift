@@ -8,6 +8,11 @@ internal import Telemetry
 extension Worker where Wire: ~Copyable {
     mutating func startCORS(_ exchange: Handle, _ policy: CORSPolicy?) -> FilterStep {
         guard let policy else { return .next }
+        // As Envoy's: routes that answer themselves have no say in who may read the answer.
+        switch exchanges[exchange].decision?.outcome {
+        case .directResponse, .redirect, .requireTLS: return .next
+        default: break
+        }
         let verdict = exchanges[exchange].decide(policy, random: transport.random())
         switch verdict {
         case .notCrossOrigin, .foreign: return .next

@@ -129,9 +129,11 @@ extension Worker where Wire: ~Copyable {
         if let decision = exchanges[exchange].decision, !decision.responseMutations.isEmpty,
             let table = generations[exchanges[exchange].generation].snapshot.routeTables[exchanges[exchange].routeTable]
         {
+            exchanges[exchange].filters.isAtRoute = true
             for index in decision.responseMutations.indices {
                 mutateResponse(exchange, table, table.mutation(index))
             }
+            exchanges[exchange].filters.isAtRoute = false
         }
         let manager = httpManager(exchange)
         appendVia(exchange, manager)

@@ -89,8 +89,14 @@ extension Worker where Wire: ~Copyable {
         var record = exchanges[exchange].record
         record.startedWall = exchanges[exchange].startedWall
         record.ended = transport.microseconds
-        // A reply of the proxy's own has no status before its head is made.
-        if exchanges[exchange].isLocalReply { record.status = 0 }
+        record.headStatus = exchanges[exchange].response.status
+        if exchanges[exchange].isLocalReply {
+            // As Envoy's: the route sees the reply before it is made into one for gRPC, and before its code is noted.
+            let status = exchanges[exchange].filters.replyStatus
+            let isAtRoute = exchanges[exchange].filters.isAtRoute
+            record.status = isAtRoute ? 0 : status
+            if isAtRoute { record.headStatus = status }
+        }
         connections[downstream].describe(&record)
         if let client = exchanges[exchange].remoteAddress { record.downstreamRemote = client.logged }
         let names = logNames(exchange, snapshot)
