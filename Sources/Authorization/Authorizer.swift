@@ -21,6 +21,7 @@ package struct Authorizer: Sendable {
     private let documents: [JSONDocument]
     private let shadowPolicyKey: [UInt8]
     private static let metadataName = Array("envoy.filters.http.rbac".utf8)
+    private static let connectionMetadataName = Array("envoy.filters.network.rbac".utf8)
     /// Where access logs look whether a request is to be logged (Istio's AUDIT).
     private static let commonName = Array("envoy.common".utf8)
     private static let hintKey = Array("access_log_hint".utf8)
@@ -55,13 +56,16 @@ package struct Authorizer: Sendable {
     }
 
     /// Tells filters behind, and logs, which shadow policy matched and whether the request is to be logged, as Envoy does.
-    package func record(_ verdict: AuthorizationVerdict, in metadata: inout RequestMetadata) {
+    package func record(
+        _ verdict: AuthorizationVerdict, in metadata: inout RequestMetadata, ofConnection isConnection: Bool = false
+    ) {
         if let rules, rules.action == .log {
             metadata.set(filter: Self.commonName, key: Self.hintKey, Self.hints[verdict.isLogged ? 1 : 0])
         }
         guard verdict.shadowPolicy != .none else { return }
         metadata.set(
-            filter: Self.metadataName, key: shadowPolicyKey, documents[Int(verdict.shadowPolicy.index)])
+            filter: isConnection ? Self.connectionMetadataName : Self.metadataName, key: shadowPolicyKey,
+            documents[Int(verdict.shadowPolicy.index)])
     }
 
     /// Decides about one request or connection.

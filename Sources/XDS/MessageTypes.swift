@@ -37,6 +37,7 @@ package enum MessageTypes {
         Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager.self,
         Envoy_Extensions_Filters_Network_TcpProxy_V3_TcpProxy.self,
         Envoy_Extensions_Filters_Network_Rbac_V3_RBAC.self,
+        Envoy_Extensions_Filters_Network_ExtAuthz_V3_ExtAuthz.self,
 
         Envoy_Config_Route_V3_FilterConfig.self,
         Envoy_Extensions_Filters_Http_Router_V3_Router.self,

@@ -38,9 +38,15 @@ package protocol CertificateSource: Sendable {
 }
 
 /// A refusal, as the peer will read it.
-package enum DiscoveryRefusal: Error, Equatable {
+package enum DiscoveryRefusal: Error, Equatable, CustomStringConvertible {
     case unauthenticated(String)
     case invalid(String)
+
+    package var description: String {
+        switch self {
+        case .unauthenticated(let reason), .invalid(let reason): reason
+        }
+    }
 
     var rpcError: RPCError {
         switch self {

@@ -57,10 +57,6 @@ package enum CapabilityReport {
                             policy.location, resource, "proxyProtocol", "endpoints do not learn the client's address")
                     )
                 }
-                let clients = [policy?.tls] + (policy?.portLevelSettings.map(\.tls) ?? [])
-                for tls in clients.compactMap(\.self) where tls.caCRL != nil {
-                    found.append(list(tls.location, resource))
-                }
                 if let policy, policy.retryBudget?.budgetInterval != nil {
                     found.append(
                         warning(
@@ -81,13 +77,6 @@ package enum CapabilityReport {
                         )
                     }
                 }
-            }
-        }
-        found += authorizers(snapshot)
-        for gateway in snapshot.gateways {
-            for tls in gateway.servers.compactMap(\.tls) where tls.caCRL != nil {
-                let name = "Gateway \(gateway.metadata.namespace)/\(gateway.metadata.name)"
-                found.append(list(tls.location, name))
             }
         }
         for service in snapshot.services where service.resolution == .entry(.dynamicDNS) {
@@ -122,31 +111,6 @@ package enum CapabilityReport {
             : "no RequestAuthentication holds for the gateway \(unverified)"
         return Diagnostic(
             .warning, at: match.location, resource: resource, "no request has the claim of \(claim.name): \(reason)")
-    }
-
-    /// CUSTOM policies whose authorizers want what they cannot have yet: what they match is denied.
-    private static func authorizers(_ snapshot: MeshSnapshot) -> [Diagnostic] {
-        let known = MeshConfiguration(snapshot).authorizers
-        return snapshot.authorizationPolicies.flatMap { policy -> [Diagnostic] in
-            guard policy.action == .custom, let name = policy.provider, let authorizer = known[name] else { return [] }
-            let resource = "AuthorizationPolicy \(policy.metadata.namespace)/\(policy.metadata.name)"
-            var found: [Diagnostic] = []
-            if authorizer.kind == .grpc {
-                found.append(
-                    warning(
-                        policy.metadata.location, resource, "the gRPC provider \(name) on TCP ports",
-                        "connections that the policy matches are refused"))
-            }
-            return found
-        }
-    }
-
-    private static func list(_ location: SourceLocation, _ resource: String) -> Diagnostic {
-        Diagnostic(
-            .warning, at: location, resource: resource,
-            "caCrl is not read: put the lists (BEGIN X509 CRL) into the file of caCertificates, behind its certificates, or as"
-                + " ca.crl into the Secret of credentialName"
-        )
     }
 
     private static func warning(

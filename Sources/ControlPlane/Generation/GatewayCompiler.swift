@@ -228,6 +228,7 @@ struct GatewayCompiler {
         validation.matchTypedSubjectAltNames = names
         validation.verifyCertificateSpki = settings.verifyCertificateSPKI
         validation.verifyCertificateHash = settings.verifyCertificateHash
+        if let list = settings.caCRL { validation.crl.filename = list }
         if let file = settings.caCertificates {
             validation.trustedCa.filename = file
             context.commonTlsContext.validationContext = validation

@@ -189,6 +189,7 @@ enum PolicyCompiler {
         guard tls.insecureSkipVerify != true else { return context }
         var validation = Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext()
         validation.trustedCa.filename = tls.caCertificates ?? "/etc/ssl/certs/ca-certificates.crt"
+        if let list = tls.caCRL { validation.crl.filename = list }
         // The system's authorities sign for everybody: then the name must be that of the host.
         let implied = tls.caCertificates == nil && isNamed ? [tls.sni ?? service.host] : []
         validation.matchTypedSubjectAltNames = (names.isEmpty ? implied : names).map(nameMatcher)

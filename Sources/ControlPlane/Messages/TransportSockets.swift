@@ -128,6 +128,7 @@ extension Envoy_Extensions_TransportSockets_Tls_V3_DownstreamTlsContext {
         guard settings.mode == .mutual, let authority = settings.caCertificates else { return context }
         context.requireClientCertificate = .init(true)
         context.commonTlsContext.validationContext.trustedCa.filename = authority
+        if let list = settings.caCRL { context.commonTlsContext.validationContext.crl.filename = list }
         context.commonTlsContext.validationContext.matchTypedSubjectAltNames = settings.subjectAltNames.map { text in
             var matcher = Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher()
             matcher.sanType = text.contains("://") ? .uri : .dns

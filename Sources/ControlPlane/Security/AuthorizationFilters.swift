@@ -128,16 +128,25 @@ struct AuthorizationFilters {
         }
     }
 
-    /// A provider that speaks HTTP cannot judge connections and is not asked about them, as in Istio; one that is not
-    /// there denies, and so does one that speaks gRPC: it could judge them, and is not asked yet.
+    /// The same for connections. A provider that speaks HTTP cannot judge them and is not asked, as in Istio; one that is
+    /// not there denies.
     func customTCP() -> [NetworkFilter] {
         byProvider().flatMap { provider, policies -> [NetworkFilter] in
             guard providers[provider]?.kind != .http else { return [] }
             let found = rules(policies, .deny, isTCP: true, prefix: "istio-ext-authz-\(provider)-")
             var filter = Envoy_Extensions_Filters_Network_Rbac_V3_RBAC()
             filter.statPrefix = "tcp."
-            filter.rules = Self.bad(found.enforced ?? WireRBAC())
-            return [NetworkFilter("envoy.filters.network.rbac", filter)]
+            guard let config = providers[provider]?.network(provider: provider) else {
+                filter.rules = Self.bad(found.enforced ?? WireRBAC())
+                return [NetworkFilter("envoy.filters.network.rbac", filter)]
+            }
+            guard let enforced = found.enforced else { return [] }
+            filter.shadowRules = enforced
+            filter.shadowRulesStatPrefix = "istio_ext_authz_"
+            return [
+                NetworkFilter("envoy.filters.network.rbac", filter),
+                NetworkFilter("envoy.filters.network.ext_authz", config),
+            ]
         }
     }
 

@@ -112,23 +112,45 @@ package struct ExternalAuthorizer: Sendable, Equatable {
                     }
                 }
             }
-        case .grpc:
-            filter.grpcService.envoyGrpc.clusterName = cluster
-            filter.grpcService.envoyGrpc.authority = cluster.split(separator: "|", omittingEmptySubsequences: false)
-                .joined(separator: "_.")
-            filter.grpcService.timeout = .init(.milliseconds(timeoutMilliseconds))
+        case .grpc: filter.grpcService = grpcService(cluster)
         }
         if let maxBodyBytes {
             filter.withRequestBody.maxRequestBytes = UInt32(clamping: maxBodyBytes)
             filter.withRequestBody.allowPartialMessage = allowPartialMessage
             filter.withRequestBody.packAsBytes = packAsBytes
         }
-        filter.filterEnabledMetadata = .with {
-            $0.filter = "envoy.filters.http.rbac"
+        filter.filterEnabledMetadata = Self.isConcerned(provider, "envoy.filters.http.rbac")
+        return filter
+    }
+
+    /// Asks about connections; nil when the service is unknown or speaks HTTP.
+    func network(provider: String) -> Envoy_Extensions_Filters_Network_ExtAuthz_V3_ExtAuthz? {
+        guard let host, kind == .grpc else { return nil }
+        var filter = Envoy_Extensions_Filters_Network_ExtAuthz_V3_ExtAuthz()
+        filter.statPrefix = "tcp."
+        filter.transportApiVersion = .v3
+        filter.failureModeAllow = failOpen
+        filter.grpcService = grpcService(Names.outboundCluster(port: port, host: host))
+        filter.filterEnabledMetadata = Self.isConcerned(provider, "envoy.filters.network.rbac")
+        return filter
+    }
+
+    private func grpcService(_ cluster: String) -> Envoy_Config_Core_V3_GrpcService {
+        .with {
+            $0.envoyGrpc.clusterName = cluster
+            $0.envoyGrpc.authority = cluster.split(separator: "|", omittingEmptySubsequences: false)
+                .joined(separator: "_.")
+            $0.timeout = .init(.milliseconds(timeoutMilliseconds))
+        }
+    }
+
+    /// What the filter in front found: a policy of this provider matches.
+    private static func isConcerned(_ provider: String, _ filter: String) -> Envoy_Type_Matcher_V3_MetadataMatcher {
+        .with {
+            $0.filter = filter
             $0.path = [.with { $0.key = "istio_ext_authz_shadow_effective_policy_id" }]
             $0.value.stringMatch.prefix = "istio-ext-authz-\(provider)-"
         }
-        return filter
     }
 
     private static func patterns(_ names: [String]) -> Envoy_Type_Matcher_V3_ListStringMatcher {

@@ -138,6 +138,10 @@ struct ListenerCompiler {
                 terminal = tcpProxy(any, direction: side, path: place).map(TerminalFilter.tcp)
             } else if any.isA(Envoy_Extensions_Filters_Network_Rbac_V3_RBAC.self) {
                 if let rbac = networkAuthorizer(any, path: place) { networkFilters.append(rbac) }
+            } else if any.isA(Envoy_Extensions_Filters_Network_ExtAuthz_V3_ExtAuthz.self) {
+                if let ask = parts.connectionAuthorization(any, path: place, issues: &issues) {
+                    networkFilters.append(ask)
+                }
             } else if any.isA(Envoy_Extensions_Filters_Network_LocalRatelimit_V3_LocalRateLimit.self) {
                 if let limit = parts.connectionRateLimit(any, path: place, issues: &issues) {
                     networkFilters.append(limit)

@@ -88,7 +88,7 @@ struct TLSSpec: Hashable, Sendable {
         var configuration = TLSConfiguration(role: isServer ? .server : .client)
         configuration.certificateChain = try material(chain)
         configuration.privateKey = try material(key)
-        if validation.trust != .none { configuration.trustAnchors = [try material(validation.trust)] }
+        if validation.trust != .none { configuration.trustAnchors = [try trustedMaterial()] }
         configuration.verification =
             validation.isOn ? (isServer && !requiresClientCertificate ? .optional : .required) : .none
         configuration.acceptUntrusted = validation.acceptsUntrusted
@@ -105,6 +105,18 @@ struct TLSSpec: Hashable, Sendable {
         } catch {
             throw TLSSpecError(reason: "\(error)")
         }
+    }
+
+    /// The anchors, and the lists of what they have revoked.
+    private func trustedMaterial() throws(TLSSpecError) -> TLSMaterial {
+        let trust = try material(validation.trust)
+        guard validation.revocation != .none, case .pem(let anchors) = trust,
+            case .pem(let lists) = try material(validation.revocation)
+        else { return trust }
+        guard String(decoding: lists, as: UTF8.self).contains("-----BEGIN X509 CRL-----") else {
+            throw TLSSpecError(reason: "crl holds no list (BEGIN X509 CRL)")
+        }
+        return .pem(anchors + [UInt8(ascii: "\n")] + lists)
     }
 
     /// envoy.extensions.transport_sockets.tls.v3.TlsParameters.TlsProtocol; nil is TLS_AUTO.

@@ -18,6 +18,8 @@ struct TLSValidation: Hashable, Sendable {
     }
 
     var trust = TLSSpec.Source.none
+    /// Lists of revoked certificates, beside those that stand in `trust`.
+    var revocation = TLSSpec.Source.none
     var nameRules: [NameRule] = []
     var acceptsUntrusted = false
 
@@ -28,6 +30,7 @@ struct TLSValidation: Hashable, Sendable {
         issues: inout [CompileIssue]
     ) {
         trust = TLSSpec.source(message.trustedCa)
+        revocation = TLSSpec.source(message.crl)
         acceptsUntrusted = message.trustChainVerification == .acceptUntrusted
         if !message.verifyCertificateSpki.isEmpty {
             issues.append(CompileIssue(path: path + "verify_certificate_spki", message: "not supported yet"))
@@ -53,6 +56,7 @@ struct TLSValidation: Hashable, Sendable {
     func merged(with secret: TLSValidation) -> TLSValidation {
         var result = self
         if secret.trust != .none { result.trust = secret.trust }
+        if secret.revocation != .none { result.revocation = secret.revocation }
         result.nameRules += secret.nameRules
         if secret.acceptsUntrusted { result.acceptsUntrusted = true }
         return result

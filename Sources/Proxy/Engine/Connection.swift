@@ -1,3 +1,4 @@
+internal import Authorization
 internal import EventLoop
 internal import LoadBalancing
 internal import Memory
@@ -5,11 +6,11 @@ internal import TLS
 
 /// One socket of a worker: a client's connection or one to an endpoint. Whose turn it is stands in `phase`.
 ///
-/// Downstream: inspecting -> handshaking -> http | tcp -> lingering. Upstream: connecting -> handshaking -> http | tcp | idle,
-/// and requesting -> tcp where a tunnel goes through another proxy.
+/// Downstream: inspecting -> handshaking -> asking -> http | tcp -> lingering. Upstream: connecting -> handshaking -> http |
+/// tcp | idle, and requesting -> tcp where a tunnel goes through another proxy.
 struct Connection: SlabElement, ~Copyable {
     enum Role: UInt8 { case downstream, upstream }
-    enum Phase: UInt8 { case inspecting, connecting, handshaking, http, requesting, tcp, idle, lingering }
+    enum Phase: UInt8 { case inspecting, connecting, handshaking, asking, http, requesting, tcp, idle, lingering }
 
     var socket: Int32 = -1
     var role = Role.downstream
@@ -38,6 +39,11 @@ struct Connection: SlabElement, ~Copyable {
     var holdsBudget = false
     /// Downstream: the limits of network filters that it counts in.
     var budgets: [ConnectionBudget] = []
+    /// Downstream: the network filter that runs next, what those before it found out, and the question that one waits for.
+    var networkFilter = 0
+    var metadata = RequestMetadata()
+    var question = Handle.none
+    var answer: ExternalVerdict.Outcome?
 
     /// Plaintext that was received and not yet used.
     var input = ByteBuffer()
@@ -153,6 +159,10 @@ struct Connection: SlabElement, ~Copyable {
         isDraining = false
         holdsBudget = false
         if !budgets.isEmpty { budgets = [] }
+        networkFilter = 0
+        if !metadata.isEmpty { metadata = RequestMetadata() }
+        question = .none
+        answer = nil
         readProxyHeader = false
         session = nil
         scannedHead = 0

@@ -1,3 +1,4 @@
+internal import Authorization
 internal import EventLoop
 internal import HTTP1
 internal import HTTP2
@@ -273,12 +274,19 @@ extension Worker where Wire: ~Copyable {
 
     /// The transport is ready: network filters, then the terminal filter.
     private mutating func startChain(_ handle: Handle) {
-        let chain = generations[connections[handle].generation].chains[connections[handle].chain]
         connections[handle].peerLabels = metrics.mesh.labels.number(
             ofPeer: connections[handle].peerCertificate?.identity ?? [], at: connections[handle].remote.logged)
         countChain(handle)
-        for filter in chain.descriptor.networkFilters {
-            switch filter {
+        runNetworkFilters(handle)
+    }
+
+    /// The network filters from the one whose turn it is on, then the terminal filter.
+    mutating func runNetworkFilters(_ handle: Handle) {
+        let chain = generations[connections[handle].generation].chains[connections[handle].chain]
+        while connections[handle].networkFilter < chain.descriptor.networkFilters.count {
+            let index = connections[handle].networkFilter
+            connections[handle].networkFilter = index &+ 1
+            switch chain.descriptor.networkFilters[index] {
             case .localRateLimit(let bucket):
                 guard bucket.take(now: transport.microseconds) else {
                     metrics.listeners[listenerStatistics(handle)].limitedConnections &+= 1
@@ -292,6 +300,9 @@ extension Worker where Wire: ~Copyable {
                 connections[handle].budgets.append(budget)
             case .rbac(let authorizer):
                 guard authorizeConnection(handle, authorizer) else { return close(handle) }
+            case .externalAuthorization(let service):
+                if let condition = service.condition, !condition.holds(connections[handle].metadata) { continue }
+                return askAboutConnection(handle, service)
             }
         }
         if let manager = chain.http {

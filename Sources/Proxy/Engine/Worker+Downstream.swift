@@ -19,6 +19,7 @@ extension Worker where Wire: ~Copyable {
             if connections[handle].isHTTP2 { advanceHTTP2(handle) } else { advanceHTTP(handle) }
         case .tcp: advanceTunnel(handle)
         case .lingering: linger(handle)
+        case .asking: watchAsking(handle)
         case .connecting, .requesting, .idle: break
         }
     }

@@ -235,6 +235,7 @@ extension Worker where Wire: ~Copyable {
     /// Closes a socket and frees its connection. Who refers to it finds its handle stale.
     mutating func close(_ handle: Handle, abort: Bool = false) {
         guard connections.contains(handle) else { return }
+        if !connections[handle].question.isNone { dropQuestion(handle) }
         if connections[handle].isHTTP2, hasStreams(handle) {
             // Nobody may be left with a stream of a connection that is no more.
             endStreams(handle, .connectionTermination)

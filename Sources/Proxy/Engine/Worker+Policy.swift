@@ -47,6 +47,7 @@ extension Worker where Wire: ~Copyable {
             return false
         }
         let verdict = connections[handle].decide(snapshot.authorizers[authorizer])
+        snapshot.authorizers[authorizer].record(verdict, in: &connections[handle].metadata, ofConnection: true)
         countPolicy(verdict, of: authorizer, in: generation)
         switch verdict.shadow {
         case .none: break

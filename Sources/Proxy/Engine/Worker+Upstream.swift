@@ -40,7 +40,7 @@ extension Worker where Wire: ~Copyable {
         case .tcp: advanceTunnel(handle)
         case .idle:
             watchIdle(handle)
-        case .inspecting, .lingering: close(handle)
+        case .inspecting, .asking, .lingering: close(handle)
         }
     }
 

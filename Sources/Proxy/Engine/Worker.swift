@@ -32,6 +32,8 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     var retryable: [Handle] = []
     /// Exchanges whose filters go on.
     var resumableFilters: [Handle] = []
+    /// Connections whose question is answered.
+    var answeredConnections: [Handle] = []
     /// Connections that had more to move when their turn was over.
     var busy: [Handle] = []
     /// Those of the turn before, while they are taken up.
@@ -184,7 +186,7 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
             case .http where connections[handle].role == .downstream: advanceDownstream(handle, wrote: false)
             case .http where connections[handle].isHTTP2: advanceHTTP2(handle)
             case .http: if exchanges.contains(connections[handle].exchange) { advanceResponse(handle) }
-            case .inspecting, .connecting, .handshaking, .requesting, .idle, .lingering: break
+            case .inspecting, .connecting, .handshaking, .asking, .requesting, .idle, .lingering: break
             }
             runReady()
         }
@@ -196,6 +198,8 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
         while true {
             if let handle = resumableFilters.popLast() {
                 if exchanges.contains(handle) { resumeFilters(handle) }
+            } else if let handle = answeredConnections.popLast() {
+                if connections.contains(handle) { resumeChain(handle) }
             } else if let handle = retryable.popLast() {
                 if exchanges.contains(handle), exchanges[handle].isWoken { goOn(handle) }
             } else if let handle = resumable.popLast() {

@@ -1,4 +1,6 @@
+package import Authorization
 package import Resilience
+package import Routing
 
 /// A network filter in front of the terminal filter of a chain.
 package enum NetworkFilter: Sendable {
@@ -8,6 +10,31 @@ package enum NetworkFilter: Sendable {
     case localRateLimit(TokenBucket)
     /// envoy.extensions.filters.network.connection_limit.v3: a connection beyond the limit is closed after the delay.
     case connectionLimit(ConnectionBudget, delayMilliseconds: UInt64)
+    /// envoy.extensions.filters.network.ext_authz.v3: a connection that the service denies is closed.
+    case externalAuthorization(ConnectionAuthorization)
+}
+
+/// Whom to ask about connections, and about which. Asked before the endpoint hears of the connection; Envoy asks at the
+/// first bytes, when an endpoint that speaks first has spoken.
+package final class ConnectionAuthorization: Sendable {
+    package let service: ExternalAuthorization.GRPCService
+    package let cluster: ClusterID
+    package let timeoutMilliseconds: UInt64
+    /// Connections go on when the service fails to answer.
+    package let allowsFailures: Bool
+    /// Only connections of which filters in front found this out; nil is all.
+    package let condition: MetadataCondition?
+
+    package init(
+        service: ExternalAuthorization.GRPCService, cluster: ClusterID, timeoutMilliseconds: UInt64,
+        allowsFailures: Bool, condition: MetadataCondition?
+    ) {
+        self.service = service
+        self.cluster = cluster
+        self.timeoutMilliseconds = timeoutMilliseconds
+        self.allowsFailures = allowsFailures
+        self.condition = condition
+    }
 }
 
 /// envoy.extensions.filters.network.tcp_proxy.v3.

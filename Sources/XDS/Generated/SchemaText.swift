@@ -598,6 +598,11 @@ let schemaText = """
     envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit 1:stat_prefix:s \
     2:max_connections:mgoogle.protobuf.UInt64Value 3:delay:mgoogle.protobuf.Duration \
     4:runtime_enabled:menvoy.config.core.v3.RuntimeFeatureFlag
+    envoy.extensions.filters.network.ext_authz.v3.ExtAuthz 1:stat_prefix:s \
+    2:grpc_service:menvoy.config.core.v3.GrpcService 3:failure_mode_allow:t 4:include_peer_certificate:t \
+    5:transport_api_version:e0,1,2 6:filter_enabled_metadata:menvoy.type.matcher.v3.MetadataMatcher \
+    7:bootstrap_metadata_labels_key:- 8:include_tls_session:- 9:send_tls_alert_on_denial:- \
+    10:metadata_context_namespaces:- 11:typed_metadata_context_namespaces:-
     envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager 1:codec_type:e0,1,2,3 \
     2:stat_prefix:s 3:rds:menvoy.extensions.filters.network.http_connection_manager.v3.Rds \
     4:route_config:menvoy.config.route.v3.RouteConfiguration \
@@ -714,7 +719,7 @@ let schemaText = """
     envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer
     envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext \
     1:trusted_ca:menvoy.config.core.v3.DataSource 2:verify_certificate_hash:*s 3:verify_certificate_spki:*s \
-    6:require_signed_certificate_timestamp:- 7:crl:- 8:allow_expired_certificate:- \
+    6:require_signed_certificate_timestamp:- 7:crl:menvoy.config.core.v3.DataSource 8:allow_expired_certificate:- \
     9:match_subject_alt_names:*menvoy.type.matcher.v3.StringMatcher 10:trust_chain_verification:e0,1 \
     11:watched_directory:- 12:custom_validator_config:- 13:ca_certificate_provider_instance:- \
     14:only_verify_leaf_cert_crl:- \

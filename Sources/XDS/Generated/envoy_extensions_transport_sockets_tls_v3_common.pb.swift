@@ -137,6 +137,15 @@ package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CertificateV
 
   package var matchSubjectAltNames: [Envoy_Type_Matcher_V3_StringMatcher] = []
 
+  package var crl: Envoy_Config_Core_V3_DataSource {
+    get {_crl ?? Envoy_Config_Core_V3_DataSource()}
+    set {_crl = newValue}
+  }
+  /// Returns true if `crl` has been explicitly set.
+  package var hasCrl: Bool {self._crl != nil}
+  /// Clears the value of `crl`. Subsequent reads from it will return its default value.
+  package mutating func clearCrl() {self._crl = nil}
+
   package var trustChainVerification: Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext.TrustChainVerification = .verifyTrustChain
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -178,6 +187,7 @@ package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_CertificateV
   package init() {}
 
   fileprivate var _trustedCa: Envoy_Config_Core_V3_DataSource? = nil
+  fileprivate var _crl: Envoy_Config_Core_V3_DataSource? = nil
 }
 
 package nonisolated struct Envoy_Extensions_TransportSockets_Tls_V3_SubjectAltNameMatcher: Sendable {
@@ -347,7 +357,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_TlsCertificate: S
 
 nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValidationContext: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CertificateValidationContext"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}trusted_ca\0\u{3}verify_certificate_hash\0\u{3}verify_certificate_spki\0\u{4}\u{6}match_subject_alt_names\0\u{3}trust_chain_verification\0\u{4}\u{5}match_typed_subject_alt_names\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}trusted_ca\0\u{3}verify_certificate_hash\0\u{3}verify_certificate_spki\0\u{2}\u{4}crl\0\u{4}\u{2}match_subject_alt_names\0\u{3}trust_chain_verification\0\u{4}\u{5}match_typed_subject_alt_names\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -358,6 +368,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
       case 1: try { try decoder.decodeSingularMessageField(value: &self._trustedCa) }()
       case 2: try { try decoder.decodeRepeatedStringField(value: &self.verifyCertificateHash) }()
       case 3: try { try decoder.decodeRepeatedStringField(value: &self.verifyCertificateSpki) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._crl) }()
       case 9: try { try decoder.decodeRepeatedMessageField(value: &self.matchSubjectAltNames) }()
       case 10: try { try decoder.decodeSingularEnumField(value: &self.trustChainVerification) }()
       case 15: try { try decoder.decodeRepeatedMessageField(value: &self.matchTypedSubjectAltNames) }()
@@ -380,6 +391,9 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
     if !self.verifyCertificateSpki.isEmpty {
       try visitor.visitRepeatedStringField(value: self.verifyCertificateSpki, fieldNumber: 3)
     }
+    try { if let v = self._crl {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
     if !self.matchSubjectAltNames.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.matchSubjectAltNames, fieldNumber: 9)
     }
@@ -398,6 +412,7 @@ nonisolated extension Envoy_Extensions_TransportSockets_Tls_V3_CertificateValida
     if lhs.verifyCertificateHash != rhs.verifyCertificateHash {return false}
     if lhs.matchTypedSubjectAltNames != rhs.matchTypedSubjectAltNames {return false}
     if lhs.matchSubjectAltNames != rhs.matchSubjectAltNames {return false}
+    if lhs._crl != rhs._crl {return false}
     if lhs.trustChainVerification != rhs.trustChainVerification {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

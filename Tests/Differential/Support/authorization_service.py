@@ -39,6 +39,8 @@ def seen(attributes):
 
 class Service(external_auth_pb2_grpc.AuthorizationServicer):
     def Check(self, request, context):
+        if not request.attributes.request.http.method:
+            return self.connection(request.attributes.source.address.socket_address.address, context)
         path = request.attributes.request.http.path
         denied = external_auth_pb2.CheckResponse(status=status_pb2.Status(code=code_pb2.PERMISSION_DENIED))
         if path.startswith("/deny/plain"):
@@ -64,6 +66,16 @@ class Service(external_auth_pb2_grpc.AuthorizationServicer):
             answer.ok_response.headers_to_remove.append("x-gone")
             answer.ok_response.response_headers_to_add.append(option("x-answer", "yes"))
         return answer
+
+    def connection(self, client, context):
+        """About a connection there is nothing but addresses."""
+        if client == "127.0.0.3":
+            return external_auth_pb2.CheckResponse(status=status_pb2.Status(code=code_pb2.PERMISSION_DENIED))
+        if client == "127.0.0.4":
+            context.abort(grpc.StatusCode.INTERNAL, "broken")
+        if client == "127.0.0.5":
+            time.sleep(1)
+        return external_auth_pb2.CheckResponse(status=status_pb2.Status(code=code_pb2.OK))
 
 
 def main():

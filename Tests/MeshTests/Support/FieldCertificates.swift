@@ -2,7 +2,8 @@ import Foundation
 
 /// An authority, and certificates of a server and of a client, made anew for each run.
 struct FieldCertificates {
-    /// `ca.crt`, `server.crt`, `server.key`, `client.crt`, `client.key`.
+    /// `ca.crt`, `server.crt`, `server.key`, `client.crt`, `client.key`; `revoked.crt` and `revoked.key`, which the list
+    /// `ca.crl` names; `server.crl` names the server too.
     let folder: URL
 
     init() throws {
@@ -12,12 +13,18 @@ struct FieldCertificates {
             set -e; cd '\(folder.path)'
             openssl ecparam -name prime256v1 -genkey -noout -out ca.key
             openssl req -x509 -new -key ca.key -subj /CN=field-authority -days 30 -out ca.crt
-            for name in server client; do
+            for name in server client revoked; do
                 openssl ecparam -name prime256v1 -genkey -noout -out $name.key
                 openssl req -new -key $name.key -subj /CN=field-$name -out $name.csr
                 printf 'subjectAltName=DNS:%s.test,DNS:*.gateway.test' $name > $name.ext
                 openssl x509 -req -in $name.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile $name.ext -out $name.crt
             done
+            printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index\ndefault_md=sha256\ndefault_crl_days=30\n' > ca.cnf
+            touch index
+            openssl ca -config ca.cnf -revoke revoked.crt -keyfile ca.key -cert ca.crt
+            openssl ca -config ca.cnf -gencrl -keyfile ca.key -cert ca.crt -out ca.crl
+            openssl ca -config ca.cnf -revoke server.crt -keyfile ca.key -cert ca.crt
+            openssl ca -config ca.cnf -gencrl -keyfile ca.key -cert ca.crt -out server.crl
             """
         let result = try run(["sh", "-c", script])
         guard result.succeeded else { throw CommandFailure(description: "\(result)") }
@@ -33,6 +40,9 @@ struct FieldCertificates {
             "certificates", "default", ["ca.crt": "ca.crt", "server.crt": "server.crt", "server.key": "server.key"])
             + secret(
                 "client-credential", "default", ["ca.crt": "ca.crt", "tls.crt": "client.crt", "tls.key": "client.key"])
+            + secret(
+                "listed", "istio-system",
+                ["ca.crl": "ca.crl", "ca.crt": "ca.crt", "tls.crt": "server.crt", "tls.key": "server.key"])
             + secret("entry", "istio-system", ["ca.crt": "ca.crt", "tls.crt": "server.crt", "tls.key": "server.key"])
     }
 

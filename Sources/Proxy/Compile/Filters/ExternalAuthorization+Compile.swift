@@ -26,17 +26,7 @@ extension CompiledParts {
         switch message.services {
         case .grpcService(let grpc):
             cluster = grpc.envoyGrpc.clusterName
-            refuse(cluster.isEmpty, "grpc_service.envoy_grpc.cluster_name", "must not be empty")
-            for (index, header) in grpc.initialMetadata.enumerated() {
-                refuse(
-                    header.value.contains("%") || !header.rawValue.isEmpty,
-                    "grpc_service.initial_metadata[\(index)]", "must be a text without command operators")
-            }
-            let authority = grpc.envoyGrpc.authority
-            service = .grpc(
-                ExternalAuthorization.GRPCService(
-                    authority: authority.isEmpty ? cluster : authority,
-                    metadata: grpc.initialMetadata.map { ($0.key.lowercased(), $0.value) }))
+            service = .grpc(grpcService(grpc, path: path + ".grpc_service", issues: &issues))
             timeout = grpc.hasTimeout ? grpc.timeout : nil
         case .httpService(let http):
             cluster = http.serverUri.cluster
@@ -59,17 +49,9 @@ extension CompiledParts {
             ? Share(
                 message.filterEnabled.defaultValue, path: path + ".filter_enabled.default_value", issues: &issues)
             : .all
-        var condition: MetadataCondition?
-        if message.hasFilterEnabledMetadata {
-            let place = path + ".filter_enabled_metadata"
-            if let spec = MetadataMatchSpec(message.filterEnabledMetadata, path: place, issues: &issues) {
-                do {
-                    condition = try MetadataCondition(spec)
-                } catch {
-                    issues.append(CompileIssue(path: place, message: error.description))
-                }
-            }
-        }
+        let condition =
+            message.hasFilterEnabledMetadata
+            ? self.condition(message.filterEnabledMetadata, path + ".filter_enabled_metadata", &issues) : nil
         let body =
             message.hasWithRequestBody
             ? bodyRule(message.withRequestBody, path: path + ".with_request_body", issues: &issues) : nil
@@ -82,6 +64,64 @@ extension CompiledParts {
                 statusOnError: status >= 200 ? UInt16(clamping: status) : 403, allowedHeaders: allowed,
                 disallowedHeaders: disallowed, enabled: enabled, condition: condition,
                 clearsRoute: message.clearRouteCache_p, body: body))
+    }
+
+    /// envoy.extensions.filters.network.ext_authz.v3.ExtAuthz.
+    mutating func connectionAuthorization(
+        _ any: Google_Protobuf_Any, path: String, issues: inout [CompileIssue]
+    ) -> NetworkFilter? {
+        typealias Filter = Envoy_Extensions_Filters_Network_ExtAuthz_V3_ExtAuthz
+        guard let message = unpack(any, as: Filter.self, path: path, issues: &issues) else { return nil }
+        let before = issues.count
+        if message.includePeerCertificate {
+            issues.append(CompileIssue(path: path + ".include_peer_certificate", message: "not supported yet"))
+        }
+        if message.transportApiVersion == .v2 {
+            issues.append(CompileIssue(path: path + ".transport_api_version", message: "must be V3"))
+        }
+        let service = grpcService(message.grpcService, path: path + ".grpc_service", issues: &issues)
+        let time =
+            message.grpcService.hasTimeout
+            ? milliseconds(message.grpcService.timeout, path: path + ".timeout", fallback: 200, issues: &issues) : 200
+        let condition =
+            message.hasFilterEnabledMetadata
+            ? self.condition(message.filterEnabledMetadata, path + ".filter_enabled_metadata", &issues) : nil
+        guard issues.count == before else { return nil }
+        return .externalAuthorization(
+            ConnectionAuthorization(
+                service: service, cluster: registry.cluster(message.grpcService.envoyGrpc.clusterName),
+                timeoutMilliseconds: UInt64(time), allowsFailures: message.failureModeAllow, condition: condition))
+    }
+
+    private func grpcService(
+        _ message: Envoy_Config_Core_V3_GrpcService, path: String, issues: inout [CompileIssue]
+    ) -> ExternalAuthorization.GRPCService {
+        let cluster = message.envoyGrpc.clusterName
+        if cluster.isEmpty {
+            issues.append(CompileIssue(path: path + ".envoy_grpc.cluster_name", message: "must not be empty"))
+        }
+        for (index, header) in message.initialMetadata.enumerated()
+        where header.value.contains("%") || !header.rawValue.isEmpty {
+            issues.append(
+                CompileIssue(
+                    path: "\(path).initial_metadata[\(index)]", message: "must be a text without command operators"))
+        }
+        let authority = message.envoyGrpc.authority
+        return ExternalAuthorization.GRPCService(
+            authority: authority.isEmpty ? cluster : authority,
+            metadata: message.initialMetadata.map { ($0.key.lowercased(), $0.value) })
+    }
+
+    private func condition(
+        _ message: Envoy_Type_Matcher_V3_MetadataMatcher, _ path: String, _ issues: inout [CompileIssue]
+    ) -> MetadataCondition? {
+        guard let spec = MetadataMatchSpec(message, path: path, issues: &issues) else { return nil }
+        do {
+            return try MetadataCondition(spec)
+        } catch {
+            issues.append(CompileIssue(path: path, message: error.description))
+            return nil
+        }
     }
 
     private func bodyRule(

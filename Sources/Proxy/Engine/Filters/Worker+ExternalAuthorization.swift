@@ -180,7 +180,7 @@ extension Worker where Wire: ~Copyable {
 
 extension ProtobufWriter {
     /// envoy.service.auth.v3.AttributeContext.Peer.
-    fileprivate mutating func peer(_ address: SocketAddress, _ principal: [UInt8]) {
+    mutating func peer(_ address: SocketAddress, _ principal: [UInt8]) {
         if let ip = address.ip {
             message(1) { outer in
                 outer.message(1) { socket in
@@ -195,7 +195,7 @@ extension ProtobufWriter {
 
 extension ByteBuffer {
     /// What follows the head of the answer in a connection's output.
-    fileprivate var answerBody: [UInt8] {
+    var answerBody: [UInt8] {
         var index = start
         while index + 3 < end {
             if storage[index] == 13, storage[index + 1] == 10, storage[index + 2] == 13, storage[index + 3] == 10 {
@@ -249,7 +249,7 @@ extension Exchange {
         if let body { output.append(body.bytes) }
     }
 
-    fileprivate static func writeCall(
+    static func writeCall(
         to output: inout ByteBuffer, _ service: ExternalAuthorization.GRPCService, timeoutMilliseconds: UInt64,
         _ message: [UInt8]
     ) {
@@ -364,7 +364,7 @@ extension Exchange {
     }
 
     /// What an answer over gRPC means: one message, and a status behind it.
-    fileprivate func callVerdict(_ body: [UInt8]) -> ExternalVerdict {
+    func callVerdict(_ body: [UInt8]) -> ExternalVerdict {
         var verdict = ExternalVerdict()
         guard status == 200, receivedGRPCStatus == 0, body.count >= 5, body[0] == 0 else { return verdict }
         let length = body[1..<5].reduce(0) { $0 << 8 | Int($1) }

@@ -13,6 +13,8 @@ enum InternalPurpose: UInt8 {
     case mirror
     /// A question to an authorization service about `FilterState.parent`.
     case authorization
+    /// A question to an authorization service about the connection `FilterState.parent`.
+    case connectionAuthorization
 }
 
 /// Requests that the proxy itself sends, over the worker's own pools. Such a request is an exchange like any other; its
@@ -23,17 +25,22 @@ extension Worker where Wire: ~Copyable {
 
     /// A connection without a socket, in whose input the caller writes an HTTP/1.1 request.
     mutating func openInternal(for parent: Handle) -> Handle {
+        openInternal(
+            of: exchanges[parent].downstream, generation: exchanges[parent].generation, chain: exchanges[parent].chain)
+    }
+
+    /// The same for a client's connection.
+    mutating func openInternal(of client: Handle, generation: Int, chain: Int) -> Handle {
         let handle = connections.insert()
-        let client = exchanges[parent].downstream
         connections[handle].role = .downstream
         connections[handle].phase = .http
         connections[handle].isInternal = true
         connections[handle].canWrite = true
         // Nothing follows what is in the input.
         connections[handle].sawEnd = true
-        connections[handle].generation = exchanges[parent].generation
-        connections[handle].chain = exchanges[parent].chain
-        retainGeneration(exchanges[parent].generation)
+        connections[handle].generation = generation
+        connections[handle].chain = chain
+        retainGeneration(generation)
         if connections.contains(client) {
             connections[handle].remote = connections[client].remote
             connections[handle].proxyPeer = connections[client].proxyPeer
@@ -105,7 +112,7 @@ extension Worker where Wire: ~Copyable {
     /// What would go to a client's socket stays in the output, up to a bound, for who waits for the answer.
     mutating func absorb(_ handle: Handle) -> FlushResult {
         let exchange = connections[handle].exchange
-        let isWanted = exchanges.contains(exchange) && exchanges[exchange].filters.purpose == .authorization
+        let isWanted = exchanges.contains(exchange) && exchanges[exchange].filters.purpose != .mirror
         if !isWanted || connections[handle].output.count > Self.internalAnswerBytes {
             buffers.reclaim(&connections[handle].output)
         }
@@ -117,6 +124,7 @@ extension Worker where Wire: ~Copyable {
         let parent = exchanges[exchange].filters.parent
         let purpose = exchanges[exchange].filters.purpose
         exchanges[exchange].filters.purpose = .none
+        if purpose == .connectionAuthorization { return takeConnectionAnswer(exchange, for: parent) }
         guard purpose == .authorization, exchanges.contains(parent),
             exchanges[parent].filters.child == exchanges[exchange].downstream
         else { return }
