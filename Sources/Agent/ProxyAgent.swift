@@ -12,6 +12,8 @@ package struct ProxyAgent: Sendable {
     package struct Options: Sendable {
         /// Worker threads; 0 is one per core.
         package var concurrency = 0
+        /// Memory that the buffers of one worker may hold.
+        package var bufferBytes = 256 << 20
         /// The workload's tokens; nil is a proxy without identity.
         package var tokensPath: String?
         package var dnsListen: Endpoint?
@@ -75,6 +77,7 @@ package struct ProxyAgent: Sendable {
         }
 
         var proxyOptions = ProxyServer.Options()
+        proxyOptions.bufferBytes = options.bufferBytes
         proxyOptions.concurrency =
             options.concurrency > 0 ? options.concurrency : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         proxyOptions.socketMark = Int32(bitPattern: options.socketMark)

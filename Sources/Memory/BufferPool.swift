@@ -9,6 +9,8 @@ package struct BufferPool: ~Copyable {
     @usableFromInline package var free = 0
     /// Pieces lent out. Zero when nothing is in flight: the leak check of tests.
     @usableFromInline package var lent = 0
+    /// Bytes of memory of the pieces that are lent out, grown ones as of their last `recount`.
+    @usableFromInline package var held = 0
     @usableFromInline let maxFree: Int
 
     @inlinable
@@ -30,6 +32,7 @@ package struct BufferPool: ~Copyable {
     package mutating func lend(_ buffer: inout ByteBuffer) {
         if buffer.hasMemory { return }
         lent &+= 1
+        held &+= Self.bufferSize
         if let piece = freeList {
             // SAFETY: a free piece holds the address of the next in its first word and is Self.bufferSize bytes long.
             freeList = piece.load(as: UnsafeMutableRawPointer?.self)
@@ -46,8 +49,9 @@ package struct BufferPool: ~Copyable {
     @inline(__always)
     package mutating func reclaim(_ buffer: inout ByteBuffer) {
         guard buffer.hasMemory else { return }
-        if buffer.isLent { lent &-= 1 }
-        let isStandard = buffer.isLent && buffer.capacity == Self.bufferSize
+        if buffer.counted > 0 { lent &-= 1 }
+        held &-= buffer.counted
+        let isStandard = buffer.counted > 0 && buffer.capacity == Self.bufferSize
         guard let memory = buffer.detach() else { return }
         guard isStandard, free < maxFree else {
             memory.deallocate()
@@ -65,5 +69,14 @@ package struct BufferPool: ~Copyable {
     @inline(__always)
     package mutating func reclaimIfEmpty(_ buffer: inout ByteBuffer) {
         if buffer.isEmpty { reclaim(&buffer) }
+    }
+
+    /// Counts the memory of a buffer that may have grown.
+    @inlinable
+    @inline(__always)
+    package mutating func recount(_ buffer: inout ByteBuffer) {
+        guard buffer.counted > 0 else { return }
+        held &+= buffer.capacity &- buffer.counted
+        buffer.counted = buffer.capacity
     }
 }

@@ -7,8 +7,8 @@
 package struct ByteBuffer: ~Copyable {
     @usableFromInline var base: UnsafeMutablePointer<UInt8>?
     @usableFromInline package var capacity: Int
-    /// Whether a pool counts this memory as lent.
-    @usableFromInline var isLent = false
+    /// Bytes that a pool counts for this memory, having lent it; 0 when none has.
+    @usableFromInline var counted = 0
     /// Offset of the first readable byte.
     @usableFromInline package var start: Int
     /// Offset behind the last readable byte.
@@ -39,7 +39,7 @@ package struct ByteBuffer: ~Copyable {
         self.capacity = capacity
         start = 0
         end = 0
-        isLent = true
+        counted = capacity
     }
 
     @inlinable
@@ -291,7 +291,7 @@ package struct ByteBuffer: ~Copyable {
     @inlinable
     mutating func detach() -> UnsafeMutablePointer<UInt8>? {
         let memory = base
-        isLent = false
+        counted = 0
         base = nil
         capacity = 0
         start = 0

@@ -19,6 +19,9 @@ struct ProxyCommand: AsyncParsableCommand {
     @Option(help: "Worker threads; 0 is one per core.")
     var concurrency = 0
 
+    @Option(help: "Memory that the buffers of one worker may hold; beyond it new requests are refused.")
+    var bufferMegabytes = 256
+
     @Option(help: "trace, debug, info, warning, error, critical or off.")
     var logLevel = "info"
 
@@ -74,6 +77,10 @@ struct ProxyCommand: AsyncParsableCommand {
     private func options() throws -> ProxyAgent.Options {
         var options = ProxyAgent.Options()
         options.concurrency = concurrency
+        guard (1...1 << 20).contains(bufferMegabytes) else {
+            throw ValidationError("--buffer-megabytes \(bufferMegabytes): must be between 1 and 1048576")
+        }
+        options.bufferBytes = bufferMegabytes << 20
         options.tokensPath = tokens
         options.dnsListen = try endpoint(dnsListen, "--dns-listen")
         options.dnsUpstreams = try dnsUpstream.compactMap { text in

@@ -65,6 +65,8 @@ struct Connection: SlabElement, ~Copyable {
     var noticeTimer = TimerWheel.none
     /// HTTP/2 downstream: exchanges on its streams.
     var streamExchanges = 0
+    /// Is not read: the worker's buffers hold as much as they may.
+    var isParked = false
     /// In the worker's list of those that had more to move when their turn was over.
     var isResuming = false
     /// Upstream: why it could not be opened.
@@ -172,6 +174,7 @@ struct Connection: SlabElement, ~Copyable {
         noticeTimer = TimerWheel.none
         streamExchanges = 0
         isResuming = false
+        isParked = false
         openFailure = nil
         isShared = false
         retires = false

@@ -6,8 +6,12 @@ package import Telemetry
 package final class SimulatedProxy {
     private var worker: Worker<SimulatedTransport>
 
-    package init(seed: UInt64, weather: SimulatedTransport.Weather = SimulatedTransport.Weather()) throws {
+    /// - Parameter bufferBytes: memory that buffers may hold.
+    package init(
+        seed: UInt64, weather: SimulatedTransport.Weather = SimulatedTransport.Weather(), bufferBytes: Int = 256 << 20
+    ) throws {
         var settings = WorkerSettings()
+        settings.bufferBytes = bufferBytes
         settings.logFlushMilliseconds = 60_000
         worker = Worker(
             transport: SimulatedTransport(seed: seed, weather: weather), settings: settings, mailbox: try Mailbox())
@@ -24,6 +28,8 @@ package final class SimulatedProxy {
     package var openConnections: Int { worker.connections.count }
     package var openExchanges: Int { worker.exchanges.count }
     package var lentBuffers: Int { worker.buffers.lent }
+    /// Memory that buffers hold.
+    package var heldBytes: Int { worker.buffers.held }
     package var lentPipes: Int { worker.pipes.lent }
     package var liveGenerations: Int { worker.generations.count { !$0.isFree } }
     package var livePools: Int { worker.pools.count { !$0.isFree } }

@@ -22,6 +22,8 @@ extension Worker where Wire: ~Copyable {
         guard slot < listeners.count, listeners[slot].socket >= 0, !listeners[slot].isPaused else { return }
         var accepted = 0
         while accepted < most {
+            // A listener that is about to be closed gives up what waits in its queue: that is taken all the same.
+            if isTight, !isDraining { return pauseForMemory(slot) }
             let result = transport.accept(listeners[slot].socket)
             guard result.socket >= 0 else {
                 if IOCode.isExhaustion(result.socket) { pauseAccepting(slot) }

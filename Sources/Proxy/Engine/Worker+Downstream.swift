@@ -81,6 +81,10 @@ extension Worker where Wire: ~Copyable {
     /// Reads until there is a whole request head, and starts it. False: nothing to do until something happens.
     private mutating func readHead(_ handle: Handle) -> Bool {
         if connections[handle].input.isEmpty {
+            if isFull {
+                park(handle)
+                return false
+            }
             switch fill(handle) {
             case .bytes: break
             case .blocked, .full:
@@ -110,6 +114,7 @@ extension Worker where Wire: ~Copyable {
             if connections[handle].input.room == 0 {
                 connections[handle].input.compact()
                 connections[handle].input.reserve(BufferPool.bufferSize)
+                buffers.recount(&connections[handle].input)
             }
             switch fill(handle) {
             case .bytes, .full: continue

@@ -49,6 +49,7 @@ extension Worker where Wire: ~Copyable {
         let idle = UInt64(manager.timeouts.streamIdleMilliseconds)
         exchanges[exchange].idleTimeoutMilliseconds = idle
         exchanges[exchange].idleDeadline = idle == 0 ? .max : now &+ idle
+        if refusesForMemory(handle, exchange) { return }
 
         if exchanges[exchange].request.version == .http10, !manager.acceptsHTTP10 {
             exchanges[exchange].details = "low_version"

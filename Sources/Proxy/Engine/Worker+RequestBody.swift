@@ -91,7 +91,7 @@ extension Worker where Wire: ~Copyable {
     /// Keeps a copy of body bytes on their way, as long as they are few enough to be sent again.
     private mutating func keepForReplay(_ handle: Handle, _ exchange: Handle, _ count: Int) {
         guard !exchanges[exchange].replayOverflowed else { return }
-        guard exchanges[exchange].replay.count &+ count <= settings.replayBytes else {
+        guard exchanges[exchange].replay.count &+ count <= settings.replayBytes, !isFull else {
             exchanges[exchange].replayOverflowed = true
             exchanges[exchange].replaySent = 0
             buffers.reclaim(&exchanges[exchange].replay)
@@ -99,6 +99,7 @@ extension Worker where Wire: ~Copyable {
         }
         buffers.lend(&exchanges[exchange].replay)
         exchanges[exchange].keepForReplay(&connections[handle].input, count: count)
+        buffers.recount(&exchanges[exchange].replay)
     }
 
     /// Sends kept body bytes in another attempt. False: wait, or the attempt is over.
@@ -170,6 +171,8 @@ extension Worker where Wire: ~Copyable {
         buffers.lend(&connections[target].output)
         connections[target].output.append(from: bytes, offset: bytes.start, count: count)
         bytes.consume(count)
+        // Who waits for a slow reader keeps no empty buffer beside a full one.
+        buffers.reclaimIfEmpty(&bytes)
         swap(&bytes, &connections[source].input)
     }
 }

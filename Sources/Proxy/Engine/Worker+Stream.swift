@@ -31,6 +31,7 @@ extension Worker where Wire: ~Copyable {
         let result = exchanges[exchange].receiveRequest(&http2[codec], &connections[handle], token: exchange.bits)
         exchanges[exchange].request.version = .http2
         switch result {
+        case .complete where isFull: resetForMemory(handle, exchange)
         case .complete(let head) where exchanges[exchange].requestFieldCount <= httpManager(exchange).maxRequestFields:
             if connections[handle].restoresSpelling { exchanges[exchange].restoreSpelling(ofRequest: true) }
             startStream(handle, exchange, head)
@@ -119,11 +120,14 @@ extension Worker where Wire: ~Copyable {
         if isRequest {
             buffers.lend(&exchanges[exchange].requestQueue)
             exchanges[exchange].requestQueue.append(from: bytes, offset: range.lowerBound, count: range.count)
+            buffers.recount(&exchanges[exchange].requestQueue)
         } else {
             buffers.lend(&exchanges[exchange].responseQueue)
             exchanges[exchange].responseQueue.append(from: bytes, offset: range.lowerBound, count: range.count)
+            buffers.recount(&exchanges[exchange].responseQueue)
         }
         swap(&bytes, &connections[handle].input)
+        if isFull { park(handle) }
     }
 
     // MARK: Moving
@@ -194,6 +198,7 @@ extension Worker where Wire: ~Copyable {
                 buffers.lend(&exchanges[exchange].requestQueue)
                 exchanges[exchange].requestQueue.append(
                     from: bytes, offset: step.payload.lowerBound &+ taken, count: count &- taken)
+                buffers.recount(&exchanges[exchange].requestQueue)
             }
         } else if step.isTrailer {
             exchanges[exchange].addTrailer(bytes, offset: bytes.start, count: step.consumed, ofRequest: true)
@@ -219,9 +224,10 @@ extension Worker where Wire: ~Copyable {
             exchange, bytes, offset: offset, count: count, ends: ends && !exchanges[exchange].hasRequestTrailers)
         if exchanges[exchange].downstreamStream != 0 { exchanges[exchange].requestBody.count(taken) }
         if taken > 0, !exchanges[exchange].replayOverflowed {
-            if exchanges[exchange].replay.count &+ taken <= settings.replayBytes {
+            if exchanges[exchange].replay.count &+ taken <= settings.replayBytes, !isFull {
                 buffers.lend(&exchanges[exchange].replay)
                 exchanges[exchange].replay.append(from: bytes, offset: offset, count: taken)
+                buffers.recount(&exchanges[exchange].replay)
                 exchanges[exchange].replaySent &+= taken
             } else {
                 exchanges[exchange].replayOverflowed = true

@@ -169,6 +169,7 @@ extension Worker where Wire: ~Copyable {
                 buffers.lend(&exchanges[exchange].responseQueue)
                 exchanges[exchange].responseQueue.append(
                     from: bytes, offset: step.payload.lowerBound &+ taken, count: count &- taken)
+                buffers.recount(&exchanges[exchange].responseQueue)
             }
         } else if step.isTrailer {
             exchanges[exchange].addTrailer(bytes, offset: bytes.start, count: step.consumed, ofRequest: false)

@@ -34,6 +34,8 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     var resumableFilters: [Handle] = []
     /// Connections whose question is answered.
     var answeredConnections: [Handle] = []
+    /// Connections that are not read for want of room.
+    var parked: [Handle] = []
     /// Connections that had more to move when their turn was over.
     var busy: [Handle] = []
     /// Those of the turn before, while they are taken up.
@@ -65,6 +67,8 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     /// Idle connections are left open until then.
     var drainGraceEnd: UInt64 = 0
     var isStopped = false
+    /// When the next warning about memory may be given.
+    var memoryWarningAt: UInt64 = 0
     /// When the next warning about connections that cannot be accepted may be given.
     var acceptWarningAt: UInt64 = 0
     var dateSecond: UInt64 = 0
@@ -141,6 +145,7 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
             flushDirty()
             runReady()
         }
+        unpark()
         if isDraining, downstreamCount == 0 { isStopped = true }
     }
 
@@ -223,6 +228,8 @@ struct WorkerSettings: Sendable {
     var socketMark: Int32 = 0
     /// Request bodies up to this size can be sent again by a retry.
     var replayBytes = 64 * 1024
+    /// Memory that the buffers of one worker may hold.
+    var bufferBytes = 256 << 20
     var logFlushMilliseconds: UInt64 = 500
     /// Connect without a port of their own being bound: simulated transports set it.
     var reportsMetrics = true

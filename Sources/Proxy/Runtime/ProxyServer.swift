@@ -19,6 +19,8 @@ package final class ProxyServer: Sendable {
         package var takenOver: [SocketAddress: [Int32]] = [:]
         /// Downstream connections of the process; nil is no limit. Those beyond it are closed at once.
         package var maxDownstreamConnections: Int?
+        /// Memory that the buffers of one worker may hold; beyond it new work is refused.
+        package var bufferBytes = 256 << 20
         /// Told about what operators should know, such as a lack of descriptors; on a worker's thread, rarely.
         package var warn: (@Sendable (String) -> Void)?
 
@@ -67,6 +69,7 @@ package final class ProxyServer: Sendable {
         settings.socketMark = options.socketMark
         settings.inheritedListeners = options.inheritedListeners
         settings.warn = options.warn
+        settings.bufferBytes = options.bufferBytes
         settings.connectionBudget = options.maxDownstreamConnections.map { ConnectionBudget(limit: $0) }
         for (index, mailbox) in mailboxes.enumerated() {
             let settings = settings

@@ -11,6 +11,7 @@ package struct HTTPStatistics: StatisticGroup {
     package var resets: UInt64 = 0
     package var requestTimeouts: UInt64 = 0
     package var tooLarge: UInt64 = 0
+    package var overloads: UInt64 = 0
     package var noRoute: UInt64 = 0
     package var noCluster: UInt64 = 0
     package var allowed: UInt64 = 0
@@ -45,6 +46,8 @@ package struct HTTPStatistics: StatisticGroup {
             StatisticField("downstream_rq_rx_reset", .counter, \.resets, "Requests that the client gave up."),
             StatisticField("downstream_rq_timeout", .counter, \.requestTimeouts, "Requests that came too slowly."),
             StatisticField("downstream_rq_too_large", .counter, \.tooLarge, "Requests that were too large."),
+            StatisticField(
+                "downstream_rq_overload_close", .counter, \.overloads, "Requests refused for want of memory."),
             StatisticField("no_route", .counter, \.noRoute, "Requests without a route."),
             StatisticField("no_cluster", .counter, \.noCluster, "Requests whose route names an unknown cluster."),
             StatisticField("rbac.allowed", .counter, \.allowed, "Requests that policies allowed."),

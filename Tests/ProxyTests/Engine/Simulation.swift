@@ -17,9 +17,9 @@ final class Simulation {
         seed: UInt64 = 1, weather: SimulatedTransport.Weather = SimulatedTransport.Weather(), retry: RetryPolicy? = nil,
         timeoutMilliseconds: UInt64 = 15_000, endpoints: Int = 2, limits: CircuitBreakerLimits = CircuitBreakerLimits(),
         manager: HTTPConnectionManager = HTTPConnectionManager(statPrefix: "http", routeTable: 0),
-        upstream: ClusterDescriptor.Upstream = .http1
+        upstream: ClusterDescriptor.Upstream = .http1, bufferBytes: Int = 256 << 20
     ) throws {
-        proxy = try SimulatedProxy(seed: seed, weather: weather)
+        proxy = try SimulatedProxy(seed: seed, weather: weather, bufferBytes: bufferBytes)
         proxy.apply(
             try Self.snapshot(
                 generation: 1, retry: retry, timeoutMilliseconds: timeoutMilliseconds, endpoints: endpoints,

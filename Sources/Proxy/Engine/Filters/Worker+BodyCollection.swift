@@ -31,6 +31,7 @@ extension Worker where Wire: ~Copyable {
         swap(&bytes, &exchanges[exchange].requestQueue)
         buffers.lend(&exchanges[exchange].replay)
         exchanges[exchange].replay.append(from: bytes, offset: bytes.start, count: count)
+        buffers.recount(&exchanges[exchange].replay)
         buffers.reclaim(&bytes)
         exchanges[exchange].requestBody.count(count)
         giveBack(exchanges[exchange].downstream, exchanges[exchange].downstreamStream, count)
@@ -42,6 +43,7 @@ extension Worker where Wire: ~Copyable {
         swap(&bytes, &connections[handle].input)
         buffers.lend(&exchanges[exchange].replay)
         exchanges[exchange].replay.append(from: bytes, offset: payload.lowerBound, count: payload.count)
+        buffers.recount(&exchanges[exchange].replay)
         swap(&bytes, &connections[handle].input)
         exchanges[exchange].requestBody.count(payload.count)
         giveBack(handle, exchanges[exchange].downstreamStream, payload.count)
@@ -62,6 +64,7 @@ extension Worker where Wire: ~Copyable {
             }
             buffers.lend(&exchanges[exchange].replay)
             exchanges[exchange].keepForReplay(&connections[handle].input, count: step.consumed)
+            buffers.recount(&exchanges[exchange].replay)
             connections[handle].input.consume(step.consumed)
             _ = endCollection(exchange)
         }
