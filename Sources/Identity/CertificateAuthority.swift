@@ -28,6 +28,8 @@ package struct CertificateAuthority: Sendable {
     package let trustAnchors: [String]
     /// The revocation lists of `ca-crl.pem`, PEM; empty without the file. Workloads get them with the anchors.
     package let revocationLists: String
+    /// Whether it is a user's own.
+    private let isPluggedIn: Bool
 
     private static let rootLifetime: TimeInterval = 3650 * 86400
     private static let intermediateLifetime: TimeInterval = 365 * 86400
@@ -46,6 +48,17 @@ package struct CertificateAuthority: Sendable {
         }
     }
 
+    /// The authority as `folder` has it now. While one is in force no other is made up: files that are away for a moment,
+    /// because somebody replaces them, are an error, and the one in force stays.
+    package func reopened(folder: String, now: Date) throws -> CertificateAuthority {
+        let isThere = { (name: String) in access("\(folder)/\(name)", F_OK) == 0 }
+        let anchor = isPluggedIn ? "ca-cert.pem" : "root.pem"
+        guard isThere("ca-cert.pem") || isThere(anchor) else {
+            throw IdentityError.file(path: "\(folder)/\(anchor)", reason: "is gone")
+        }
+        return try CertificateAuthority(folder: folder, now: now)
+    }
+
     private init(pluggedIn folder: String) throws {
         let certificate = try Self.certificate(folder + "/ca-cert.pem")
         let key = try Certificate.PrivateKey(pemEncoded: PrivateFile.read(folder + "/ca-key.pem"))
@@ -60,7 +73,7 @@ package struct CertificateAuthority: Sendable {
         if !intermediates.contains(issuerPEM), !roots.contains(issuerPEM) { intermediates.insert(issuerPEM, at: 0) }
         self.init(
             issuer: certificate, key: key, intermediates: intermediates, anchors: roots,
-            revocationLists: try Self.lists(folder))
+            revocationLists: try Self.lists(folder), isPluggedIn: true)
     }
 
     private init(own folder: String, now: Date) throws {
@@ -91,7 +104,7 @@ package struct CertificateAuthority: Sendable {
         }
         self.init(
             issuer: intermediate, key: key, intermediates: [try intermediate.serializeAsPEM().pemString],
-            anchors: anchors, revocationLists: try Self.lists(folder)
+            anchors: anchors, revocationLists: try Self.lists(folder), isPluggedIn: false
         )
     }
 
@@ -107,8 +120,9 @@ package struct CertificateAuthority: Sendable {
 
     private init(
         issuer: Certificate, key: Certificate.PrivateKey, intermediates: [String], anchors: [String],
-        revocationLists: String
+        revocationLists: String, isPluggedIn: Bool
     ) {
+        self.isPluggedIn = isPluggedIn
         self.revocationLists = revocationLists
         self.issuer = issuer
         issuerKey = key

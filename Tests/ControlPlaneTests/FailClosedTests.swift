@@ -1,4 +1,5 @@
 import ControlPlane
+import Foundation
 import MeshAPI
 import MeshState
 import SwiftProtobuf
@@ -35,6 +36,41 @@ struct FailClosedTests {
         ])
     func conditions(_ rule: String) {
         #expect(Self.diagnostics(Self.allow(rule)).count == 1)
+    }
+
+    @Test("Settings that cannot be read leave those of before in force, also over a restart")
+    func settings() async throws {
+        let path = NSTemporaryDirectory() + "/martlet-settings-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        func mesh(_ normalization: String) -> MeshSnapshot {
+            let settings =
+                "{outboundTrafficPolicy: {mode: REGISTRY_ONLY}, pathNormalization: {normalization: \(normalization)}"
+            return TestMesh(
+                """
+                apiVersion: v1
+                kind: ConfigMap
+                metadata: {name: istio, namespace: istio-system}
+                data: {mesh: "\(settings)}"}
+                """
+            ).snapshot
+        }
+        var options = ControlPlaneServer.Options()
+        options.settingsPath = path
+        let first = ControlPlaneServer(options: options, authority: nil)
+        await first.apply(mesh("MERGE_SLASHES"), diagnostics: [])
+        #expect(try String(contentsOfFile: path, encoding: .utf8).contains("REGISTRY_ONLY"))
+        // What cannot be read is not remembered, and what is remembered is taken.
+        let second = ControlPlaneServer(options: options, authority: nil)
+        await second.apply(mesh("SLASHES"), diagnostics: [])
+        let kept = MeshConfiguration(yaml: try String(contentsOfFile: path, encoding: .utf8))
+        #expect(kept.fault == nil && kept.pathNormalization == .mergeSlashes && kept.outboundMode == .registryOnly)
+        let proxy = ProxyIdentity(
+            id: "p", role: .sidecar, ip: "10.244.0.2", pod: "productpage-0", namespace: "default",
+            labels: ["app": "productpage"])
+        var unreadable = ConfigurationBuilder(mesh("SLASHES"), lastGood: kept)
+        var readable = ConfigurationBuilder(mesh("MERGE_SLASHES"))
+        let (made, wanted) = (unreadable.build(for: proxy), readable.build(for: proxy))
+        #expect(made[TypeURL.listener] == wanted[TypeURL.listener])
     }
 
     @Test("An ALLOW rule with such a condition lets nobody in, a DENY rule denies what is left of it")

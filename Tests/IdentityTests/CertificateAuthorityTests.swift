@@ -83,6 +83,27 @@ struct CertificateAuthorityTests {
         }
     }
 
+    @Test("An authority whose files are away for a moment is not replaced by a new one")
+    func isNotMadeUp() throws {
+        let folder = scratch.path + "/ca"
+        let files = FileManager.default
+        let authority = try CertificateAuthority(folder: folder, now: Date())
+        try files.moveItem(atPath: folder + "/root.pem", toPath: folder + "/away.pem")
+        #expect(throws: IdentityError.self) { try authority.reopened(folder: folder, now: Date()) }
+        #expect(!files.fileExists(atPath: folder + "/root.pem"))
+        try files.moveItem(atPath: folder + "/away.pem", toPath: folder + "/root.pem")
+        #expect(try authority.reopened(folder: folder, now: Date()).trustAnchors == authority.trustAnchors)
+        // Going over to an own one, and then its files are away: what was made before is not taken up again.
+        for (from, to) in [
+            ("intermediate.pem", "ca-cert.pem"), ("intermediate-key.pem", "ca-key.pem"), ("root.pem", "root-cert.pem"),
+        ] {
+            try files.copyItem(atPath: folder + "/" + from, toPath: folder + "/" + to)
+        }
+        let own = try authority.reopened(folder: folder, now: Date())
+        try files.removeItem(atPath: folder + "/ca-cert.pem")
+        #expect(throws: IdentityError.self) { try own.reopened(folder: folder, now: Date()) }
+    }
+
     @Test("A request that names another identity is refused")
     func refusesForeignNames() throws {
         let authority = try CertificateAuthority(folder: scratch.path + "/ca", now: Date())

@@ -55,10 +55,14 @@ package struct ConfigurationBuilder {
     package private(set) var work = Work()
     private var keySets: KeySetSnapshot
 
-    package init(_ snapshot: MeshSnapshot, keySets: KeySetSnapshot = KeySetSnapshot()) {
+    /// - Parameter lastGood: the mesh's settings that were in force last, for when those of the snapshot cannot be read.
+    package init(
+        _ snapshot: MeshSnapshot, keySets: KeySetSnapshot = KeySetSnapshot(), lastGood: MeshConfiguration? = nil
+    ) {
         self.snapshot = snapshot
         self.keySets = keySets
-        configuration = MeshConfiguration(snapshot)
+        let read = MeshConfiguration(snapshot)
+        configuration = read.fault == nil ? read : lastGood ?? read
         labelNames = Self.labelNames(snapshot)
     }
 

@@ -39,9 +39,11 @@ package struct MeshConfiguration: Sendable, Equatable {
     package init() {}
 
     /// What the snapshot says; without a ConfigMap, the defaults.
-    package init(_ snapshot: MeshSnapshot) {
-        let map = snapshot.configMap(namespace: snapshot.settings.rootNamespace, name: "istio")
-        self.init(yaml: map?.data["mesh"] ?? "")
+    package init(_ snapshot: MeshSnapshot) { self.init(yaml: Self.text(of: snapshot)) }
+
+    /// The settings as they were written; empty without a ConfigMap.
+    package static func text(of snapshot: MeshSnapshot) -> String {
+        snapshot.configMap(namespace: snapshot.settings.rootNamespace, name: "istio")?.data["mesh"] ?? ""
     }
 
     package init(yaml: String) {

@@ -80,9 +80,9 @@ package actor KeySetStore {
     }
 
     /// Fetches what a snapshot's policies name, and returns when each set is there or has failed once, or patience ends.
+    /// What the snapshot in force names is kept until `settle`.
     package func prepare(for snapshot: MeshSnapshot) async {
-        let sources = snapshot.requestAuthentications.flatMap(\.rules).compactMap { KeySetSource($0) }
-        want(Set(sources)) { host, port in
+        want(Self.sources(of: snapshot).union(entries.keys)) { host, port in
             guard let service = snapshot.service(host: host) ?? snapshot.service(host: Self.qualified(host, snapshot)),
                 let endpoint = snapshot.endpoints(of: service, port: port).first
             else { return nil }
@@ -95,6 +95,13 @@ package actor KeySetStore {
         }
         await withCheckedContinuation { waiting.append($0) }
         timer.cancel()
+    }
+
+    /// The snapshot is in force: sets that only an older one named are forgotten.
+    package func settle(on snapshot: MeshSnapshot) { want(Self.sources(of: snapshot), resolve: resolve) }
+
+    private static func sources(of snapshot: MeshSnapshot) -> Set<KeySetSource> {
+        Set(snapshot.requestAuthentications.flatMap(\.rules).compactMap { KeySetSource($0) })
     }
 
     /// `issuer.production` and `issuer.production.svc` as the mesh knows them.

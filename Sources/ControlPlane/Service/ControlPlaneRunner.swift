@@ -46,6 +46,7 @@ package struct ControlPlaneRunner: Sendable {
         settings.certificateLifetime = options.certificateLifetime
         settings.tokenKey = try TokenKey(path: state + "/token.key")
         settings.statusPath = state + "/status.json"
+        settings.settingsPath = state + "/mesh-settings.yaml"
         settings.ledgerPath = state + "/ca/spent-tokens"
         let authority = try CertificateAuthority(folder: state + "/ca", now: Date())
         try RootRotation(folder: state + "/ca").note(certificateLifetime: options.certificateLifetime)
@@ -62,8 +63,8 @@ package struct ControlPlaneRunner: Sendable {
         let first = await store.load()
         log.report(first)
         await keySets.prepare(for: first.snapshot)
-        await controlPlane.apply(await keySets.snapshot)
-        await controlPlane.apply(first.snapshot, diagnostics: first.diagnostics)
+        await controlPlane.apply(
+            first.snapshot, diagnostics: first.diagnostics, keySets: await keySets.snapshot)
 
         let socket = state + "/xds.sock"
         try Self.clear(socket: socket)
@@ -106,23 +107,27 @@ package struct ControlPlaneRunner: Sendable {
                 for await update in store.updates {
                     log.report(update)
                     await keySets.prepare(for: update.snapshot)
-                    await controlPlane.apply(await keySets.snapshot)
-                    await controlPlane.apply(update.snapshot, diagnostics: update.diagnostics)
+                    await controlPlane.apply(
+                        update.snapshot, diagnostics: update.diagnostics, keySets: await keySets.snapshot)
+                    await keySets.settle(on: update.snapshot)
                 }
             }
             group.addTask {
                 // The authority's files change when its owner or a rotation changes them.
-                var known = CertificateAuthority.stamp(folder: state + "/ca")
+                let folder = state + "/ca"
+                var inForce = authority
+                var known = CertificateAuthority.stamp(folder: folder)
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .seconds(1))
                     do {
-                        let current = try CertificateAuthority(folder: state + "/ca", now: Date())
-                        let stamp = CertificateAuthority.stamp(folder: state + "/ca")
-                        if stamp != known {
-                            await controlPlane.use(current)
-                            await keeper?.use(current)
-                        }
+                        let stamp = CertificateAuthority.stamp(folder: folder)
+                        let current = try inForce.reopened(folder: folder, now: Date())
+                        // Files that were replaced while they were read are read again; so are those of a rotation's step.
+                        guard stamp != known, stamp == CertificateAuthority.stamp(folder: folder) else { continue }
+                        inForce = current
                         known = stamp
+                        await controlPlane.use(current)
+                        await keeper?.use(current)
                     } catch {
                         log.write("authority: \(error); the one in force stays")
                         try? await Task.sleep(for: .seconds(10))

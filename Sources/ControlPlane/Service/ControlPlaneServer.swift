@@ -19,6 +19,9 @@ package actor ControlPlaneServer {
         package var statusPath: String?
         /// Where spent one-time tokens are remembered across restarts; nil forgets them.
         package var ledgerPath: String?
+        /// Where the mesh's settings that were in force last are kept, for a start with settings that cannot be read; nil
+        /// forgets them.
+        package var settingsPath: String?
 
         package init() {}
     }
@@ -70,12 +73,18 @@ package actor ControlPlaneServer {
     }
 
     /// Puts a snapshot in force: each proxy whose configuration it changes gets the difference.
-    package func apply(_ snapshot: MeshSnapshot, diagnostics: [Diagnostic]) {
+    package func apply(_ snapshot: MeshSnapshot, diagnostics: [Diagnostic], keySets: KeySetSnapshot? = nil) {
+        if let keySets, keySets != self.keySets {
+            self.keySets = keySets
+            builder?.use(keySets)
+        }
         self.snapshot = snapshot
-        self.diagnostics =
-            diagnostics + CapabilityReport.diagnostics(snapshot) + MeshConfiguration(snapshot).diagnostics(snapshot)
+        let settings = MeshConfiguration(snapshot)
+        self.diagnostics = diagnostics + CapabilityReport.diagnostics(snapshot) + settings.diagnostics(snapshot)
+        if settings.fault == nil { keep(MeshConfiguration.text(of: snapshot)) }
         if builder == nil {
-            builder = ConfigurationBuilder(snapshot, keySets: keySets)
+            let lastGood = settings.fault == nil ? nil : keptSettings().map { MeshConfiguration(yaml: $0) }
+            builder = ConfigurationBuilder(snapshot, keySets: self.keySets, lastGood: lastGood)
         } else {
             builder?.advance(to: snapshot)
         }
@@ -83,6 +92,17 @@ package actor ControlPlaneServer {
         for waiter in waiting { waiter.resume() }
         waiting = []
         writeStatus()
+    }
+
+    private func keptSettings() -> String? { options.settingsPath.flatMap { try? PrivateFile.read($0) } }
+
+    private func keep(_ settings: String) {
+        guard let path = options.settingsPath, keptSettings() != settings else { return }
+        do {
+            try PrivateFile.write(settings, to: path)
+        } catch {
+            log("the mesh's settings are not remembered: \(error)")
+        }
     }
 
     /// Signs with this authority from now on.
