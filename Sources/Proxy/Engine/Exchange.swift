@@ -129,6 +129,8 @@ struct Exchange: SlabElement, ~Copyable {
     var leader = Handle.none
     /// The exchange has no try of its own any more; what counts is what the earlier ones bring.
     var awaitsHedges = false
+    /// The client is of the mesh: its `x-envoy-` fields are heard.
+    var mayAsk = false
     /// The client wants to know the request's id (`x-envoy-force-trace`).
     var tellsRequestID = false
     /// `x-envoy-upstream-rq-timeout-alt-response`.
@@ -269,6 +271,7 @@ struct Exchange: SlabElement, ~Copyable {
         nextHedge = .none
         leader = .none
         awaitsHedges = false
+        mayAsk = false
         tellsRequestID = false
         answersTimeoutsWith204 = false
         countsAsRetry = false

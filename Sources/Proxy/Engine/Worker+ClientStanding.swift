@@ -8,11 +8,11 @@ extension Worker where Wire: ~Copyable {
     /// Takes out what only the mesh may say when the client is not of it, and writes down who the client is.
     @inline(__always)
     mutating func judgeClient(_ handle: Handle, _ exchange: Handle, _ manager: HTTPConnectionManager) {
-        guard manager.usesRemoteAddress || manager.internalAddresses != nil else { return }
-        exchanges[exchange].request.removeAll(.xEnvoyInternal)
         let isInternal = isInternalClient(handle, exchange, manager)
         if isInternal {
+            exchanges[exchange].request.removeAll(.xEnvoyInternal)
             exchanges[exchange].addField(.xEnvoyInternal, "true")
+            exchanges[exchange].mayAsk = true
         } else {
             exchanges[exchange].removeInternalFields(isEdge: manager.usesRemoteAddress)
         }
@@ -75,7 +75,7 @@ extension Exchange {
         for index in 0..<request.count where !request[index].isRemoved {
             switch request[index].id {
             case .xEnvoyUpstreamRqTimeoutMs, .xEnvoyUpstreamRqPerTryTimeoutMs, .xEnvoyMaxRetries, .xEnvoyRetryOn,
-                .xEnvoyRetryGrpcOn, .xEnvoyExpectedRqTimeoutMs:
+                .xEnvoyRetryGrpcOn, .xEnvoyExpectedRqTimeoutMs, .xEnvoyInternal:
                 request.remove(at: index)
             case .xEnvoyDecoratorOperation, .xEnvoyOriginalPath, .xEnvoyAttemptCount, .xEnvoyPeerMetadata,
                 .xEnvoyPeerMetadataID, .xEnvoyExternalAddress, .xEnvoyOriginalHost:

@@ -182,7 +182,8 @@ extension Worker where Wire: ~Copyable {
 
     @inline(__always)
     private mutating func setTimes(_ exchange: Handle, _ route: RouteEntry) {
-        let asked = exchanges[exchange].takeAsked()
+        // What others have asked is gone.
+        let asked = exchanges[exchange].mayAsk ? exchanges[exchange].takeAsked() : AskedOfRouter()
         setRetries(exchange, route, asked)
         exchanges[exchange].hedgesTries = asked.hedges ?? route.hedges
         let plan = exchanges[exchange].timeoutPlan(route, asked)

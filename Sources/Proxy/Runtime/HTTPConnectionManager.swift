@@ -66,7 +66,7 @@ package final class HTTPConnectionManager: Sendable {
     package let setsRequestIDInResponse: Bool
     /// The peer's address is the client: it is appended to x-forwarded-for (use_remote_address).
     package let usesRemoteAddress: Bool
-    /// Requests from here may use the `x-envoy-` fields of the mesh. nil: who comes through the edge may not, others may.
+    /// Requests from here may use the `x-envoy-` fields of the mesh (internal_address_config); nil: nobody may.
     package let internalAddresses: InternalAddresses?
     /// Trusted proxies in front (xff_num_trusted_hops).
     package let trustedHops: UInt32

@@ -165,15 +165,23 @@ import Testing
         #expect(world.response(to: client)?.status == 504)
     }
 
-    @Test func aRequestMayAskForLessTime() throws {
-        let world = try Simulation()
+    @Test(arguments: [true, false])
+    func aRequestOfTheMeshMayAskForLessTime(isOfTheMesh: Bool) throws {
+        let everybody = InternalAddresses(
+            ranges: [AddressPrefix(address: .anyIPv4, length: 0)], unixSockets: true)
+        let world = try Simulation(
+            manager: HTTPConnectionManager(
+                statPrefix: "http", routeTable: 0, usesRemoteAddress: true,
+                internalAddresses: isOfTheMesh ? everybody : nil))
         let client = world.dial()
         world.send("GET /a HTTP/1.1\r\nHost: x\r\nX-Envoy-Upstream-Rq-Timeout-Ms: 200\r\n\r\n", on: client)
         world.settle()
         let upstream = try #require(world.acceptUpstream().first)
-        #expect(world.request(on: upstream)?["x-envoy-expected-rq-timeout-ms"] == "200")
+        let request = try #require(world.request(on: upstream))
+        #expect(request["x-envoy-expected-rq-timeout-ms"] == (isOfTheMesh ? "200" : "15000"))
+        #expect(request["x-envoy-upstream-rq-timeout-ms"] == nil)
         world.pass(milliseconds: 250)
-        #expect(world.response(to: client)?.status == 504)
+        #expect(world.response(to: client)?.status == (isOfTheMesh ? 504 : nil))
     }
 
     @Test func aBodyWithoutLengthIsChunkedForTheClient() throws {
