@@ -72,7 +72,7 @@ extension Worker where Wire: ~Copyable {
     }
 
     /// envoy.service.auth.v3.CheckRequest about a connection.
-    private func connectionCheck(_ handle: Handle) -> [UInt8] {
+    private mutating func connectionCheck(_ handle: Handle) -> [UInt8] {
         let source = connections[handle].remote
         let destination = connections[handle].local
         let principal = connections[handle].peerCertificate?.identity ?? []
