@@ -11,9 +11,9 @@ extension Worker where Wire: ~Copyable {
         connections[handle].phase = .asking
         let question = openInternal(
             of: handle, generation: connections[handle].generation, chain: connections[handle].chain)
+        let check = connectionCheck(handle)
         Exchange.writeCall(
-            to: &connections[question].input, service.service, timeoutMilliseconds: service.timeoutMilliseconds,
-            connectionCheck(handle))
+            to: &connections[question].input, service.service, timeoutMilliseconds: service.timeoutMilliseconds, check)
         connections[handle].question = question
         let isSent = launchInternal(
             question, .connectionAuthorization, for: handle, cluster: Int(service.cluster.index),
