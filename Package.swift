@@ -155,7 +155,7 @@ let package = Package(
         ),
         .target(
             name: "LocalMesh",
-            dependencies: ["CLinux", "Identity", "MeshAPI", "MeshState"],
+            dependencies: ["CLinux", "EventLoop", "Identity", "MeshAPI", "MeshState"],
             swiftSettings: house
         ),
         .target(

@@ -1,3 +1,4 @@
+import EventLoop
 import Glibc
 import Synchronization
 
@@ -13,23 +14,14 @@ enum Signals {
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         writer.store(ends[1], ordering: .sequentiallyConsistent)
         let reader = ends[0]
-        let body = SignalReader {
+        let isStarted: Void? = try? DetachedThread.start(name: "signals") {
             var number: UInt8 = 0
             while true {
                 let count = read(reader, &number, 1)
                 if count == 1 { action(Int32(number)) } else if count == 0 || errno != EINTR { return }
             }
         }
-        var thread = pthread_t()
-        let started = pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<SignalReader>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            },
-            Unmanaged.passRetained(body).toOpaque())
-        guard started == 0 else { return }
-        pthread_detach(thread)
+        guard isStarted != nil else { return }
         for number in [SIGTERM, SIGINT] {
             signal(number) { received in
                 let saved = errno
@@ -39,9 +31,4 @@ enum Signals {
             }
         }
     }
-}
-
-private final class SignalReader: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }

@@ -19,13 +19,7 @@ struct HealthProbe: Sendable {
 
     /// Asks, on a thread of its own: sockets block here, and the agent's threads are few.
     func run() async -> HealthCheckResult {
-        await withCheckedContinuation { continuation in
-            BlockingThread.run {
-                continuation.resume(returning: ask())
-            } orElse: {
-                continuation.resume(returning: .failure)
-            }
-        }
+        await DetachedThread.value(name: "health-check", orElse: .failure) { ask() }
     }
 
     /// Asks, and blocks until the answer or the deadline.
@@ -116,29 +110,5 @@ struct HealthProbe: Sendable {
             case .more: continue
             }
         }
-    }
-}
-
-/// Runs something that blocks.
-enum BlockingThread {
-    private final class Work: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-
-    static func run(_ body: @escaping @Sendable () -> Void, orElse fail: () -> Void) {
-        var thread = pthread_t()
-        let work = Unmanaged.passRetained(Work(body))
-        let code = pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            }, work.toOpaque())
-        guard code == 0 else {
-            work.release()
-            return fail()
-        }
-        pthread_detach(thread)
     }
 }

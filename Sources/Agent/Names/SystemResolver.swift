@@ -1,21 +1,11 @@
+import EventLoop
 import Glibc
 
 /// Host names to addresses through the system's resolver, which blocks: each question is asked on a thread of its own.
 enum SystemResolver {
     /// - Returns: textual addresses, IPv4 before IPv6, sorted; empty when the name does not resolve.
     static func resolve(_ name: String) async -> [String] {
-        await withCheckedContinuation { continuation in
-            let question = Question { continuation.resume(returning: blocking(name)) }
-            var thread = pthread_t()
-            let started = pthread_create(
-                &thread, nil,
-                { argument in
-                    if let argument { Unmanaged<Question>.fromOpaque(argument).takeRetainedValue().run() }
-                    return nil
-                },
-                Unmanaged.passRetained(question).toOpaque())
-            if started == 0 { pthread_detach(thread) } else { continuation.resume(returning: []) }
-        }
+        await DetachedThread.value(name: "resolver", orElse: []) { blocking(name) }
     }
 
     private static func blocking(_ name: String) -> [String] {
@@ -38,9 +28,4 @@ enum SystemResolver {
         }
         return found.sorted { ($0.contains(":") ? 1 : 0, $0) < ($1.contains(":") ? 1 : 0, $1) }
     }
-}
-
-private final class Question: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }

@@ -1,3 +1,4 @@
+import EventLoop
 import Glibc
 
 /// How long an answer may be kept. The system's resolver does not say, so the first name server is asked for the records
@@ -5,13 +6,7 @@ import Glibc
 enum TimeToLive {
     /// The lowest TTL of the answers; nil when no server answers within a second or the name comes from elsewhere.
     static func ask(_ name: String, v6: Bool) async -> Duration? {
-        await withCheckedContinuation { continuation in
-            BlockingThread.run {
-                continuation.resume(returning: blocking(name, v6: v6))
-            } orElse: {
-                continuation.resume(returning: nil)
-            }
-        }
+        await DetachedThread.value(name: "resolver", orElse: nil) { blocking(name, v6: v6) }
     }
 
     private static func blocking(_ name: String, v6: Bool) -> Duration? {

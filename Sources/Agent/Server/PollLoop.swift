@@ -1,3 +1,4 @@
+import EventLoop
 import Glibc
 import Synchronization
 
@@ -62,16 +63,11 @@ final class PollLoop: Sendable {
 
     /// Starts the thread. The handler is made on it and never leaves it.
     func start(_ make: @escaping @Sendable () -> any Handler) {
-        let body = ThreadBody { [self] in run(make()) }
-        var thread = pthread_t()
-        let started = pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            },
-            Unmanaged.passRetained(body).toOpaque())
-        if started == 0 { pthread_detach(thread) } else { Log.error("agent", "no thread for the agent's sockets") }
+        do {
+            try DetachedThread.start(name: "agent-sockets") { [self] in run(make()) }
+        } catch {
+            Log.error("agent", "\(error)")
+        }
     }
 
     private func run(_ handler: any Handler) {
@@ -112,9 +108,4 @@ final class PollLoop: Sendable {
         // Rounded up: waking before the deadline would spin.
         return Int32(clamping: wait / .milliseconds(1) > 1e9 ? 1_000_000_000 : Int64(wait / .milliseconds(1)) + 1)
     }
-}
-
-private final class ThreadBody: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }

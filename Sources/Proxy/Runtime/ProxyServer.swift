@@ -73,7 +73,7 @@ package final class ProxyServer: Sendable {
         settings.connectionBudget = options.maxDownstreamConnections.map { ConnectionBudget(limit: $0) }
         for (index, mailbox) in mailboxes.enumerated() {
             let settings = settings
-            try WorkerThread.start(name: "worker-\(index)") { [self] in
+            try DetachedThread.start(name: "worker-\(index)") { [self] in
                 guard let transport = try? EpollTransport() else { return finish(index, WorkerMetrics()) }
                 var worker = Worker(transport: transport, settings: settings, mailbox: mailbox)
                 worker.run()
