@@ -105,6 +105,8 @@ struct Connection: SlabElement, ~Copyable {
     var proxyPeer: SocketAddress?
     /// Downstream: where the client wanted to go. Upstream: our own address.
     var local = SocketAddress.ip(.anyIPv4, port: 0)
+    /// Downstream: `local` is where the client wanted to go, not just where it came: captured, or told so by a proxy.
+    var wantsDestination = false
     /// The identity that the peer proved (first URI name of its certificate).
     var peerCertificate: TLSCertificate?
     /// What the ClientHello asked for.
@@ -193,6 +195,7 @@ struct Connection: SlabElement, ~Copyable {
         chain = -1
         peerCertificate = nil
         proxyPeer = nil
+        wantsDestination = false
         if !serverName.isEmpty { serverName = [] }
         peerLabels = 0
         pool = -1

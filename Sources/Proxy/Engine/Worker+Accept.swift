@@ -107,6 +107,8 @@ extension Worker where Wire: ~Copyable {
         guard descriptor.usesOriginalDestination || descriptor.readsOriginalDestination,
             let original = transport.originalDestination(socket)
         else { return index }
+        // Who came here without having been led here wants to go nowhere else.
+        connections[handle].wantsDestination = original != connections[handle].local
         connections[handle].local = original
         guard descriptor.usesOriginalDestination else { return index }
         var wildcard = -1
@@ -183,7 +185,10 @@ extension Worker where Wire: ~Copyable {
                 connections[handle].proxyPeer = connections[handle].remote
                 connections[handle].remote = source
             }
-            if let destination { connections[handle].local = destination }
+            if let destination {
+                connections[handle].local = destination
+                connections[handle].wantsDestination = true
+            }
             return .bytes
         }
     }

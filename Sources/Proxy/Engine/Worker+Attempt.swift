@@ -130,9 +130,8 @@ extension Worker where Wire: ~Copyable {
     private mutating func destinationPool(_ exchange: Handle, _ generation: Int, _ cluster: Int) -> Int? {
         let downstream = exchanges[exchange].downstream
         guard connections.contains(downstream) else { return nil }
-        guard let address = destination(exchange, generation, cluster, connections[downstream].local) else {
-            return nil
-        }
+        let original = connections[downstream].wantsDestination ? connections[downstream].local : nil
+        guard let address = destination(exchange, generation, cluster, original) else { return nil }
         let version = generations[generation].clusters[cluster].upstream
         return onDemandPool(
             generation, cluster, address,
@@ -166,6 +165,7 @@ extension Worker where Wire: ~Copyable {
         guard admitConnection(pool) else { return enqueue(exchange, pool) }
         let connection = openConnection(pool, connectTimeout: connectTimeout(exchange))
         guard let connection else {
+            exchanges[exchange].upstreamAddress = pools[pool].key.address
             pools[pool].breaker?.release(.connection)
             return attemptFailed(exchange, .connectFailure)
         }
@@ -214,6 +214,11 @@ extension Worker where Wire: ~Copyable {
             endpoints.indices.contains(host),
             !endpoints[host].hostname.isEmpty
         else { return }
+        let isFirst = exchanges[exchange].attempts == 1
+        if isFirst, !httpManager(exchange).suppressesEnvoyHeaders {
+            let original = exchanges[exchange].request.authority
+            exchanges[exchange].addField(.xEnvoyOriginalHost, copying: original)
+        }
         setAuthority(exchange, Array(endpoints[host].hostname.utf8))
     }
 

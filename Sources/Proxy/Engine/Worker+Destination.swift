@@ -6,9 +6,9 @@ internal import TLS
 /// Where connections of ORIGINAL_DST clusters go, and what connections say before anything else.
 extension Worker where Wire: ~Copyable {
     /// The destination of a request: what its header says where the cluster heeds that, else where its client wanted to go.
-    /// Nil: the header's value is no address.
+    /// Nil: the header's value is no address, or the client came for this proxy itself: it would ask itself without end.
     mutating func destination(
-        _ exchange: Handle, _ generation: Int, _ cluster: Int, _ original: SocketAddress
+        _ exchange: Handle, _ generation: Int, _ cluster: Int, _ original: SocketAddress?
     ) -> SocketAddress? {
         var address = original
         if let options = generations[generation].snapshot.clusters[cluster]?.options,
@@ -18,7 +18,7 @@ extension Worker where Wire: ~Copyable {
             guard let named = SocketAddress(String(decoding: value, as: UTF8.self)), named.ip != nil else { return nil }
             address = named
         }
-        return portOverridden(generation, cluster, address)
+        return address.map { portOverridden(generation, cluster, $0) }
     }
 
     /// `upstream_port_override`.

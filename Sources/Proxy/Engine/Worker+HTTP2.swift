@@ -306,6 +306,10 @@ extension Worker where Wire: ~Copyable {
             let exchange = Handle(bits: token)
             guard exchanges.contains(exchange) else { continue }
             if isDownstream {
+                if failure == .protocolError {
+                    exchanges[exchange].flags.insert(.downstreamProtocolError)
+                    exchanges[exchange].details = "http2.protocol_error"
+                }
                 abandonStream(exchange)
             } else if !exchanges[exchange].responseEnded {
                 exchanges[exchange].upstreamAddress = remote

@@ -57,6 +57,7 @@ extension Worker where Wire: ~Copyable {
         let policy = exchanges[exchange].policyOrigin
         if policy.index != Origin.none.index { names.origin = snapshot.provenance[policy.index] }
         if let failure = exchanges[exchange].transportFailure { names.failure = failure }
+        if case .path(let path)? = exchanges[exchange].upstreamAddress { names.upstreamPath = path }
         names.filterChain =
             generations[exchanges[exchange].generation].chains[exchanges[exchange].chain].descriptor.configuredName
         return names
@@ -86,8 +87,9 @@ extension Worker where Wire: ~Copyable {
         record.attempts = connections[handle].attempts
         connections[handle].describe(&record)
         if let address = connections[handle].tunnelPeerAddress { record.upstreamRemote = address.logged }
-        if let address = connections[handle].tunnelPeerLocal { record.upstreamLocal = address.logged }
         var names = LoggedNames()
+        if case .path(let path)? = connections[handle].tunnelPeerAddress { names.upstreamPath = path }
+        if let address = connections[handle].tunnelPeerLocal { record.upstreamLocal = address.logged }
         let cluster = connections[handle].tunnelCluster
         if cluster >= 0, let descriptor = snapshot.clusters[cluster] {
             names.cluster = descriptor.name
@@ -123,6 +125,8 @@ struct LoggedNames {
     var termination = ""
     var origin = ""
     var filterChain = ""
+    /// Of an endpoint behind a Unix socket.
+    var upstreamPath = ""
 }
 
 extension Exchange {
@@ -190,7 +194,8 @@ extension Exchange {
         let names = LogNames(
             cluster: names.cluster.utf8Span.span, clusterStatName: names.clusterStatName.utf8Span.span,
             route: copy route, virtualHost: copy virtualHost,
-            filterChain: names.filterChain.utf8Span.span, codeDetails: longDetails.span,
+            filterChain: names.filterChain.utf8Span.span, upstreamPath: names.upstreamPath.utf8Span.span,
+            codeDetails: longDetails.span,
             upstreamTransportFailure: names.failure.utf8Span.span, origin: names.origin.utf8Span.span)
         let tls = LogTLSNames(
             requestedServerName: connection.serverName.span, downstreamPeerURI: principal.span,
@@ -240,7 +245,8 @@ extension Connection {
             request: nil, response: nil, trailers: nil,
             names: LogNames(
                 cluster: names.cluster.utf8Span.span, clusterStatName: names.clusterStatName.utf8Span.span,
-                filterChain: names.filterChain.utf8Span.span, codeDetails: names.termination.utf8Span.span,
+                filterChain: names.filterChain.utf8Span.span, upstreamPath: names.upstreamPath.utf8Span.span,
+                codeDetails: names.termination.utf8Span.span,
                 origin: names.origin.utf8Span.span),
             tls: LogTLSNames(
                 requestedServerName: serverName.span, downstreamPeerURI: principal.span,

@@ -45,11 +45,11 @@ extension Worker where Wire: ~Copyable {
             freeExchange(exchange)
             streamEnded(handle)
             markDirty(handle)
-        case .complete: refuseStream(exchange)
+        case .complete: refuseStream(exchange, "http2.too_many_headers")
         case .tooLarge(let endsStream):
             http2[codec].setToken(exchange.bits, stream: stream)
             exchanges[exchange].requestEnded = endsStream
-            refuseStream(exchange)
+            refuseStream(exchange, "http2.header_list_size_too_large")
         case .failed:
             freeExchange(exchange)
             connectionBroken(handle)
@@ -57,9 +57,9 @@ extension Worker where Wire: ~Copyable {
     }
 
     /// The request's head is larger than allowed.
-    private mutating func refuseStream(_ exchange: Handle) {
+    private mutating func refuseStream(_ exchange: Handle, _ details: StaticString) {
         exchanges[exchange].requestState = .waiting
-        exchanges[exchange].details = MessageError.headTooLarge.detail
+        exchanges[exchange].details = details
         reply(exchange, 431, "", .downstreamProtocolError)
     }
 

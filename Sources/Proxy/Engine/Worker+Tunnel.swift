@@ -29,6 +29,7 @@ extension Worker where Wire: ~Copyable {
         else { return nil }
         connections[handle].tunnelCluster = cluster
         if generations[generation].clusters[cluster].discovery == .originalDestination {
+            guard connections[handle].wantsDestination else { return nil }
             return onDemandPool(generation, cluster, portOverridden(generation, cluster, connections[handle].local))
         }
         let time = now

@@ -45,6 +45,7 @@ extension Worker where Wire: ~Copyable {
             connections[handle].remote = connections[client].remote
             connections[handle].proxyPeer = connections[client].proxyPeer
             connections[handle].local = connections[client].local
+            connections[handle].wantsDestination = connections[client].wantsDestination
         }
         buffers.lend(&connections[handle].input)
         return handle
