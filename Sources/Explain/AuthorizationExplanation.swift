@@ -30,6 +30,27 @@ package struct AuthorizationExplanation: Sendable {
         policies = snapshot.authorizationPolicies(of: workload)
     }
 
+    /// Who is asked outside of the mesh before this answer holds, a sentence each.
+    package func providers(of answer: Answer) -> [String] {
+        answer.verdict.asked.map { name in
+            let found = policy(named: name)
+            let provider = policies.first { $0.metadata.name == found?.key.name && $0.action == .custom }?.provider
+            let rule = found.map { "\($0.key) rule \($0.rule) (\($0.location))" } ?? name
+            return "provider \(provider ?? "?") is asked, and may refuse: \(rule)"
+        }
+    }
+
+    /// What policies of a dry run would have done, a sentence each.
+    package func dryRuns(of answer: Answer) -> [String] {
+        answer.verdict.dryRuns.compactMap { dryRun in
+            let verb = dryRun.allows ? "allow" : "deny"
+            if let found = policy(named: dryRun.rule) {
+                return "dry run: \(found.key) rule \(found.rule) (\(found.location)) would \(verb) it"
+            }
+            return dryRun.allows ? nil : "dry run: no rule matches, it would be denied"
+        }
+    }
+
     package func ask(_ question: PolicyQuestion) -> Answer {
         let verdict = (question.isRequest ? http : tcp).decide(question)
         let found = policy(named: verdict.rule)

@@ -107,17 +107,15 @@ package struct CallExplainer: Sendable {
             asked.remote = asked.source
             asked.destination = pod.ip
             asked.port = UInt16(clamping: endpoint.port)
-            let answer = try AuthorizationExplanation(snapshot: snapshot, workload: pod).ask(asked)
+            let policies = try AuthorizationExplanation(snapshot: snapshot, workload: pod, keySets: mesh.keySets)
+            let answer = policies.ask(asked)
+            for text in policies.providers(of: answer) + policies.dryRuns(of: answer) {
+                add(.init(subject: .authorization, pods: [], isAllowed: true, text: text), pod: name)
+            }
             add(
                 .init(
                     subject: .authorization, pods: [], isAllowed: answer.verdict.isAllowed, text: answer.reason,
                     rule: answer.verdict.rule.isEmpty ? nil : answer.verdict.rule), pod: name)
-            for policy in snapshot.authorizationPolicies(of: pod) where policy.action == .custom && !policy.isDryRun {
-                let text =
-                    "provider \(policy.provider ?? "?") may have to be asked as well: AuthorizationPolicy "
-                    + "\(policy.metadata.namespace)/\(policy.metadata.name) (\(policy.metadata.location))"
-                add(.init(subject: .authorization, pods: [], isAllowed: true, text: text), pod: name)
-            }
         }
         return steps
     }

@@ -1,3 +1,4 @@
+package import ControlPlane
 import FoundationEssentials
 import LocalMesh
 package import MeshAPI
@@ -19,6 +20,8 @@ package struct ExplainedMesh: Sendable {
     }
 
     package let snapshot: MeshSnapshot
+    /// The keys of token issuers, as the control plane fetched them last; none for manifests alone.
+    package let keySets: KeySetSnapshot
 
     /// - Parameter paths: files and folders with manifests. Each workload of theirs stands for one pod that runs.
     /// - Throws: `Failure.invalid` when the mesh would not take them.
@@ -28,6 +31,7 @@ package struct ExplainedMesh: Sendable {
         let errors = scan.diagnostics.filter { $0.severity == .error }
         guard errors.isEmpty else { throw Failure.invalid(errors) }
         snapshot = Self.snapshot(scan.resources, workloads: nil)
+        keySets = KeySetSnapshot()
     }
 
     /// - Parameter stateDirectory: of a mesh that runs, or ran: the manifests that are in force there, and its pods.
@@ -45,6 +49,7 @@ package struct ExplainedMesh: Sendable {
             }
         }
         snapshot = Self.snapshot(resources, workloads: workloads)
+        keySets = KeySetStore.remembered(at: folder + "/key-sets.json", for: snapshot)
     }
 
     private static func snapshot(

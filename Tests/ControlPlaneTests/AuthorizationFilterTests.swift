@@ -106,4 +106,40 @@ struct AuthorizationFilterTests {
         #expect(filter.providers["origins-1"]?.payloadInMetadata == "payload")
         #expect(filter.rules.first?.requires.requiresAny.requirements.count == 3)
     }
+
+    @Test("CUSTOM on connections: a gRPC provider is asked, one over HTTP is not, one that is unknown denies")
+    func customConnections() throws {
+        let services = TestMesh.services
+        let mesh = { (kind: String) in
+            """
+            apiVersion: v1
+            kind: ConfigMap
+            metadata: {name: istio, namespace: istio-system}
+            data:
+              mesh: |
+                extensionProviders:
+                - {name: checker, \(kind): {service: productpage.default.svc.cluster.local, port: 9080, timeout: 2s}}
+            ---
+
+            """
+        }
+        let policy = Self.policy(
+            "ask", "{action: CUSTOM, provider: {name: checker}, rules: [{to: [{operation: {ports: ['9080']}}]}]}")
+        let asked = try Self.security(services + mesh("envoyExtAuthzGrpc") + policy).tcp
+        #expect(asked.map(\.name) == ["envoy.filters.network.rbac", "envoy.filters.network.ext_authz"])
+        let found = try Envoy_Extensions_Filters_Network_Rbac_V3_RBAC(unpackingAny: asked[0].typedConfig)
+        #expect(!found.hasRules)
+        #expect(Array(found.shadowRules.policies.keys) == ["istio-ext-authz-checker-ns[default]-policy[ask]-rule[0]"])
+        let filter = try Envoy_Extensions_Filters_Network_ExtAuthz_V3_ExtAuthz(unpackingAny: asked[1].typedConfig)
+        #expect(filter.filterEnabledMetadata.filter == "envoy.filters.network.rbac")
+        #expect(filter.filterEnabledMetadata.value.stringMatch.prefix == "istio-ext-authz-checker-")
+        #expect(filter.grpcService.envoyGrpc.clusterName == "outbound|9080||productpage.default.svc.cluster.local")
+        #expect(filter.grpcService.timeout.seconds == 2)
+        #expect(!filter.failureModeAllow)
+        #expect(try Self.security(services + mesh("envoyExtAuthzHttp") + policy).tcp.isEmpty)
+        let denied = try Self.security(services + policy).tcp
+        let rules = try Envoy_Extensions_Filters_Network_Rbac_V3_RBAC(unpackingAny: denied[0].typedConfig)
+        #expect(denied.count == 1)
+        #expect(rules.rules.action == .deny)
+    }
 }

@@ -55,11 +55,11 @@ import Testing
             to: [{operation: {methods: [GET]}}]
         """
 
-    private func explain(_ question: CallQuestion) throws -> CallExplanation {
+    private func explain(_ question: CallQuestion, more: String = "") throws -> CallExplanation {
         let folder = FileManager.default.temporaryDirectory.appending(path: "explain-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        try Self.shop.write(to: folder.appending(path: "shop.yaml"), atomically: true, encoding: .utf8)
+        try (Self.shop + more).write(to: folder.appending(path: "shop.yaml"), atomically: true, encoding: .utf8)
         return try CallExplainer(ExplainedMesh(paths: [folder.path])).explain(question)
     }
 
@@ -102,5 +102,90 @@ import Testing
     @Test("Who is unknown is said, with those that are known")
     func unknown() {
         #expect(throws: CallExplainer.Failure.self) { try explain(question(caller: "shop/nobody")) }
+    }
+
+    @Test("Who is asked outside is said, with the policy that wants it, and what a dry run would do")
+    func providers() throws {
+        let more = """
+
+            ---
+            apiVersion: v1
+            kind: ConfigMap
+            metadata: {name: istio, namespace: istio-system}
+            data:
+              mesh: |
+                extensionProviders:
+                - {name: checker, envoyExtAuthzGrpc: {service: api.shop.svc.cluster.local, port: 80}}
+            ---
+            apiVersion: security.istio.io/v1
+            kind: AuthorizationPolicy
+            metadata: {name: ask, namespace: shop}
+            spec:
+              action: CUSTOM
+              provider: {name: checker}
+              rules: [{to: [{operation: {paths: [/orders]}}]}]
+            ---
+            apiVersion: security.istio.io/v1
+            kind: AuthorizationPolicy
+            metadata: {name: later, namespace: shop, annotations: {istio.io/dry-run: "true"}}
+            spec: {action: DENY, rules: [{to: [{operation: {paths: [/orders]}}]}]}
+            """
+        let asked = try explain(question(caller: "shop/web", path: "/orders"), more: more)
+        #expect(asked.isAllowed, "\(asked.lines)")
+        let text = asked.lines.joined(separator: "\n")
+        #expect(
+            text.contains("provider checker is asked, and may refuse: AuthorizationPolicy shop/ask rule 0"), "\(text)")
+        #expect(text.contains("dry run: AuthorizationPolicy shop/later rule 0"), "\(text)")
+        #expect(text.contains("would deny it"), "\(text)")
+        let other = try explain(question(caller: "shop/web", path: "/catalog"), more: more)
+        #expect(!other.lines.joined().contains("checker"), "\(other.lines)")
+
+        var connection = question(caller: "shop/web")
+        connection.isRequest = false
+        let text2 = try explain(connection, more: more.replacing("/orders", with: "/")).lines.joined(separator: "\n")
+        #expect(!text2.contains("dry run"), "\(text2)")
+    }
+
+    @Test("Tokens are judged by the keys that the control plane of the mesh has fetched")
+    func keySets() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "explain-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func write(_ value: some Encodable, _ name: String) throws {
+            try JSONEncoder().encode(value).write(to: folder.appending(path: name))
+        }
+        let policy = """
+
+            ---
+            apiVersion: security.istio.io/v1
+            kind: RequestAuthentication
+            metadata: {name: tokens, namespace: shop}
+            spec: {jwtRules: [{issuer: "https://issuer.test", jwksUri: "https://issuer.test/keys"}]}
+            """
+        try write(["shop.yaml": Self.shop + policy], "last-good.json")
+        try Data(
+            #"""
+            {"workloads": [
+              {"name": "api-0", "namespace": "shop", "ip": "10.1.0.1", "workload": "api", "serviceAccount": "default",
+               "labels": {"app": "api"}, "ports": [{"name": "http", "number": 8080}], "ready": true, "sidecar": true},
+              {"name": "web-0", "namespace": "shop", "ip": "10.1.0.2", "workload": "web", "serviceAccount": "web",
+               "labels": {"app": "web"}, "ports": [], "ready": true, "sidecar": true}]}
+            """#.utf8
+        ).write(to: folder.appending(path: "workloads.json"))
+        // The example of RFC 8037 appendix A: its key, and a token that is signed with another one.
+        let key =
+            #"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#
+        let header = Data(#"{"alg":"EdDSA","kid":"a"}"#.utf8).base64EncodedString().replacing("=", with: "")
+        let claims = Data(#"{"iss":"https://issuer.test","sub":"me"}"#.utf8).base64EncodedString().replacing(
+            "=", with: "")
+        var asked = question(caller: "shop/web-0")
+        asked.headers["authorization"] =
+            "Bearer \(header).\(claims).\(String(repeating: "A", count: 86))"
+        let without = try CallExplainer(ExplainedMesh(stateDirectory: folder.path)).explain(asked)
+        #expect(!without.isAllowed)
+        #expect(without.steps.last?.text.contains("401: Jwks") == true, "\(without.lines)")
+        try write(["https://issuer.test/keys": key], "key-sets.json")
+        let with = try CallExplainer(ExplainedMesh(stateDirectory: folder.path)).explain(asked)
+        #expect(with.steps.last?.text.contains("401: Jwt verification fails") == true, "\(with.lines)")
     }
 }

@@ -60,6 +60,16 @@ package actor KeySetStore {
 
     package var snapshot: KeySetSnapshot { KeySetSnapshot(entries.compactMapValues(\.text)) }
 
+    /// What a store with this memory has fetched of the sets that a snapshot's policies name.
+    package static func remembered(at path: String, for snapshot: MeshSnapshot) -> KeySetSnapshot {
+        guard let text = try? PrivateFile.read(path),
+            let texts = try? JSONDecoder().decode([String: String].self, from: Data(text.utf8))
+        else { return KeySetSnapshot() }
+        let sources = snapshot.requestAuthentications.flatMap(\.rules).compactMap { KeySetSource($0) }
+        return KeySetSnapshot(
+            Dictionary(sources.compactMap { source in texts["\(source)"].map { (source, $0) } }) { $1 })
+    }
+
     /// What cannot be fetched, and why; for status.
     package var failures: [KeySetSource: String] { entries.compactMapValues(\.failure) }
 

@@ -11,6 +11,8 @@ package import XDS
 package struct PolicyChain: Sendable {
     private enum Step: Sendable {
         case authorizer(Authorizer)
+        /// Finds whom a service is asked about: by what a filter in front found out.
+        case service(MetadataCondition?, isConnection: Bool)
         case tokens(JWTFilter)
     }
 
@@ -40,6 +42,12 @@ package struct PolicyChain: Sendable {
                 {
                     steps.append(.tokens(tokens))
                 }
+            } else if filter.typedConfig.isA(Envoy_Extensions_Filters_Http_ExtAuthz_V3_ExtAuthz.self) {
+                if case .externalAuthorization(let service)? = compiler.parts.externalAuthorization(
+                    filter.typedConfig, path: path, issues: &compiler.issues)
+                {
+                    steps.append(.service(service.condition, isConnection: false))
+                }
             }
         }
         guard compiler.issues.isEmpty else { throw Refused(issues: compiler.issues) }
@@ -49,10 +57,17 @@ package struct PolicyChain: Sendable {
     package init(network filters: [Envoy_Config_Listener_V3_Filter]) throws(Refused) {
         var compiler = ListenerCompiler(parts: CompiledParts())
         for (index, filter) in filters.enumerated() {
-            guard filter.typedConfig.isA(Envoy_Extensions_Filters_Network_Rbac_V3_RBAC.self) else { continue }
             let path = "filters[\(index)].typed_config"
-            if case .rbac(let number)? = compiler.networkAuthorizer(filter.typedConfig, path: path) {
-                steps.append(.authorizer(compiler.parts.authorizers.authorizers[number]))
+            if filter.typedConfig.isA(Envoy_Extensions_Filters_Network_Rbac_V3_RBAC.self) {
+                if case .rbac(let number)? = compiler.networkAuthorizer(filter.typedConfig, path: path) {
+                    steps.append(.authorizer(compiler.parts.authorizers.authorizers[number]))
+                }
+            } else if filter.typedConfig.isA(Envoy_Extensions_Filters_Network_ExtAuthz_V3_ExtAuthz.self) {
+                if case .externalAuthorization(let service)? = compiler.parts.connectionAuthorization(
+                    filter.typedConfig, path: path, issues: &compiler.issues)
+                {
+                    steps.append(.service(service.condition, isConnection: true))
+                }
             }
         }
         guard compiler.issues.isEmpty else { throw Refused(issues: compiler.issues) }
@@ -66,9 +81,10 @@ package struct PolicyChain: Sendable {
         let request = QuestionHead(question)
         let principals = question.principal.map { [Array($0.utf8)] } ?? []
         let serverName = Array(question.serverName.utf8)
-        for step in steps {
+        for (place, step) in steps.enumerated() {
             let head = HeadView(request.table, bytes: request.bytes.span)
             switch step {
+            case .service: continue
             case .tokens(let filter):
                 if question.claims != nil { continue }
                 // As a worker does, but for routes, which this chain does not know.
@@ -93,7 +109,11 @@ package struct PolicyChain: Sendable {
                     source: Self.bits(question.source), remote: Self.bits(question.remote),
                     destination: Self.bits(question.destination), destinationPort: question.port, metadata: metadata)
                 let answer = authorizer.decide(input)
-                if answer.shadow != .none {
+                if place + 1 < steps.count, case .service(let condition, let isConnection) = steps[place + 1] {
+                    // Its shadow rules are nobody's dry run: they find whom to ask about.
+                    authorizer.record(answer, in: &metadata, ofConnection: isConnection)
+                    if condition?.holds(metadata) ?? true { verdict.asked.append(authorizer.name(answer.shadowPolicy)) }
+                } else if answer.shadow != .none {
                     verdict.dryRuns.append(
                         .init(rule: authorizer.name(answer.shadowPolicy), allows: answer.shadow == .allowed))
                 }

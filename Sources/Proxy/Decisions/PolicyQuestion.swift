@@ -52,6 +52,8 @@ package struct PolicyVerdict: Sendable, Hashable {
     package var dryRuns: [DryRun]
     /// Rules with action AUDIT that matched.
     package var audited: [String]
+    /// Rules with action CUSTOM that matched, in order: each one's provider is asked, and the rest holds if all approve.
+    package var asked: [String] = []
 
     package struct DryRun: Sendable, Hashable {
         package var rule: String
