@@ -55,6 +55,8 @@ extension Worker where Wire: ~Copyable {
             let details = answer == .denied ? "ext_authz_denied" : "ext_authz_error"
             recordTunnel(handle, .unauthorized, denial: (details, ""))
         }
+        // Bytes that nobody has read would make the kernel send a reset in the place of an end.
+        if connections[handle].canRead { _ = fill(handle) }
         close(handle)
     }
 
@@ -65,10 +67,21 @@ extension Worker where Wire: ~Copyable {
         if connections.contains(question) { abandonDownstream(question) }
     }
 
-    /// Nothing is read from a connection that waits; that it is gone is noticed.
+    /// Nothing is read from a connection that waits; that it is gone is noticed, behind the bytes that came before.
     mutating func watchAsking(_ handle: Handle) {
-        guard connections[handle].peerClosed, connections[handle].input.isEmpty else { return }
-        if fill(handle) == .failed { close(handle) }
+        guard connections[handle].peerClosed else { return }
+        while true {
+            switch fill(handle) {
+            case .bytes: continue
+            // A client that only ends its side may wait for an answer.
+            case .blocked, .full, .end: return
+            case .failed:
+                if generations[connections[handle].generation].chains[connections[handle].chain].tcp != nil {
+                    recordTunnel(handle, [])
+                }
+                return close(handle)
+            }
+        }
     }
 
     /// envoy.service.auth.v3.CheckRequest about a connection.
