@@ -25,13 +25,18 @@ final class PeerVerifier: Sendable {
 
     private let trust: CertificateStore?
     private let matchers: [SubjectAlternativeNameMatcher]
+    private let pins: CertificatePins
     private let purpose: Int32
     private let known = Mutex<[[UInt8]: Known]>([:])
 
     /// - Parameter trust: nil accepts any chain; the leaf is still parsed and its names are still matched.
-    init(trust: CertificateStore?, matchers: [SubjectAlternativeNameMatcher], peerIs role: TLSConfiguration.Role) {
+    init(
+        trust: CertificateStore?, matchers: [SubjectAlternativeNameMatcher], pins: CertificatePins = CertificatePins(),
+        peerIs role: TLSConfiguration.Role
+    ) {
         self.trust = trust
         self.matchers = matchers
+        self.pins = pins
         self.purpose = role == .client ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER
     }
 
@@ -64,6 +69,11 @@ final class PeerVerifier: Sendable {
         }
         let peer = TLSCertificate(x509: parsed[0], sha256: Self.hash(OpaquePointer(leaf)))
         if let refusal = checkPath(parsed, peer, now) ?? checkNames(peer) { return refusal }
+        guard pins.allow(peer, parsed[0]) else {
+            return .refused(
+                reason: "certificate verify failed: neither it nor its key is pinned: \(Self.subject(peer))",
+                alert: UInt8(SSL_AD_CERTIFICATE_UNKNOWN))
+        }
         var entry = Known(certificate: peer, from: peer.notBefore, until: peer.notAfter)
         for x509 in parsed.dropFirst() {
             let other = TLSCertificate(x509: x509, sha256: [])

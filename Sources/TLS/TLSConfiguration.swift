@@ -19,6 +19,9 @@ package struct TLSConfiguration: Sendable {
     /// Leaf first, then intermediates. Empty: no certificate is offered (clients only).
     package var certificateChain: TLSMaterial = .none
     package var privateKey: TLSMaterial = .none
+    /// Servers: further certificates with their keys, for clients that cannot use the first, or prefer another kind of key.
+    /// One with an elliptic curve goes before one with RSA, whatever the order.
+    package var furtherCertificates: [(chain: TLSMaterial, key: TLSMaterial)] = []
     /// Several anchors are a trust bundle: a chain to any of them is good. An intermediate may be an anchor. Without
     /// anchors a checked peer is always refused.
     package var trustAnchors: [TLSMaterial] = []
@@ -27,6 +30,10 @@ package struct TLSConfiguration: Sendable {
     package var verification: PeerVerification
     /// The leaf must satisfy at least one; empty means that any name is good.
     package var subjectAlternativeNames: [SubjectAlternativeNameMatcher] = []
+    /// SHA-256 of public keys (their SubjectPublicKeyInfo) and of certificates: the leaf must be, or hold, one of all of
+    /// them; no pins at all allow any.
+    package var pinnedKeys: [[UInt8]] = []
+    package var pinnedCertificates: [[UInt8]] = []
     /// In order of preference.
     package var applicationProtocols: [String] = []
     package var minimumVersion: Version = .tls12

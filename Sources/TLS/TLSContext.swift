@@ -38,6 +38,9 @@ package final class TLSContext: Sendable {
         verifier = PeerVerifier(
             trust: checksNothing ? nil : store,
             matchers: checksNothing ? [] : configuration.subjectAlternativeNames,
+            pins: checksNothing
+                ? CertificatePins()
+                : CertificatePins(keys: configuration.pinnedKeys, certificates: configuration.pinnedCertificates),
             peerIs: configuration.role == .client ? .server : .client
         )
         trustAnchors = store?.anchors ?? []
@@ -91,27 +94,24 @@ package final class TLSContext: Sendable {
         _ configuration: TLSConfiguration,
         in library: OpaquePointer
     ) throws(TLSError) -> TLSCertificate? {
-        let chain = try Material.certificates([configuration.certificateChain], what: "certificate chain")
-        guard let leaf = chain.first else {
+        guard let first = try OwnCertificate(configuration.certificateChain, configuration.privateKey) else {
             if configuration.role == .server { throw .noCertificate(what: "certificate chain") }
             return nil
         }
-        for (index, der) in chain.enumerated() {
-            guard let x509 = Material.parse(der) else {
-                throw .badCertificate(what: "certificate chain", index: index, reason: LibraryError.take())
+        var all = [first]
+        for further in configuration.furtherCertificates {
+            guard let own = try OwnCertificate(further.chain, further.key) else {
+                throw .noCertificate(what: "certificate chain")
             }
-            X509_free(x509)
+            all.append(own)
         }
-        guard let x509 = Material.parse(leaf) else { throw .exhausted }
-        defer { X509_free(x509) }
-        let key = try Material.privateKey(configuration.privateKey)
-        defer { EVP_PKEY_free(key) }
-        let buffers: [OpaquePointer?] = chain.map { CRYPTO_BUFFER_new($0, $0.count, nil) }
-        defer { for buffer in buffers { CRYPTO_BUFFER_free(buffer) } }
-        guard SSL_CTX_set_chain_and_key(library, buffers, buffers.count, key, nil) == 1 else {
-            throw .keyMismatch(reason: LibraryError.take())
+        if all.count == 1 {
+            try first.install(in: library)
+        } else {
+            let ordered = all.filter(\.isEllipticCurve) + all.filter { !$0.isEllipticCurve }
+            for own in ordered { try own.add(to: library) }
         }
-        return TLSCertificate(x509: x509, sha256: Material.sha256(leaf))
+        return first.leaf
     }
 
     private static func limit(_ configuration: TLSConfiguration, in library: OpaquePointer) throws(TLSError) {

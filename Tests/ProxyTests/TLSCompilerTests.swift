@@ -70,10 +70,10 @@ struct TLSCompilerTests {
     }
 
     @Test(
-        "a secret with checks that are not made is refused",
+        "a secret with checks that cannot be made is refused",
         arguments: [
-            (#""verifyCertificateSpki":["x"]"#, "verify_certificate_spki"),
-            (#""verifyCertificateHash":["x"]"#, "verify_certificate_hash"),
+            (#""verifyCertificateSpki":["x"]"#, "verify_certificate_spki[0]"),
+            (#""verifyCertificateHash":["x"]"#, "verify_certificate_hash[0]"),
             (#""matchTypedSubjectAltNames":[{"sanType":"EMAIL","matcher":{"exact":"a"}}]"#, "san_type"),
         ])
     func secrets(field: String, path: String) throws {

@@ -24,11 +24,6 @@ package enum CapabilityReport {
                         )
                     }
                 }
-                if let retries = rule.retries, retries.retryRemoteLocalities == true {
-                    found.append(
-                        warning(retries.location, resource, "retryRemoteLocalities", "retries keep to the same places")
-                    )
-                }
                 if let mirror = rule.mirrors.first, !features.contains(.mirrors) {
                     found.append(warning(mirror.location, resource, "mirror", "no request is copied"))
                 }

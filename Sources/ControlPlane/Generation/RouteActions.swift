@@ -24,6 +24,13 @@ enum RetryCompiler {
             conditions: retries.retryOn ?? defaultConditions,
             avoidsPreviousHosts: !hasHashPolicy && (retries.retryIgnorePreviousHosts ?? true)
         )
+        if retries.retryRemoteLocalities == true {
+            // As Istio: after each two tries the priorities that they had are left alone.
+            var priorities = Envoy_Extensions_Retry_Priority_PreviousPriorities_V3_PreviousPrioritiesConfig()
+            priorities.updateFrequency = 2
+            policy.retryPriority.name = "envoy.retry_priorities.previous_priorities"
+            policy.retryPriority.typedConfig = .init(packing: priorities)
+        }
         if let timeout = retries.perTryTimeout { policy.perTryTimeout = .init(timeout) }
         if let backoff = retries.backoff {
             policy.retryBackOff.baseInterval = .init(backoff)

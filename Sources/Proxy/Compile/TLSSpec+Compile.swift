@@ -71,16 +71,18 @@ extension TLSSpec {
     }
 
     private mutating func readCertificate(_ common: TLSContextMessage, path: String, issues: inout [CompileIssue]) {
-        if common.tlsCertificates.count + common.tlsCertificateSdsSecretConfigs.count > 1 {
+        let certificates =
+            common.tlsCertificates.isEmpty
+            ? common.tlsCertificateSdsSecretConfigs.map { Certificate(chain: .secret($0.name)) }
+            : common.tlsCertificates.map {
+                Certificate(chain: Self.source($0.certificateChain), key: Self.source($0.privateKey))
+            }
+        if certificates.count > 1, !isServer {
             issues.append(
-                CompileIssue(
-                    path: path + ".tls_certificates", message: "more than one certificate is not supported yet"))
+                CompileIssue(path: path + ".tls_certificates", message: "a client has one certificate at most"))
         }
-        if let certificate = common.tlsCertificates.first {
-            chain = Self.source(certificate.certificateChain)
-            key = Self.source(certificate.privateKey)
-        } else if let secret = common.tlsCertificateSdsSecretConfigs.first {
-            chain = .secret(secret.name)
-        }
+        guard let first = certificates.first else { return }
+        (chain, key) = (first.chain, first.key)
+        furtherCertificates = Array(certificates.dropFirst())
     }
 }

@@ -16,9 +16,17 @@ struct TLSSpec: Hashable, Sendable {
         case unset(variable: String)
     }
 
+    /// A certificate chain and its key; the key of one that SDS delivers comes with it.
+    struct Certificate: Hashable, Sendable {
+        var chain: Source
+        var key = Source.none
+    }
+
     var isServer: Bool
     var chain = Source.none
     var key = Source.none
+    /// Servers: behind the first one.
+    var furtherCertificates: [Certificate] = []
     var validation = TLSValidation()
     /// The name of the secret whose validation context is merged into `validation`.
     var validationSecret: String?
@@ -35,7 +43,9 @@ struct TLSSpec: Hashable, Sendable {
     /// The SDS names that must have arrived before a context can be made.
     var secretNames: [String] {
         var names: [String] = []
-        if case .secret(let name) = chain { names.append(name) }
+        for source in [chain] + furtherCertificates.map(\.chain) {
+            if case .secret(let name) = source { names.append(name) }
+        }
         if let validationSecret { names.append(validationSecret) }
         return names
     }
@@ -45,10 +55,12 @@ struct TLSSpec: Hashable, Sendable {
         secrets: [String: Envoy_Extensions_TransportSockets_Tls_V3_Secret]
     ) throws(TLSSpecError) -> TLSContext? {
         var spec = self
-        if case .secret(let name) = chain {
-            guard case .tlsCertificate(let certificate)? = secrets[name]?.type else { return nil }
-            spec.chain = Self.source(certificate.certificateChain)
-            spec.key = Self.source(certificate.privateKey)
+        guard let first = Certificate(chain: chain, key: key).delivered(by: secrets) else { return nil }
+        (spec.chain, spec.key) = (first.chain, first.key)
+        spec.furtherCertificates = []
+        for further in furtherCertificates {
+            guard let delivered = further.delivered(by: secrets) else { return nil }
+            spec.furtherCertificates.append(delivered)
         }
         if let validationSecret {
             guard case .validationContext(let message)? = secrets[validationSecret]?.type else { return nil }
@@ -58,7 +70,7 @@ struct TLSSpec: Hashable, Sendable {
             if let issue = issues.first { throw TLSSpecError(reason: issue.description) }
             spec.validation = validation.merged(with: delivered)
             // A secret that should bring trust and brings none must not switch the check off.
-            if !spec.validation.isOn { spec.validation.trust = .bytes(Data()) }
+            if !spec.validation.isOn || spec.validation.pinsWithoutTrust { spec.validation.trust = .bytes(Data()) }
         }
         return try spec.context()
     }
@@ -74,6 +86,9 @@ struct TLSSpec: Hashable, Sendable {
             spec.chain = .none
             spec.key = .none
         }
+        spec.furtherCertificates.removeAll {
+            if case .secret = $0.chain { true } else { !spec.isServer }
+        }
         if spec.validation.trust == .none {
             spec.validation.nameRules = []
             spec.validation.acceptsUntrusted = true
@@ -88,10 +103,15 @@ struct TLSSpec: Hashable, Sendable {
         var configuration = TLSConfiguration(role: isServer ? .server : .client)
         configuration.certificateChain = try material(chain)
         configuration.privateKey = try material(key)
+        for further in furtherCertificates {
+            configuration.furtherCertificates.append((try material(further.chain), try material(further.key)))
+        }
         if validation.trust != .none { configuration.trustAnchors = [try trustedMaterial()] }
         configuration.verification =
             validation.isOn ? (isServer && !requiresClientCertificate ? .optional : .required) : .none
-        configuration.acceptUntrusted = validation.acceptsUntrusted
+        configuration.acceptUntrusted = validation.acceptsUntrusted || validation.pinsWithoutTrust
+        configuration.pinnedKeys = validation.pinnedKeys
+        configuration.pinnedCertificates = validation.pinnedCertificates
         configuration.subjectAlternativeNames = validation.nameRules.map(\.matcher)
         configuration.applicationProtocols = protocols
         configuration.minimumVersion = Self.version(minimum) ?? .tls12
@@ -154,6 +174,18 @@ struct TLSSpec: Hashable, Sendable {
                 throw TLSSpecError(reason: "\(path) cannot be read")
             }
         }
+    }
+}
+
+extension TLSSpec.Certificate {
+    /// With what SDS has delivered in the place of a secret's name; nil when it has not.
+    fileprivate func delivered(
+        by secrets: [String: Envoy_Extensions_TransportSockets_Tls_V3_Secret]
+    ) -> TLSSpec.Certificate? {
+        guard case .secret(let name) = chain else { return self }
+        guard case .tlsCertificate(let certificate)? = secrets[name]?.type else { return nil }
+        return TLSSpec.Certificate(
+            chain: TLSSpec.source(certificate.certificateChain), key: TLSSpec.source(certificate.privateKey))
     }
 }
 

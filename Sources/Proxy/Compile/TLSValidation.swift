@@ -1,3 +1,4 @@
+import FoundationEssentials
 import SwiftProtobuf
 import TLS
 import XDS
@@ -22,6 +23,9 @@ struct TLSValidation: Hashable, Sendable {
     var revocation = TLSSpec.Source.none
     var nameRules: [NameRule] = []
     var acceptsUntrusted = false
+    /// SHA-256 of public keys, and of certificates.
+    var pinnedKeys: [[UInt8]] = []
+    var pinnedCertificates: [[UInt8]] = []
 
     init() {}
 
@@ -32,11 +36,25 @@ struct TLSValidation: Hashable, Sendable {
         trust = TLSSpec.source(message.trustedCa)
         revocation = TLSSpec.source(message.crl)
         acceptsUntrusted = message.trustChainVerification == .acceptUntrusted
-        if !message.verifyCertificateSpki.isEmpty {
-            issues.append(CompileIssue(path: path + "verify_certificate_spki", message: "not supported yet"))
+        for (index, text) in message.verifyCertificateSpki.enumerated() {
+            guard let digest = Data(base64Encoded: text), digest.count == 32 else {
+                issues.append(
+                    CompileIssue(
+                        path: path + "verify_certificate_spki[\(index)]",
+                        message: "\"\(text)\" is not the SHA-256 of a public key in base64"))
+                continue
+            }
+            pinnedKeys.append(Array(digest))
         }
-        if !message.verifyCertificateHash.isEmpty {
-            issues.append(CompileIssue(path: path + "verify_certificate_hash", message: "not supported yet"))
+        for (index, text) in message.verifyCertificateHash.enumerated() {
+            guard let digest = Self.hex(text), digest.count == 32 else {
+                issues.append(
+                    CompileIssue(
+                        path: path + "verify_certificate_hash[\(index)]",
+                        message: "\"\(text)\" is not the SHA-256 of a certificate in hex"))
+                continue
+            }
+            pinnedCertificates.append(digest)
         }
         for (index, rule) in message.matchTypedSubjectAltNames.enumerated() {
             let place = path + "match_typed_subject_alt_names[\(index)]"
@@ -59,11 +77,30 @@ struct TLSValidation: Hashable, Sendable {
         if secret.revocation != .none { result.revocation = secret.revocation }
         result.nameRules += secret.nameRules
         if secret.acceptsUntrusted { result.acceptsUntrusted = true }
+        result.pinnedKeys += secret.pinnedKeys
+        result.pinnedCertificates += secret.pinnedCertificates
         return result
     }
 
     /// Whether the peer's certificate is looked at.
-    var isOn: Bool { trust != .none || acceptsUntrusted || !nameRules.isEmpty }
+    var isOn: Bool { trust != .none || acceptsUntrusted || !nameRules.isEmpty || hasPins }
+
+    private var hasPins: Bool { !pinnedKeys.isEmpty || !pinnedCertificates.isEmpty }
+
+    /// A pin is proof enough: who has made the certificate does not matter then.
+    var pinsWithoutTrust: Bool { hasPins && trust == .none && nameRules.isEmpty && !acceptsUntrusted }
+
+    /// Two digits a byte, with or without colons between them.
+    private static func hex(_ text: String) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var high: UInt8?
+        for character in text where character != ":" {
+            guard character.isASCII, let digit = character.hexDigitValue.map(UInt8.init) else { return nil }
+            if let first = high { bytes.append(first << 4 | digit) }
+            high = high == nil ? digit : nil
+        }
+        return high == nil ? bytes : nil
+    }
 
     /// Names prove nothing about a certificate that anyone may have made: Envoy refuses that, and so do we.
     var namesWithoutTrust: Bool { !nameRules.isEmpty && trust == .none }

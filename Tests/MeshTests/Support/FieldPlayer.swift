@@ -79,6 +79,7 @@ struct FieldPlayer {
         var result = try FieldTokens.filledIn(text).replacing("GATEWAYTLS", with: "127.0.0.1:\(mesh.gatewayTLSPort)")
             .replacing("GATEWAY", with: "127.0.0.1:\(mesh.gatewayPort)")
             .replacing("CERTIFICATES", with: mesh.certificates?.path ?? "")
+        result = try FieldCertificates.filledIn(result, from: mesh.certificates)
         for (name, address) in addresses { result = result.replacing("POD-\(name)", with: address) }
         return result
     }
