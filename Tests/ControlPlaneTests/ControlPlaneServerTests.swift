@@ -182,4 +182,26 @@ struct ControlPlaneServerTests {
             }
         }
     }
+
+    @Test("The certificates of pods that are gone are forgotten")
+    func forgets() async throws {
+        try await Harness().run { harness in
+            let pods = { (names: [String]) in TestMesh.pods.filter { names.contains($0.name) } }
+            let apply = { (names: [String]) in
+                await harness.controlPlane.apply(
+                    TestMesh(TestMesh.services, pods: pods(names)).snapshot, diagnostics: [])
+            }
+            let known = { await harness.controlPlane.status().identities.map(\.pod) }
+            let request = try SigningRequest(identity: SPIFFEID("spiffe://cluster.local/ns/default/sa/productpage"))
+            await apply(["reviews-v1-0"])
+            _ = try await harness.client.createCertificate(csr: request.requestPEM, token: harness.token(.ca))
+            // Proxies may be faster than the list of pods.
+            await apply(["reviews-v2-0"])
+            #expect(await known() == ["default/productpage-0"])
+            await apply(["reviews-v1-0", "productpage-0"])
+            #expect(await known() == ["default/productpage-0"])
+            await apply(["reviews-v1-0"])
+            #expect(await known() == [])
+        }
+    }
 }

@@ -219,20 +219,11 @@ package actor KeySetStore {
         return answer
     }
 
-    /// OpenID Connect Discovery 1.0 section 4: the document must name the issuer that was asked.
     private func discover(_ issuer: String) async throws -> String {
         let base = issuer.hasSuffix("/") ? String(issuer.dropLast()) : issuer
         let url = base + "/.well-known/openid-configuration"
         let answer = try await get(url, entityTag: nil)
-        guard let document = try? JSONDocument(parsing: Array(answer.body.utf8)) else {
-            throw HTTPFetch.Failure("\(url) answered no JSON object")
-        }
-        let text = { (name: String) in document.value(at: [Array(name.utf8)]).map(document.string) }
-        if let named = text("issuer"), named != issuer, named != base {
-            throw HTTPFetch.Failure("\(url) is the configuration of another issuer, \(named)")
-        }
-        guard let keys = text("jwks_uri"), !keys.isEmpty else { throw HTTPFetch.Failure("\(url) names no jwks_uri") }
-        return keys
+        return try OpenIDConfiguration(answer.body, of: issuer, at: url).keySetURL
     }
 
     /// Follows redirections, but never from HTTPS to HTTP.

@@ -78,6 +78,7 @@ package actor ControlPlaneServer {
             self.keySets = keySets
             builder?.use(keySets)
         }
+        forgetPods(of: self.snapshot, gone: snapshot)
         self.snapshot = snapshot
         let settings = MeshConfiguration(snapshot)
         self.diagnostics = diagnostics + CapabilityReport.diagnostics(snapshot) + settings.diagnostics(snapshot)
@@ -103,6 +104,22 @@ package actor ControlPlaneServer {
         } catch {
             log("the mesh's settings are not remembered: \(error)")
         }
+    }
+
+    /// Forgets the certificates of pods that are gone, and of those that never were in a snapshot and whose time is over.
+    private func forgetPods(of before: MeshSnapshot?, gone after: MeshSnapshot) {
+        let moment = now().timeIntervalSince1970
+        let connected = Set(connections.values.map { "\($0.proxy.namespace)/\($0.proxy.pod)" })
+        let old = Self.pods(before)
+        let new = Self.pods(after)
+        identities = identities.filter { pod, identity in
+            if new.contains(pod) || connected.contains(pod) { return true }
+            return !old.contains(pod) && identity.notAfter > moment
+        }
+    }
+
+    private static func pods(_ snapshot: MeshSnapshot?) -> Set<String> {
+        Set((snapshot?.workloads ?? []).map { "\($0.namespace)/\($0.name)" })
     }
 
     /// Signs with this authority from now on.
@@ -206,7 +223,7 @@ package actor ControlPlaneServer {
     private func expiryWarnings() -> [Diagnostic] {
         let moment = now().timeIntervalSince1970
         let place = SourceLocation(file: "certificates", line: 0, column: 0)
-        let running = Set((snapshot?.workloads ?? []).map { "\($0.namespace)/\($0.name)" })
+        let running = Self.pods(snapshot)
         var found: [Diagnostic] = []
         for identity in identities.values where running.contains(identity.pod) {
             let left = identity.notAfter - moment
@@ -296,6 +313,9 @@ extension ControlPlaneServer: DiscoverySource {
         guard let state = connections.removeValue(forKey: connection) else { return }
         state.sink.finish()
         builder?.forget(state.proxy)
+        if let snapshot, snapshot.workload(namespace: state.proxy.namespace, name: state.proxy.pod) == nil {
+            identities["\(state.proxy.namespace)/\(state.proxy.pod)"] = nil
+        }
         log("disconnected \(state.proxy.id)")
         writeStatusSoon()
     }

@@ -95,13 +95,14 @@ package struct ControlServer: Sendable {
         command: CommandHandle
     ) async throws -> Int32 {
         let pod = try await mesh.pod(called: request.workload ?? "")
-        return try await run(request, descriptors, in: pod, on: connection, command: command)
+        return try await run(request, descriptors, in: pod, isApplication: false, on: connection, command: command)
     }
 
     private func run(
         _ request: ControlRequest,
         _ descriptors: [Int32],
         in pod: Pod,
+        isApplication: Bool,
         on connection: ControlConnection,
         command: CommandHandle
     ) async throws -> Int32 {
@@ -112,7 +113,8 @@ package struct ControlServer: Sendable {
             words: request.words ?? [],
             environment: (request.environment ?? [:]).map { EnvironmentVariable($0.key, $0.value) },
             directory: request.directory,
-            descriptors: descriptors
+            descriptors: descriptors,
+            isApplication: isApplication
         )
         command.set(child, mesh.children)
         var started = ControlAnswer()
@@ -137,7 +139,8 @@ package struct ControlServer: Sendable {
             note.note = "\(pod.title) has joined the mesh as \(pod.address)"
             try? connection.send(note)
             await pod.applicationStarted(port: guest.port)
-            let exit = try await run(request, descriptors, in: pod, on: connection, command: command)
+            let exit = try await run(
+                request, descriptors, in: pod, isApplication: true, on: connection, command: command)
             await mesh.leave(pod, guest)
             return exit
         } catch {

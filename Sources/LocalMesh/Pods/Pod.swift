@@ -220,11 +220,14 @@ package actor Pod {
     // MARK: Commands
 
     /// Runs a command inside the pod with the given descriptors, and with the container's environment under the given one.
+    /// - Parameter isApplication: the pod's own, a guest's process, which may do what containers may. Other commands are the
+    ///   mesh's owner's, who looks at the pod and changes its network; the control socket is open to no one else.
     package func execute(
         words: [String],
         environment own: [EnvironmentVariable],
         directory: String?,
-        descriptors: [Int32]
+        descriptors: [Int32],
+        isApplication: Bool
     ) throws -> Int32 {
         guard let namespaces else { throw LocalMeshError.notReady(what: title, reason: "it has no network yet") }
         var all = environment.isEmpty ? context.surroundings.base : environment
@@ -236,7 +239,9 @@ package actor Pod {
                 environment: all,
                 directory: directory,
                 descriptors: descriptors,
-                namespaces: namespaces
+                namespaces: namespaces,
+                dropCapabilities: isApplication,
+                hiddenFolder: isApplication ? context.state.path : nil
             )
         )
     }
