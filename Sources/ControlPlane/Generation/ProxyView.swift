@@ -54,10 +54,6 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
     package static let headerOperators = ProxyFeatures(rawValue: 32)
     /// HTTP/1.1 requests travel on streams of HTTP/2 to sidecars that agree by ALPN.
     package static let multiplexing = ProxyFeatures(rawValue: 1 << 24)
-    /// Tokens are verified and policies may ask for their claims.
-    package static let tokens = ProxyFeatures(rawValue: 64)
-    /// Authorization services are asked.
-    package static let externalAuthorization = ProxyFeatures(rawValue: 128)
 
     /// A gRPC program that reads xDS itself.
     package static let proxyless = ProxyFeatures(rawValue: 1 << 16)
@@ -71,13 +67,13 @@ package struct ProxyFeatures: OptionSet, Sendable, Hashable {
     package static let proxyProtocol = ProxyFeatures(rawValue: 1 << 19)
 
     package static let envoy: ProxyFeatures = [
-        .http2, .faults, .cors, .outlierDetection, .mirrors, .headerOperators, .tokens, .externalAuthorization,
-        .needsIdentity, .tunneling, .postTunneling, .proxyProtocol,
+        .http2, .faults, .cors, .outlierDetection, .mirrors, .headerOperators, .needsIdentity, .tunneling,
+        .postTunneling, .proxyProtocol,
     ]
     package static let grpc: ProxyFeatures = [.http2, .faults, .proxyless]
     package static let martlet: ProxyFeatures = [
-        .http2, .multiplexing, .outlierDetection, .proxyProtocol, .faults, .cors, .mirrors, .headerOperators, .tokens,
-        .externalAuthorization, .tunneling,
+        .http2, .multiplexing, .outlierDetection, .proxyProtocol, .faults, .cors, .mirrors, .headerOperators,
+        .tunneling,
     ]
 }
 

@@ -13,9 +13,7 @@ struct SecurityFilters {
 
     init(view: ProxyView) {
         let snapshot = view.snapshot
-        let policies = snapshot.authorizationPolicies(of: view.workload).filter {
-            view.proxy.features.contains(.tokens) || !$0.needsTokens
-        }
+        let policies = snapshot.authorizationPolicies(of: view.workload)
         let providers = view.mesh.authorizers.compactMapValues { $0.resolved(in: snapshot) }
         let authorization = AuthorizationFilters(
             policies: policies, trustDomains: view.trustDomains,
@@ -26,25 +24,13 @@ struct SecurityFilters {
             authorizers[Names.outboundCluster(port: provider.port, host: host)] = snapshot.service(host: host)
         }
         self.authorizers = authorizers
-        let tokens =
-            view.proxy.features.contains(.tokens)
-            ? TokenFilter(
-                policies: snapshot.requestAuthentications(of: view.workload), keySets: view.keySets,
-                choosesRoutes: view.proxy.role == .gateway) : nil
+        let tokens = TokenFilter(
+            policies: snapshot.requestAuthentications(of: view.workload), keySets: view.keySets,
+            choosesRoutes: view.proxy.role == .gateway)
         let linkerd = LinkerdFilters(snapshot: snapshot, workload: view.workload)
         http =
-            authorization.customHTTP() + [tokens?.filter()].compactMap(\.self) + authorization.http()
+            authorization.customHTTP() + [tokens.filter()].compactMap(\.self) + authorization.http()
             + (linkerd?.http() ?? [])
         tcp = authorization.customTCP() + authorization.tcp() + (linkerd?.tcp() ?? [])
-    }
-}
-
-extension AuthorizationPolicy {
-    /// Some rule looks at who a token was issued to, or at other claims.
-    var needsTokens: Bool {
-        rules.contains { rule in
-            rule.from.contains { $0.values["requestPrincipals"] != nil || $0.notValues["requestPrincipals"] != nil }
-                || rule.when.contains { $0.key.hasPrefix("request.auth.") }
-        }
     }
 }
