@@ -1,6 +1,5 @@
 package import ControlPlane
 import FoundationEssentials
-import LocalMesh
 package import MeshAPI
 package import MeshState
 
@@ -30,7 +29,7 @@ package struct ExplainedMesh: Sendable {
         let scan = source.scan()
         let errors = scan.diagnostics.filter { $0.severity == .error }
         guard errors.isEmpty else { throw Failure.invalid(errors) }
-        snapshot = Self.snapshot(scan.resources, workloads: nil)
+        snapshot = Self.snapshot(scan.resources, workloads: try PlannedPods.list(scan.resources))
         keySets = KeySetSnapshot()
     }
 
@@ -53,27 +52,9 @@ package struct ExplainedMesh: Sendable {
     }
 
     private static func snapshot(
-        _ documents: [(key: ResourceKey, resource: Resource)], workloads: [MeshWorkload]?
+        _ documents: [(key: ResourceKey, resource: Resource)], workloads: [MeshWorkload]
     ) -> MeshSnapshot {
-        let resources = ResourceSet(documents)
-        return SnapshotBuilder().build(resources, workloads: workloads ?? pods(of: resources)).snapshot
-    }
-
-    /// Pods as `martlet up` would start them, with addresses that are nobody's (RFC 2544).
-    private static func pods(of resources: ResourceSet) -> [MeshWorkload] {
-        resources.workloads.enumerated().map { number, workload in
-            let template = workload.template
-            let namespace = resources.namespaces.first { $0.metadata.name == workload.metadata.namespace }
-            return MeshWorkload(
-                name: workload.metadata.name, namespace: workload.metadata.namespace,
-                ip: "198.18.\(number / 250).\(number % 250 + 1)", workload: workload.metadata.name,
-                labels: WorkloadLabels.injected(template.labels, workload: workload.metadata.name),
-                serviceAccount: template.spec.serviceAccountName,
-                ports: template.spec.containers.flatMap(\.ports).map { .init(name: $0.name, number: $0.number) },
-                sidecar: WorkloadLabels.wantsSidecar(
-                    labels: template.labels, annotations: template.annotations,
-                    namespaceLabels: namespace?.metadata.labels ?? [:], hostNetwork: false))
-        }
+        SnapshotBuilder().build(ResourceSet(documents), workloads: workloads).snapshot
     }
 
     /// A pod by its name or its workload's, `NAME` of namespace `default` or `NAMESPACE/NAME`.

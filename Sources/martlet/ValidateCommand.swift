@@ -1,5 +1,6 @@
 import ArgumentParser
 import ControlPlane
+import Explain
 import FoundationEssentials
 import MeshAPI
 import MeshState
@@ -41,7 +42,10 @@ struct ValidateCommand: AsyncParsableCommand {
             }
         }
         let mesh = SnapshotBuilder().build(ResourceSet(resources))
-        findings += mesh.diagnostics + CapabilityReport.diagnostics(mesh.snapshot)
+        // What manifests run, if they run anything, tells whether policies hold for anybody.
+        let pods = try PlannedPods.list(resources)
+        let running = SnapshotBuilder().build(ResourceSet(resources), workloads: pods)
+        findings += mesh.diagnostics + CapabilityReport.diagnostics(running.snapshot)
         if quiet { findings.removeAll { $0.severity != .error } }
         findings.sort { $0.location < $1.location }
         print(json ? try Self.json(findings) : text(findings, count: resources.count))

@@ -2,7 +2,7 @@ package import MeshAPI
 package import MeshState
 
 /// Says which fields of accepted resources Martlet's proxies do not carry out yet: they are left out of what proxies get,
-/// and never silently.
+/// and never silently; and which policies hold for none of the pods that run.
 package enum CapabilityReport {
     package static func diagnostics(_ snapshot: MeshSnapshot) -> [Diagnostic] {
         let features = ProxyFeatures.martlet
@@ -74,6 +74,7 @@ package enum CapabilityReport {
                 }
             }
         }
+        found += snapshot.policiesWithoutWorkloads()
         for service in snapshot.services where service.resolution == .entry(.dynamicDNS) {
             found.append(
                 warning(

@@ -37,3 +37,26 @@ package struct WorkloadsFile: Codable, Equatable, Sendable {
         self.workloads = workloads
     }
 }
+
+extension WorkloadsFile.Workload {
+    /// One pod of those that a template makes.
+    package init(_ template: PodTemplate, name: String, address: String, isReady: Bool) {
+        let hasProxy = template.sidecar || template.kind == .gateway
+        let annotations = template.annotations.filter { $0.key.hasPrefix("config.linkerd.io/") }
+        self.init(
+            name: name,
+            namespace: template.namespace,
+            ip: address,
+            workload: template.workload,
+            labels: hasProxy
+                ? WorkloadLabels.injected(template.labels, workload: template.workload) : template.labels,
+            serviceAccount: template.serviceAccount,
+            ports: template.ports,
+            ready: isReady,
+            sidecar: template.sidecar,
+            kind: template.kind.rawValue,
+            annotations: annotations.isEmpty ? nil : annotations,
+            place: template.place
+        )
+    }
+}

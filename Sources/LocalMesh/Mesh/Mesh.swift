@@ -211,24 +211,9 @@ package actor Mesh {
 
     private func publish() {
         let workloads = entries.values.sorted { $0.order < $1.order }.map { entry in
-            let template = entry.pod.template
-            let hasProxy = template.sidecar || template.kind == .gateway
-            let annotations = template.annotations.filter { $0.key.hasPrefix("config.linkerd.io/") }
-            return WorkloadsFile.Workload(
-                name: entry.status.name,
-                namespace: entry.status.namespace,
-                ip: entry.status.address,
-                workload: entry.status.workload,
-                labels: hasProxy
-                    ? WorkloadLabels.injected(template.labels, workload: template.workload) : template.labels,
-                serviceAccount: template.serviceAccount,
-                ports: template.ports,
-                ready: entry.status.ready,
-                sidecar: template.sidecar,
-                kind: template.kind.rawValue,
-                annotations: annotations.isEmpty ? nil : annotations,
-                place: template.place
-            )
+            WorkloadsFile.Workload(
+                entry.pod.template, name: entry.status.name, address: entry.status.address,
+                isReady: entry.status.ready)
         }
         let file = WorkloadsFile(workloads: workloads)
         guard file != written else { return }

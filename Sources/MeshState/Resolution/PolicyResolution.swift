@@ -49,35 +49,49 @@ extension MeshSnapshot {
         }
     }
 
-    /// Policies that hold for nobody, so that their author hears of it: no pod that runs has their labels.
-    func policiesWithoutWorkloads() -> [Diagnostic] {
+    /// Policies that hold for nobody, so that their author hears of it: no pod that runs has their labels. Without any pod
+    /// there is nothing to compare with.
+    package func policiesWithoutWorkloads() -> [Diagnostic] {
         guard !workloads.isEmpty else { return [] }
-        var found: [Diagnostic] = []
-        func check(
-            _ kind: String, _ metadata: ObjectMeta, selector: [String: String]?, targets: [PolicyTarget]
-        ) {
-            guard !(selector ?? [:]).isEmpty || !targets.isEmpty else { return }
-            let isRoot = metadata.namespace == settings.rootNamespace
-            let isUsed = workloads.contains { workload in
-                (isRoot || workload.namespace == metadata.namespace)
-                    && selects(workload, level: metadata.namespace, selector: selector, targets: targets)
+        let selective =
+            authorizationPolicies.map { SelectivePolicy("AuthorizationPolicy", $0.metadata, $0.selector, $0.targets) }
+            + requestAuthentications.map {
+                SelectivePolicy("RequestAuthentication", $0.metadata, $0.selector, $0.targets)
             }
-            guard !isUsed else { return }
-            let labels = (selector ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-            let what = labels.isEmpty ? "target" : "selector (\(labels.joined(separator: ",")))"
-            found.append(
-                Diagnostic(
-                    .warning, at: metadata.location,
-                    resource: ResourceKey.security(kind, metadata).description,
-                    path: labels.isEmpty ? "spec.targetRefs" : "spec.selector",
-                    "no running pod has this \(what): the policy holds for nobody"))
+        let chosen = selective.filter { !$0.selector.isEmpty || !$0.targets.isEmpty }
+        guard !chosen.isEmpty else { return [] }
+        let byNamespace = Dictionary(grouping: workloads, by: \.namespace)
+        return chosen.compactMap { policy in
+            let namespace = policy.metadata.namespace
+            let candidates = namespace == settings.rootNamespace ? workloads : byNamespace[namespace] ?? []
+            let isUsed = candidates.contains {
+                selects($0, level: namespace, selector: policy.selector, targets: policy.targets)
+            }
+            return isUsed ? nil : policy.holdsForNobody
         }
-        for policy in authorizationPolicies {
-            check("AuthorizationPolicy", policy.metadata, selector: policy.selector, targets: policy.targets)
-        }
-        for policy in requestAuthentications {
-            check("RequestAuthentication", policy.metadata, selector: policy.selector, targets: policy.targets)
-        }
-        return found
+    }
+}
+
+/// A policy of either kind, as far as it concerns whom it is for.
+private struct SelectivePolicy {
+    let kind: String
+    let metadata: ObjectMeta
+    let selector: [String: String]
+    let targets: [PolicyTarget]
+
+    init(_ kind: String, _ metadata: ObjectMeta, _ selector: [String: String]?, _ targets: [PolicyTarget]) {
+        self.kind = kind
+        self.metadata = metadata
+        self.selector = selector ?? [:]
+        self.targets = targets
+    }
+
+    var holdsForNobody: Diagnostic {
+        let labels = selector.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        let what = labels.isEmpty ? "is what targetRefs names" : "has the labels \(labels.joined(separator: ","))"
+        return Diagnostic(
+            .warning, at: metadata.location, resource: ResourceKey.security(kind, metadata).description,
+            path: labels.isEmpty ? "spec.targetRefs" : "spec.selector",
+            "no running pod \(what): the policy holds for nobody")
     }
 }
