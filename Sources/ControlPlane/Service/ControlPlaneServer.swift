@@ -43,8 +43,7 @@ package actor ControlPlaneServer {
     private let now: @Sendable () -> Date
     private let admission: ProxyAdmission
     private var nonces = NonceLedger()
-    /// The last certificate of each pod.
-    private var identities: [String: ControlPlaneStatus.Identity] = [:]
+    private var certificates = CertificateBook()
     private var connections: [Int: Connection] = [:]
     private var nextConnection = 1
     private var snapshot: MeshSnapshot?
@@ -78,7 +77,9 @@ package actor ControlPlaneServer {
             self.keySets = keySets
             builder?.use(keySets)
         }
-        forgetPods(of: self.snapshot, gone: snapshot)
+        certificates.forget(
+            between: self.snapshot, and: snapshot, now: now(),
+            keeping: Set(connections.values.map { "\($0.proxy.namespace)/\($0.proxy.pod)" }))
         self.snapshot = snapshot
         let settings = MeshConfiguration(snapshot)
         self.diagnostics = diagnostics + CapabilityReport.diagnostics(snapshot) + settings.diagnostics(snapshot)
@@ -104,22 +105,6 @@ package actor ControlPlaneServer {
         } catch {
             log("the mesh's settings are not remembered: \(error)")
         }
-    }
-
-    /// Forgets the certificates of pods that are gone, and of those that never were in a snapshot and whose time is over.
-    private func forgetPods(of before: MeshSnapshot?, gone after: MeshSnapshot) {
-        let moment = now().timeIntervalSince1970
-        let connected = Set(connections.values.map { "\($0.proxy.namespace)/\($0.proxy.pod)" })
-        let old = Self.pods(before)
-        let new = Self.pods(after)
-        identities = identities.filter { pod, identity in
-            if new.contains(pod) || connected.contains(pod) { return true }
-            return !old.contains(pod) && identity.notAfter > moment
-        }
-    }
-
-    private static func pods(_ snapshot: MeshSnapshot?) -> Set<String> {
-        Set((snapshot?.workloads ?? []).map { "\($0.namespace)/\($0.name)" })
     }
 
     /// Signs with this authority from now on.
@@ -188,7 +173,7 @@ package actor ControlPlaneServer {
         ControlPlaneStatus(
             snapshot: snapshot,
             diagnostics: diagnostics + expiryWarnings(),
-            identities: identities.values.sorted { $0.pod < $1.pod },
+            identities: certificates.identities,
             authorities: authority?.expiries.map {
                 .init(name: $0.name, notAfter: $0.notAfter.timeIntervalSince1970.rounded())
             } ?? [],
@@ -223,18 +208,7 @@ package actor ControlPlaneServer {
     private func expiryWarnings() -> [Diagnostic] {
         let moment = now().timeIntervalSince1970
         let place = SourceLocation(file: "certificates", line: 0, column: 0)
-        let running = Self.pods(snapshot)
-        var found: [Diagnostic] = []
-        for identity in identities.values where running.contains(identity.pod) {
-            let left = identity.notAfter - moment
-            guard left < (identity.notAfter - identity.issuedAt) / 5 else { continue }
-            found.append(
-                Diagnostic(
-                    .warning, at: place, resource: "Pod \(identity.pod)",
-                    left > 0
-                        ? "its certificate ends in \(Int(left)) s and was not renewed: look at its proxy's log"
-                        : "its certificate has ended: nobody accepts its calls"))
-        }
+        var found = certificates.warnings(of: snapshot, now: now(), at: place)
         for authority in authority?.expiries ?? [] {
             let left = authority.notAfter.timeIntervalSince1970 - moment
             guard left < 30 * 86400 else { continue }
@@ -314,7 +288,7 @@ extension ControlPlaneServer: DiscoverySource {
         state.sink.finish()
         builder?.forget(state.proxy)
         if let snapshot, snapshot.workload(namespace: state.proxy.namespace, name: state.proxy.pod) == nil {
-            identities["\(state.proxy.namespace)/\(state.proxy.pod)"] = nil
+            certificates.forget(pod: "\(state.proxy.namespace)/\(state.proxy.pod)")
         }
         log("disconnected \(state.proxy.id)")
         writeStatusSoon()
@@ -406,11 +380,12 @@ extension ControlPlaneServer: CertificateSource {
             "issued certificate serial=\(issued.serialNumber) identity=\(identity) "
                 + (pod.map { "pod=\($0)" } ?? "for=certificate") + " notAfter=\(issued.notAfter.formatted(.iso8601))")
         guard let pod else { return }
-        identities[pod] = ControlPlaneStatus.Identity(
-            pod: pod, identity: identity.description, serial: issued.serialNumber,
-            issuedAt: moment.timeIntervalSince1970.rounded(),
-            notAfter: issued.notAfter.timeIntervalSince1970.rounded(),
-            chain: authority.chainNames)
+        certificates.note(
+            ControlPlaneStatus.Identity(
+                pod: pod, identity: identity.description, serial: issued.serialNumber,
+                issuedAt: moment.timeIntervalSince1970.rounded(),
+                notAfter: issued.notAfter.timeIntervalSince1970.rounded(),
+                chain: authority.chainNames))
         writeStatusSoon()
     }
 }
