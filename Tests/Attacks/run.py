@@ -7,6 +7,8 @@ import argparse
 import json
 import pathlib
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,8 @@ import time
 import attacks
 from harness import MARTLET, ROOT, Certificates, Mesh, Signer, run
 
+# Certificates of the attacker's that are no workload's of the mesh.
+FOREIGN = ["self-signed", "foreign", "expired", "by-leaf"]
 HERE = pathlib.Path(__file__).resolve().parent
 MISSION = ROOT / "examples/mission"
 
@@ -119,15 +123,66 @@ def carry_out(mesh, stage, entries, folder, certificates):
     return results
 
 
-def closed(mesh):
+def closed(mesh, certificates):
     """What of the control plane others could open or read."""
     secrets = ["xds.sock", "token.key", "ca/intermediate-key.pem"]
     failures = [f"{name} is open to others" for name in secrets if (mesh.state / name).stat().st_mode & 0o077]
-    for address in ["0.0.0.0:0", "10.0.0.1:15010", "127.evil.test:15010", "localhost.evil.test:15010"]:
-        words = [MARTLET, "control-plane", "--state-dir", str(mesh.folder / "nothing"), "--listen", address]
-        answer = subprocess.run(words, capture_output=True, text=True, timeout=20)
-        if answer.returncode != 64 or "not of this machine alone" not in answer.stderr:
-            failures.append(f"control-plane --listen {address}: exit {answer.returncode}, {answer.stderr!r}")
+    state = mesh.folder / "door"
+    state.mkdir(mode=0o700)
+    for name in ["token.key", "workloads.json"]:
+        shutil.copy(mesh.state / name, state / name)
+    # The mesh's own authority: only whom it did not sign is turned away.
+    shutil.copytree(mesh.state / "ca", state / "ca")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [MARTLET, "control-plane", "--state-dir", str(state), "--listen", f"127.0.0.1:{port}"]
+    with open(state / "log", "w") as log, subprocess.Popen(words, stdout=log, stderr=log) as door:
+        try:
+            failures += knock(port, state, certificates)
+        finally:
+            door.terminate()
+    return failures
+
+
+def knock(port, state, certificates):
+    """Who gets an answer at the control plane's TCP door without a right to one."""
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
+
+    def answer(context=None):
+        """What the door says after the preface; a refusal is no answer. Martlet's settings are a frame of type 4."""
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            try:
+                if context:
+                    connection = context.wrap_socket(connection, server_hostname="127.0.0.1")
+                connection.sendall(preface)
+                return connection.recv(9)
+            except (ssl.SSLError, ConnectionError) as error:
+                return str(error)
+
+    def context(name=None):
+        made = ssl.create_default_context(cafile=str(state / "xds-ca.pem"))
+        made.set_alpn_protocols(["h2"])
+        if name:
+            made.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}-key.pem")
+        return made
+
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            trusting = answer(context())
+            break
+        except OSError:
+            if time.monotonic() > deadline:
+                return ["the control plane's TCP door does not open"]
+            time.sleep(0.05)
+    failures = []
+    # The control: who speaks TLS gets HTTP/2, and is asked for a token or a certificate by each call.
+    if not isinstance(trusting, bytes) or trusting[3:4] != b"\x04":
+        failures.append(f"the control plane's TCP door does not speak HTTP/2 over TLS: {trusting!r}")
+    for name, given in [("plaintext", answer())] + [(name, answer(context(name))) for name in FOREIGN]:
+        if isinstance(given, bytes) and given[3:4] == b"\x04":
+            failures.append(f"the control plane's TCP door answers {name}")
     return failures
 
 
@@ -183,7 +238,7 @@ def main():
         certificates = folder / "certificates"
         certificates.mkdir()
         AttackersCertificates(certificates, mesh.state / "ca").make_all()
-        others = closed(mesh)
+        others = closed(mesh, certificates)
         for stage in dict.fromkeys(entry["stage"] for entry in entries):
             if stage in ISSUER:
                 key_set, message = ISSUER[stage]
