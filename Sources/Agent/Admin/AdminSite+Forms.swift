@@ -59,39 +59,8 @@ extension AdminSite {
 
     /// envoy.admin.v3.Clusters.
     func clustersJSON() async -> ServerResponse {
-        let serving = await agent.serving
-        let fixed = await agent.own
-        let entries = serving.clusters.sorted { $0.key < $1.key }.map { name, cluster in
-            let service = cluster.edsClusterConfig.serviceName.isEmpty ? name : cluster.edsClusterConfig.serviceName
-            let assignment = cluster.type == .eds ? serving.assignments[service] : cluster.loadAssignment
-            let hosts = (assignment?.endpoints ?? []).flatMap { locality in
-                locality.lbEndpoints.map { Self.host($0, locality) }
-            }
-            let shown = cluster.altStatName.isEmpty ? name : cluster.altStatName
-            return """
-                {"name":\(JSONText.quoted(name)),"added_via_api":\(fixed.clusters[name] == nil),\
-                "host_statuses":[\(hosts.joined(separator: ","))],"observability_name":\(JSONText.quoted(shown))}
-                """
-        }
+        let own = await agent.own
+        let entries = await servedClusters().map { ClusterReport.json($0, isOwn: own.clusters[$0.name] != nil) }
         return .json("{\"cluster_statuses\":[\(entries.joined(separator: ","))]}\n")
-    }
-
-    private static func host(
-        _ endpoint: Envoy_Config_Endpoint_V3_LbEndpoint, _ locality: Envoy_Config_Endpoint_V3_LocalityLbEndpoints
-    ) -> String {
-        let address: String =
-            switch endpoint.endpoint.address.address {
-            case .socketAddress(let socket)?:
-                "{\"socket_address\":{\"address\":\(JSONText.quoted(socket.address)),\"port_value\":\(socket.portValue)}}"
-            case .pipe(let pipe)?: "{\"pipe\":{\"path\":\(JSONText.quoted(pipe.path))}}"
-            case nil: "{}"
-            }
-        let isHealthy = [.unknown, .healthy].contains(endpoint.healthStatus)
-        let weight = endpoint.hasLoadBalancingWeight ? endpoint.loadBalancingWeight.value : 1
-        return """
-            {"address":\(address),"health_status":{"eds_health_status":"\(isHealthy ? "HEALTHY" : "UNHEALTHY")"},\
-            "weight":\(weight),"priority":\(locality.priority),\
-            "locality":{"region":\(JSONText.quoted(locality.locality.region)),"zone":\(JSONText.quoted(locality.locality.zone))}}
-            """
     }
 }

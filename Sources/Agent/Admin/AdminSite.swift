@@ -111,20 +111,14 @@ package struct AdminSite: Sendable {
 
     /// Envoy's form: `cluster::name::value`, `cluster::endpoint::name::value`.
     private func clusters() async -> ServerResponse {
-        let serving = await agent.serving
-        let runtime = await agent.runtime
-        let counters = await report.statistics().split(separator: "\n").filter { $0.hasPrefix("cluster.") }
-        var text = ""
-        for (name, cluster) in serving.clusters.sorted(by: { $0.key < $1.key }) {
-            let prefix = "cluster.\(cluster.altStatName.isEmpty ? name : cluster.altStatName)."
-            for line in counters where line.hasPrefix(prefix) {
-                text += "\(name)::\(line.dropFirst(prefix.count).replacing(": ", with: "::"))\n"
-            }
-            if let descriptor = runtime?.clusters.compactMap({ $0 }).first(where: { $0.name == name }) {
-                text += ClusterReport.lines(descriptor)
-            }
-        }
-        return .text(text)
+        let own = await agent.own
+        return .text(
+            await servedClusters().map { ClusterReport.lines($0, isOwn: own.clusters[$0.name] != nil) }.joined())
+    }
+
+    /// What workers serve, by name.
+    func servedClusters() async -> [ClusterDescriptor] {
+        (await agent.runtime?.clusters ?? []).compactMap(\.self).sorted { $0.name < $1.name }
     }
 
     private func configDump(_ request: ServerRequest) async -> ServerResponse {
@@ -147,11 +141,12 @@ package struct AdminSite: Sendable {
     private func listeners(_ request: ServerRequest) async -> ServerResponse {
         let held = await agent.held.listeners.values.map(\.message)
         let all = (await agent.own.listeners.values + held).sorted { $0.name < $1.name }
-        let pairs = all.map { ($0.name, Self.text($0.address)) }
         guard request.query["format"] == "json" else {
-            return .text(pairs.map { "\($0.0)::\($0.1)\n" }.joined())
+            return .text(all.map { "\($0.name)::\(Self.text($0.address))\n" }.joined())
         }
-        let entries = pairs.map { "{\"name\":\(JSONText.quoted($0.0)),\"local_address\":\(JSONText.quoted($0.1))}" }
+        let entries = all.map {
+            "{\"name\":\(JSONText.quoted($0.name)),\"local_address\":\(JSONText.address($0.address))}"
+        }
         return .json("{\"listener_statuses\":[\(entries.joined(separator: ","))]}\n")
     }
 
@@ -212,11 +207,13 @@ package struct AdminSite: Sendable {
         var options = JSONEncodingOptions()
         options.preserveProtoFieldNames = true
         let node = (try? bootstrap.node.jsonString(options: options)) ?? "{}"
+        let uptime = (ContinuousClock.now - started).components.seconds
         return .json(
             """
-            {"version":\(JSONText.quoted("martlet/\(version)")),"state":"\(state)",\
-            "uptime_current_epoch":"\((ContinuousClock.now - started).components.seconds)s",\
-            "log_level":"\(Log.level)","node":\(node)}
+            {"version":\(JSONText.quoted("martlet/\(version)")),"state":"\(state)","uptime_current_epoch":"\(uptime)s",\
+            "uptime_all_epochs":"\(uptime)s","command_line_options":{"mode":"Serve","log_level":"\(Log.level)",\
+            "service_node":\(JSONText.quoted(bootstrap.node.id)),"service_cluster":\(JSONText.quoted(bootstrap.node.cluster))},\
+            "node":\(node)}
 
             """)
     }
@@ -242,29 +239,5 @@ package struct AdminSite: Sendable {
     private func quitNow() -> ServerResponse {
         quit()
         return .text("OK\n")
-    }
-}
-
-/// Strings in the small JSON documents that are written by hand here.
-enum JSONText {
-    static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            default:
-                if scalar.value < 0x20 {
-                    let digits = String(scalar.value, radix: 16)
-                    result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-                } else {
-                    result.unicodeScalars.append(scalar)
-                }
-            }
-        }
-        return result + "\""
     }
 }

@@ -25,9 +25,34 @@ struct ConfigDump {
         try add(clustersDump)
         if includesEndpoints { try add(endpointsDump) }
         try add(listenersDump)
-        try add(routesDump)
+        sections.append(try routesSection(options))
         try add(secretsDump)
         return "{\"configs\":[\(sections.joined(separator: ",\n"))]}\n"
+    }
+
+    /// The routes as received, and those that stand inside of listeners (`static_route_configs`).
+    private func routesSection(_ options: JSONEncodingOptions) throws -> String {
+        let text = try Google_Protobuf_Any(message: routesDump).jsonString(options: options)
+        let entries = try inlineRoutes.map { routes in
+            "{\"route_config\":\(try Google_Protobuf_Any(message: routes).jsonString(options: options))}"
+        }
+        if entries.isEmpty { return text }
+        return text.dropLast() + ",\"static_route_configs\":[\(entries.joined(separator: ","))]}"
+    }
+
+    private var inlineRoutes: [Envoy_Config_Route_V3_RouteConfiguration] {
+        typealias Manager = Envoy_Extensions_Filters_Network_HttpConnectionManager_V3_HttpConnectionManager
+        let listeners = sorted(fixed.listeners) + held.listeners.sorted { $0.key < $1.key }.map(\.value.message)
+        return listeners.flatMap { listener in
+            (listener.filterChains + (listener.hasDefaultFilterChain ? [listener.defaultFilterChain] : [])).flatMap {
+                $0.filters.compactMap { filter -> Envoy_Config_Route_V3_RouteConfiguration? in
+                    guard let manager = try? Manager(unpackingAny: filter.typedConfig),
+                        case .routeConfig? = manager.routeSpecifier
+                    else { return nil }
+                    return manager.routeConfig
+                }
+            }
+        }
     }
 
     /// Envoy's `?resource=`: the entries of one field of a section, as `dynamic_listeners`; nil when no section has it.

@@ -24,14 +24,31 @@ final class Differences: Sendable {
 
     private init() throws {
         let text = try String(contentsOf: Scenario.folder.appending(path: "differences.yaml"), encoding: .utf8)
-        entries = try (Yams.compose(yaml: text)?.array() ?? []).map { node in
-            guard let scenario = node["scenario"]?.string, let place = node["place"]?.string,
-                let reason = node["reason"]?.string, !reason.isEmpty
-            else { throw CaseError("differences.yaml: an entry needs scenario, place and reason: \(node)") }
-            return Entry(
-                scenario: scenario, exchange: node["exchange"]?.string ?? "*", place: place,
-                envoy: node["envoy"]?.string, martlet: node["martlet"]?.string, reason: reason,
-                shownBy: node["shown_by"]?.string ?? scenario, races: node["races"]?.bool ?? false)
+        entries = try (Yams.compose(yaml: text)?.array() ?? []).flatMap(Self.entries)
+    }
+
+    /// The entries of one node: one for each of its `places`, or the one of its `place`.
+    private static func entries(_ node: Node) throws -> [Entry] {
+        guard let scenario = node["scenario"]?.string, let reason = node["reason"]?.string, !reason.isEmpty else {
+            throw CaseError("differences.yaml: an entry needs scenario, places and reason: \(node)")
+        }
+        func entry(_ place: String, _ envoy: String?, _ martlet: String?) -> Entry {
+            Entry(
+                scenario: scenario, exchange: node["exchange"]?.string ?? "*", place: place, envoy: envoy,
+                martlet: martlet, reason: reason, shownBy: node["shown_by"]?.string ?? scenario,
+                races: node["races"]?.bool ?? false)
+        }
+        if let place = node["place"]?.string { return [entry(place, node["envoy"]?.string, node["martlet"]?.string)] }
+        guard let places = node["places"]?.mapping else {
+            throw CaseError("differences.yaml: an entry needs place or places: \(node)")
+        }
+        return try places.map { key, value in
+            guard let place = key.string else { throw CaseError("differences.yaml: not a place: \(key)") }
+            guard let pair = value.sequence else { return entry(place, nil, nil) }
+            guard pair.count == 2 else {
+                throw CaseError("differences.yaml: \(place) needs what Envoy and Martlet say")
+            }
+            return entry(place, pair[0].string, pair[1].string)
         }
     }
 

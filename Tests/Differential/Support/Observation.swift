@@ -52,9 +52,11 @@ struct Normalisation: Sendable {
         if place.hasSuffix(".date") || place.hasSuffix(".Date") { return "<date>" }
         if place.hasSuffix(".flags") { return value.split(separator: ",").sorted().joined(separator: ",") }
         if place.hasSuffix(".x-envoy-upstream-service-time") { return Int(value) == nil ? value : "<milliseconds>" }
-        if place.hasSuffix(".x-envoy-expected-rq-timeout-ms"), !place.hasPrefix("attempt[0]"), let time = Int(value) {
-            // Counted down between tries.
-            return time > 1000 ? "\((time + 250) / 500 * 500)" : "<milliseconds>"
+        if place.hasSuffix(".x-envoy-expected-rq-timeout-ms"), let time = Int(value) {
+            // Counted down between tries, of which the first need not have reached a backend.
+            if !place.hasPrefix("attempt[0]") { return time > 1000 ? "\((time + 250) / 500 * 500)" : "<milliseconds>" }
+            let next = (time + 499) / 500 * 500
+            return next - time < 60 ? "\(next)" : value
         }
         var result = value
         result = result.replacing(#/\b\d{4,5}\b/#) { match in

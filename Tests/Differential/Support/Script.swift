@@ -118,6 +118,8 @@ struct Exchange: Sendable {
     var tls: ClientTLS?
     /// What comes to several backends at a time is told by backend.
     var isSorted = false
+    /// The answer's body is JSON, compared member by member below these paths.
+    var json: [String]?
     /// How long to look whether the connection ends after the last response, in milliseconds.
     var settle = 60
 
@@ -131,6 +133,7 @@ struct Exchange: Sendable {
         responses = node["responses"]?.int ?? 1
         settle = node["settle"]?.int ?? settle
         isStream = node["stream"]?.bool ?? false
+        json = node["json"]?.array().compactMap(\.string)
         isSorted = node["sorted"]?.bool ?? false
         for script in node["backend"]?.array() ?? [] {
             backend.append(try BackendScript(script, http2: node["backend-h2"]?.bool ?? false))

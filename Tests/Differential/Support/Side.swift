@@ -208,7 +208,10 @@ final class Side {
         } else {
             if end == nil { end = read(exchange.responses, exchange, &reader, &answers) }
             if end == nil { end = ending(exchange, &reader) }
-            for (index, answer) in answers.enumerated() { observation.note(answer, at: "response[\(index)]") }
+            for (index, answer) in answers.enumerated() {
+                observation.note(answer, at: "response[\(index)]")
+                if let paths = exchange.json { observation.noteJSON(answer.body, at: "response[\(index)]", paths) }
+            }
         }
         observation["end"] = end
         noteAttempts(in: &observation, sorted: exchange.isSorted)
