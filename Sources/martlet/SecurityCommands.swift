@@ -25,12 +25,12 @@ struct MutualTLSReportCommand: AsyncParsableCommand {
         let pods = try JSONDecoder().decode(WorkloadList.self, from: data).workloads
         var report = MutualTLSReport(pods: pods)
         for pod in pods where pod.sidecar {
-            let files = (try? LogFiles(state).find("\(pod.namespace)/\(pod.name)", part: .access)) ?? []
-            for file in files {
-                let text = (try? String(contentsOfFile: file.path, encoding: .utf8)) ?? ""
-                for line in text.split(separator: "\n") {
-                    report.read(line: line, destination: "\(pod.namespace)/\(pod.workload)")
+            do {
+                for file in try LogFiles(state).find("\(pod.namespace)/\(pod.name)", part: .access) {
+                    report.read(file: file.path, destination: "\(pod.namespace)/\(pod.workload)")
                 }
+            } catch {
+                report.miss("\(pod.namespace)/\(pod.name)", "\(error)")
             }
         }
         print(report.lines().joined(separator: "\n"))

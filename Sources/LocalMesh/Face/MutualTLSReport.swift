@@ -16,17 +16,37 @@ package struct MutualTLSReport: Sendable {
     package private(set) var calls: [Row: Int] = [:]
     /// Lines that are no access log in Istio's default format: the calls of another format cannot be told.
     package private(set) var unreadable = 0
+    /// Logs that could not be read, or not to their end: what is in them is not in the report.
+    package private(set) var unreadFiles: [String] = []
     private let names: [String: String]
 
     package init(pods: [MeshWorkload]) {
         names = Dictionary(pods.map { ($0.ip, "\($0.namespace)/\($0.workload)") }) { first, _ in first }
     }
 
-    /// Reads one line of the access log of `destination`, in Istio's default format; others are passed over.
+    /// Reads the access log of `destination`, whatever clients made it hold.
+    package mutating func read(file: String, destination: String) {
+        do {
+            var reader = try FileLines(path: file)
+            while let line = try reader.next() {
+                switch line {
+                case .text(let text): read(line: text[...], destination: destination)
+                case .tooLong: unreadable += 1
+                }
+            }
+        } catch {
+            unreadFiles.append("\(error)")
+        }
+    }
+
+    /// Says that there is no log of a pod to read.
+    package mutating func miss(_ pod: String, _ reason: String) { unreadFiles.append("\(pod): \(reason)") }
+
+    /// Reads one line of the access log of `destination`, in Istio's default format; others are counted.
     package mutating func read(line: Substring, destination: String) {
         // Behind the last quoted field: cluster, local address of the upstream, then what the client called and who it is.
         guard let quote = line.lastIndex(of: "\""), line.hasPrefix("[") else {
-            if line.hasPrefix("{") { unreadable += 1 }
+            if !line.isEmpty { unreadable += 1 }
             return
         }
         let fields = line[line.index(after: quote)...].split(separator: " ")
@@ -35,7 +55,10 @@ package struct MutualTLSReport: Sendable {
             return
         }
         guard fields[0].hasPrefix("inbound|") || fields[0] == "InboundPassthroughCluster" else { return }
-        guard let port = Self.address(fields[2])?.port, let peer = Self.address(fields[3])?.host else { return }
+        guard let port = Self.address(fields[2])?.port, let peer = Self.address(fields[3])?.host else {
+            unreadable += 1
+            return
+        }
         // The proxies of the mesh name in their handshake what they call; nobody else does.
         let isSecure = fields[4].hasPrefix("outbound_.")
         let row = Row(destination: destination, port: port, caller: names[peer] ?? peer, isSecure: isSecure)
@@ -57,6 +80,10 @@ package struct MutualTLSReport: Sendable {
                     + "(accessLogEncoding TEXT, no accessLogFormat). Do not go by it before it can read all.",
             ]
         }
+        if !unreadFiles.isEmpty {
+            doubts += ["", "Access logs could not be read: do not go by the report before it can read all."]
+            doubts += unreadFiles.map { "  \($0)" }
+        }
         guard !calls.isEmpty else {
             return ["no calls in the access logs: none were made, or accessLogFile is off"] + doubts
         }
@@ -76,7 +103,9 @@ package struct MutualTLSReport: Sendable {
             ($0.destination, $0.port, $0.caller) < ($1.destination, $1.port, $1.caller)
         }
         result.append("")
-        if broken.isEmpty {
+        if broken.isEmpty, !doubts.isEmpty {
+            result.append("STRICT breaks nothing of what could be read: every caller seen there uses mutual TLS")
+        } else if broken.isEmpty {
             result.append("STRICT breaks nothing of what was seen: every caller uses mutual TLS")
         } else {
             result.append("STRICT would break:")
