@@ -210,6 +210,7 @@ extension Worker where Wire: ~Copyable {
             source: connections[handle].remote, direct: connections[handle].direct, found)
         guard chain >= 0 else {
             metrics.listeners[listenerStatistics(handle)].noFilterChain &+= 1
+            reportUnmatched(handle, found)
             return close(handle)
         }
         connections[handle].chain = chain
@@ -274,6 +275,7 @@ extension Worker where Wire: ~Copyable {
             case .wantsOutput: continue
             case .closed, .failed:
                 metrics.listeners[listenerStatistics(handle)].handshakeFailures &+= 1
+                reportHandshake(handle)
                 return close(handle)
             }
         }
