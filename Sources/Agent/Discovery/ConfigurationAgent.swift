@@ -36,6 +36,9 @@ package actor ConfigurationAgent {
     /// For clusters whose endpoints are named.
     private var addresses: [NameQuestion: [String]] = [:]
     private var names = NameSchedule()
+    /// Names of the bootstrap's clusters that have not been looked up for the first time, and how long that is waited for.
+    private var unanswered: Set<NameQuestion>
+    private let patience = ContinuousClock.now + .seconds(2)
     /// As compiled: what workers execute.
     package private(set) var runtime: RuntimeSnapshot?
     private var isApplying = false
@@ -63,6 +66,7 @@ package actor ConfigurationAgent {
         onNameTable: @escaping @Sendable (ResourceStore.NameTable) -> Void
     ) {
         self.fixed = fixed
+        unanswered = fixed.clusters.values.reduce(into: []) { $0.formUnion(NamedEndpoints.questions(in: $1)) }
         self.state = state
         self.localSecretNames = localSecretNames
         self.compiler = compiler
@@ -308,11 +312,14 @@ package actor ConfigurationAgent {
         names.answered(question, failed: found.isEmpty, ttl: ttl, now: .now)
         guard !found.isEmpty else {
             if addresses[question] == nil { Log.debug("agent", "\(question.name) does not resolve") }
+            unanswered.remove(question)
             return
         }
-        guard addresses[question] != found, names.pace(question) != nil else { return }
-        addresses[question] = found
-        await apply()
+        if addresses[question] != found, names.pace(question) != nil {
+            addresses[question] = found
+            await apply()
+        }
+        unanswered.remove(question)
     }
 
     /// Static resources first; the control plane may not replace them (Envoy refuses that too).
@@ -331,7 +338,9 @@ package actor ConfigurationAgent {
     /// Listeners and clusters have arrived and serve (or nothing is to come); stays true once it was.
     package var isReady: Bool {
         if !wasReady {
-            wasReady = statistics.snapshots > 0 && (state.map { $0.isComplete && warming.isSettled } ?? true)
+            wasReady =
+                statistics.snapshots > 0 && (state.map { $0.isComplete && warming.isSettled } ?? true)
+                && (unanswered.isEmpty || patience < .now)
         }
         return wasReady
     }
@@ -340,6 +349,7 @@ package actor ConfigurationAgent {
     package var missing: [String] {
         if isReady { return [] }
         if let applyFailure { return [applyFailure] }
+        if !unanswered.isEmpty { return unanswered.map { "the address of \($0.name)" }.sorted() }
         guard let state else { return [] }
         if !statistics.isConnected { return ["the control plane is not reached"] }
         return state.isComplete ? warming.waiting : ["listeners and clusters have not arrived"]
