@@ -42,6 +42,8 @@ package struct ProviderSpec: Sendable, Hashable {
     package var audiences: [String] = []
     /// The JSON text of the key set (local_jwks).
     package var keySet: String
+    /// Names the place that keys are fetched from (remote_jwks), for `RemoteKeys`; `keySet` says nothing then.
+    package var remoteKeys: String?
     /// Where tokens are; when all three are empty: `Authorization: Bearer `, then the parameter `access_token`.
     package var headers: [Header] = []
     package var parameters: [String] = []

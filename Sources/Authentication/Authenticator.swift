@@ -64,34 +64,43 @@ package struct Authenticator: Sendable {
     package func decide(
         _ head: borrowing HeadView, requirement: Int, now: UInt64, cache: inout TokenCache
     ) -> AuthenticationVerdict {
+        decide(head, requirement: requirement, VerificationContext(now: now), cache: &cache)
+    }
+
+    /// The same with keys that were fetched. Those that are missing, or too old, are named in the verdict: it is the one that
+    /// holds if they cannot be had.
+    package func decide(
+        _ head: borrowing HeadView, requirement: Int, _ context: VerificationContext, cache: inout TokenCache
+    ) -> AuthenticationVerdict {
         var verdict = AuthenticationVerdict()
-        verdict.fault = evaluate(requirements[requirement], head, now, &cache, &verdict)
+        verdict.fault = evaluate(requirements[requirement], head, context, &cache, &verdict)
         return verdict
     }
 
     private func evaluate(
-        _ requirement: Requirement, _ head: borrowing HeadView, _ now: UInt64, _ cache: inout TokenCache,
+        _ requirement: Requirement, _ head: borrowing HeadView, _ context: VerificationContext,
+        _ cache: inout TokenCache,
         _ verdict: inout AuthenticationVerdict
     ) -> TokenFault? {
         switch requirement {
         case .none: return nil
-        case .provider(let number): return check(number, head, now, &cache, &verdict)
+        case .provider(let number): return check(number, head, context, &cache, &verdict)
         case .all(let parts):
             for part in parts {
-                if let fault = evaluate(part, head, now, &cache, &verdict) { return fault }
+                if let fault = evaluate(part, head, context, &cache, &verdict) { return fault }
             }
             return nil
         case .any(let parts, let allowMissing, let allowFailed):
             // A fault that concerns the token says more than that there is none, or one of another issuer.
             var final = TokenFault.missing
             for part in parts {
-                guard let fault = evaluate(part, head, now, &cache, &verdict) else { return nil }
+                guard let fault = evaluate(part, head, context, &cache, &verdict) else { return nil }
                 if fault != .missing && fault != .unknownIssuer || final == .missing { final = fault }
             }
             return allowFailed || allowMissing && final == .missing ? nil : final
-        case .allowMissing: return checkAll(head, now, &cache, &verdict)
+        case .allowMissing: return checkAll(head, context, &cache, &verdict)
         case .allowMissingOrFailed:
-            _ = checkAll(head, now, &cache, &verdict)
+            _ = checkAll(head, context, &cache, &verdict)
             return nil
         }
     }
@@ -99,7 +108,7 @@ package struct Authenticator: Sendable {
     /// All tokens where this provider looks must be valid, and there must be one: a good token beside a bad one could
     /// otherwise lead the application to the bad one.
     private func check(
-        _ number: Int, _ head: borrowing HeadView, _ now: UInt64, _ cache: inout TokenCache,
+        _ number: Int, _ head: borrowing HeadView, _ context: VerificationContext, _ cache: inout TokenCache,
         _ verdict: inout AuthenticationVerdict
     ) -> TokenFault? {
         let locations = locations[number]
@@ -107,7 +116,7 @@ package struct Authenticator: Sendable {
         var found = false
         while let candidate = search.next(in: head, locations, removed: verdict.removed) {
             found = true
-            switch verify(candidate, by: number, head, now, &cache) {
+            switch verify(candidate, by: number, head, context, &cache, &verdict) {
             case .success(let token): accept(token, number, locations[candidate.location], &verdict)
             case .failure(let fault): return fault
             }
@@ -116,7 +125,8 @@ package struct Authenticator: Sendable {
     }
 
     private func checkAll(
-        _ head: borrowing HeadView, _ now: UInt64, _ cache: inout TokenCache, _ verdict: inout AuthenticationVerdict
+        _ head: borrowing HeadView, _ context: VerificationContext, _ cache: inout TokenCache,
+        _ verdict: inout AuthenticationVerdict
     ) -> TokenFault? {
         var search = TokenSearch(everywhere)
         var first: TokenFault?
@@ -124,7 +134,7 @@ package struct Authenticator: Sendable {
             var fault = TokenFault.unknownIssuer
             var accepted = false
             for number in everywhere[candidate.location].providers {
-                switch verify(candidate, by: number, head, now, &cache) {
+                switch verify(candidate, by: number, head, context, &cache, &verdict) {
                 case .success(let token):
                     accept(token, number, everywhere[candidate.location], &verdict)
                     accepted = true
@@ -146,23 +156,33 @@ package struct Authenticator: Sendable {
     }
 
     private func verify(
-        _ candidate: TokenCandidate, by number: Int, _ head: borrowing HeadView, _ now: UInt64,
-        _ cache: inout TokenCache
+        _ candidate: TokenCandidate, by number: Int, _ head: borrowing HeadView, _ context: VerificationContext,
+        _ cache: inout TokenCache, _ verdict: inout AuthenticationVerdict
     ) -> Result<VerifiedToken, TokenFault> {
         if candidate.decoded.isEmpty {
             let range = candidate.range
-            return verify(head.bytes.extracting(range.lowerBound..<range.upperBound), by: number, now, &cache)
+            return verify(
+                head.bytes.extracting(range.lowerBound..<range.upperBound), by: number, context, &cache, &verdict)
         }
-        return verify(candidate.decoded.span, by: number, now, &cache)
+        return verify(candidate.decoded.span, by: number, context, &cache, &verdict)
     }
 
     private func verify(
-        _ text: Span<UInt8>, by number: Int, _ now: UInt64, _ cache: inout TokenCache
+        _ text: Span<UInt8>, by number: Int, _ context: VerificationContext, _ cache: inout TokenCache,
+        _ verdict: inout AuthenticationVerdict
     ) -> Result<VerifiedToken, TokenFault> {
         let hash = TokenCache.hash(text)
-        let fingerprint = providers[number].fingerprint
-        if let known = cache.find(text, hash: hash, fingerprint: fingerprint) {
-            if let fault = known.fault(now: now, clockSkew: providers[number].spec.clockSkewSeconds) {
+        var fingerprint = providers[number].fingerprint
+        var fetched: RemoteKeys.Entry?
+        let source = providers[number].spec.remoteKeys
+        if let source {
+            fetched = context.remoteKeys.fresh(source, at: context.clock)
+            if let fetched { fingerprint = fingerprint.with(fetched.version) }
+        }
+        if source == nil || fetched != nil,
+            let known = cache.find(text, hash: hash, fingerprint: fingerprint)
+        {
+            if let fault = known.fault(now: context.now, clockSkew: providers[number].spec.clockSkewSeconds) {
                 return .failure(fault)
             }
             return .success(known)
@@ -171,11 +191,14 @@ package struct Authenticator: Sendable {
         bytes.reserveCapacity(text.count)
         for index in text.indices { bytes.append(text[index]) }
         do throws(TokenFault) {
-            let token = try providers[number].verify(SignedToken(parsing: bytes), now: now)
+            let token = try providers[number].verify(SignedToken(parsing: bytes), now: context.now, fetched?.keys)
             cache.insert(bytes, hash: hash, fingerprint: fingerprint, token)
             return .success(token)
         } catch {
-            return .failure(error)
+            guard let source, fetched == nil, error == .noValidKey else { return .failure(error) }
+            // All that can be said without keys is in its favour.
+            if !verdict.wantedKeys.contains(source) { verdict.wantedKeys.append(source) }
+            return .failure(.keysNotFetched)
         }
     }
 
@@ -233,6 +256,8 @@ package struct AuthenticationVerdict: Sendable {
     /// A token that was found valid; the tokens behind it are in `others`. Their claims count only when `fault` is nil.
     package var first: AcceptedToken?
     package var others: [AcceptedToken] = []
+    /// Where keys would have to be fetched from, to know better (`ProviderSpec.remoteKeys`).
+    package var wantedKeys: [String] = []
     /// Slots of tokens that are taken out of the request.
     var removed: UInt64 = 0
 }

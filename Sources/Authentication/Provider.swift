@@ -14,6 +14,16 @@ struct Provider: Sendable {
 
     init(_ spec: ProviderSpec) {
         self.spec = spec
+        audiences = Set(spec.audiences.map(Self.plainAudience))
+        fingerprint = Self.fingerprint(spec)
+        ownHeaders =
+            (spec.forwardPayloadHeader.isEmpty ? [] : [HeaderName(spec.forwardPayloadHeader)])
+            + spec.claimHeaders.map { HeaderName($0.header) }
+        if spec.remoteKeys != nil {
+            keys = nil
+            keyFault = nil
+            return
+        }
         do throws(KeySet.Fault) {
             keys = try KeySet(parsing: spec.keySet)
             keyFault = nil
@@ -21,15 +31,11 @@ struct Provider: Sendable {
             keys = nil
             keyFault = error
         }
-        audiences = Set(spec.audiences.map(Self.plainAudience))
-        fingerprint = Self.fingerprint(spec)
-        ownHeaders =
-            (spec.forwardPayloadHeader.isEmpty ? [] : [HeaderName(spec.forwardPayloadHeader)])
-            + spec.claimHeaders.map { HeaderName($0.header) }
     }
 
     /// Believes a token, or says why not. Time is checked first, as in Envoy: an old token of an unknown key is old.
-    func verify(_ token: SignedToken, now: UInt64) throws(TokenFault) -> VerifiedToken {
+    /// - Parameter fetched: the keys of a provider whose keys are fetched.
+    func verify(_ token: SignedToken, now: UInt64, _ fetched: KeySet? = nil) throws(TokenFault) -> VerifiedToken {
         if !spec.issuer.isEmpty, token.issuer != spec.issuer { throw .unknownIssuer }
         if now &+ spec.clockSkewSeconds < token.notBefore { throw .notYetValid }
         if token.expiry != 0, now > token.expiry &+ spec.clockSkewSeconds { throw .expired }
@@ -42,7 +48,7 @@ struct Provider: Sendable {
         if !audiences.isEmpty, !token.audiences.contains(where: { audiences.contains(Self.plainAudience($0)) }) {
             throw .audienceNotAllowed
         }
-        guard let keys else { throw .noValidKey }
+        guard let keys = fetched ?? keys else { throw .noValidKey }
         if let fault = keys.fault(
             signature: token.signature, of: token.message, algorithm: token.algorithm, keyID: token.keyID)
         {
@@ -85,7 +91,7 @@ struct Provider: Sendable {
             add("\(texts.count)")
             for text in texts { add(text) }
         }
-        add([spec.name, spec.issuer, spec.keySet, spec.forwardPayloadHeader])
+        add([spec.name, spec.issuer, spec.keySet, spec.remoteKeys ?? "", spec.forwardPayloadHeader])
         add(spec.audiences)
         add(spec.claimHeaders.flatMap { [$0.header, $0.claim] })
         add(spec.spaceDelimitedClaims)

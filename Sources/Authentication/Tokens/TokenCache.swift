@@ -99,4 +99,7 @@ package struct TokenCache: Sendable {
 struct Fingerprint: Sendable, Hashable {
     let high: UInt64
     let low: UInt64
+
+    /// That of the same configuration with the fetched key set of this number.
+    func with(_ version: UInt64) -> Fingerprint { Fingerprint(high: high &+ version, low: low) }
 }

@@ -29,6 +29,7 @@ package enum TokenFault: UInt8, Error, Sendable, CaseIterable {
     case verificationFailed
     case noMatchingKey
     case noValidKey
+    case keysNotFetched
 
     package var text: String {
         switch self {
@@ -60,6 +61,7 @@ package enum TokenFault: UInt8, Error, Sendable, CaseIterable {
         case .verificationFailed: "Jwt verification fails"
         case .noMatchingKey: "Jwks doesn't have key to match kid or alg from Jwt"
         case .noValidKey: "Jwks doesn't have any valid public key"
+        case .keysNotFetched: "Jwks remote fetch is failed"
         }
     }
 

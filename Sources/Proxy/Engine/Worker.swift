@@ -51,6 +51,9 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     var limits = Limits()
     /// Tokens that were verified before.
     var tokens = TokenCache()
+    /// Keys that were fetched, and fetches under way by where from.
+    var remoteKeys = RemoteKeys()
+    var keyFetches: [String: KeyFetch] = [:]
     var metrics = WorkerMetrics()
     /// Number of this proxy's own labels.
     var localLabels = LabelTable.unknown
@@ -68,6 +71,8 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     /// Idle connections are left open until then.
     var drainGraceEnd: UInt64 = 0
     var isStopped = false
+    /// When the next warning about keys that cannot be fetched may be given.
+    var keyWarningAt: UInt64 = 0
     /// When the next warning about memory may be given.
     var memoryWarningAt: UInt64 = 0
     /// When the next warning about connections that cannot be accepted may be given.

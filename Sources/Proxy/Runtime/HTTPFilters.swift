@@ -129,6 +129,8 @@ package final class JWTFilter: Sendable {
     package let payloadKeys: [String: [UInt8]]
     /// Names of providers whose tokens make the route be looked for again.
     package let clearsRoute: Set<String>
+    /// By name (`ProviderSpec.remoteKeys`): where keys are fetched.
+    package let keySources: [String: RemoteKeySource]
     /// Preflights are let through.
     package let bypassesPreflights: Bool
     /// Refusals say nothing of the reason.
@@ -136,8 +138,10 @@ package final class JWTFilter: Sendable {
 
     package init(
         authenticator: Authenticator, rules: RouteTable?, ruleRequirements: [Int], requirementNumbers: [String: Int],
-        payloadKeys: [String: [UInt8]], clearsRoute: Set<String>, bypassesPreflights: Bool, stripsFailures: Bool
+        payloadKeys: [String: [UInt8]], clearsRoute: Set<String>, keySources: [String: RemoteKeySource],
+        bypassesPreflights: Bool, stripsFailures: Bool
     ) {
+        self.keySources = keySources
         self.authenticator = authenticator
         self.rules = rules
         self.ruleRequirements = ruleRequirements

@@ -1,3 +1,5 @@
+import EventLoop
+import Proxy
 import Testing
 
 /// The token filter in front of RBAC on claims. The tokens are those of Istio's samples, signed with its published key.
@@ -73,18 +75,116 @@ struct AuthenticationFilterTests {
         #expect(try world(rules: optional, rbac: rules("other")).ask(get("/", Self.bearer))?.status == 403)
     }
 
-    @Test("keys from elsewhere are refused by their path")
-    func remote() throws {
-        let issues = try FilterWorld.issues(
+    private static func remoteWorld() throws -> FilterWorld {
+        let provider =
+            #""providers":{"p":{"issuer":"testing@secure.istio.io","remoteJwks":{"httpUri":{"uri":"https://keys.test/jwks?x=y","cluster":"shadow","timeout":"1s"},"cacheDuration":"60s"}}}"#
+        return try FilterWorld(
             filters: [
                 FilterWorld.filter(
-                    "jwt", Self.type,
-                    #""providers":{"p":{"issuer":"i","remoteJwks":{"httpUri":{"uri":"https://a","cluster":"up","timeout":"1s"}}}}"#
-                )
+                    "jwt", type, provider + #","rules":[{"match":{"prefix":"/"},"requires":{"providerName":"p"}}]"#)
             ], routes: [#"{"match":{"prefix":"/"},"route":{"cluster":"up"}}"#])
+    }
+
+    private static func answer(_ status: Int, _ body: String) -> String {
+        "HTTP/1.1 \(status) X\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)"
+    }
+
+    /// The fetch that is under way is answered; what the issuer got.
+    private static func serveKeys(_ world: FilterWorld, _ status: Int, _ body: String) -> WireMessage? {
+        world.simulation.acceptUpstream()
+        for socket in world.simulation.opened {
+            guard world.simulation.proxy.world({ $0.address(of: socket) }).description == "10.0.1.9:8080",
+                let request = world.simulation.request(on: socket)
+            else { continue }
+            world.simulation.send(answer(status, body), on: socket)
+            world.simulation.settle()
+            return request
+        }
+        return nil
+    }
+
+    @Test(
+        "keys are fetched when they are wanted, once for all who wait; the last good ones outlive an issuer that fails")
+    func remote() throws {
+        let world = try Self.remoteWorld()
+        let keys = Self.keys.replacing("\\\"", with: "\"")
+        // What is wrong with a token itself is said without keys.
+        #expect(try #require(world.ask(get("/", "Authorization: Bearer x.y.z"))).status == 401)
+        #expect(world.simulation.acceptUpstream().isEmpty)
+
+        let clients = [world.simulation.dial(), world.simulation.dial(), world.simulation.dial()]
+        for client in clients { world.simulation.send(get("/", Self.bearer), on: client) }
+        world.simulation.settle()
+        world.simulation.proxy.world { $0.reset(clients[2]) }
+        let fetch = try #require(Self.serveKeys(world, 200, keys))
+        #expect(fetch.startLine == "GET /jwks?x=y HTTP/1.1" && fetch["host"] == "keys.test")
+        for socket in world.simulation.acceptUpstream() {
+            #expect(world.simulation.request(on: socket) != nil)
+            world.simulation.send(Self.answer(200, "ok"), on: socket)
+        }
+        world.simulation.settle()
+        for client in clients.prefix(2) { #expect(world.simulation.response(to: client)?.status == 200) }
+        #expect(try world.exchange(get("/", Self.bearer)).response.status == 200)
+        #expect(Self.serveKeys(world, 200, keys) == nil)
+
+        // Too old, and the issuer fails: those from before.
+        world.simulation.pass(milliseconds: 61_000)
+        for (status, body) in [(500, ""), (200, "no keys"), (200, #"{"keys":[]}"#)] {
+            world.simulation.pass(milliseconds: 2_000)
+            let client = world.simulation.dial()
+            world.simulation.send(get("/", Self.bearer), on: client)
+            world.simulation.settle()
+            #expect(Self.serveKeys(world, status, body) != nil)
+            world.simulation.acceptUpstream()
+            for socket in world.simulation.opened where world.simulation.request(on: socket) != nil {
+                world.simulation.send(Self.answer(200, "ok"), on: socket)
+            }
+            world.simulation.settle()
+            #expect(world.simulation.response(to: client)?.status == 200)
+        }
+        #expect(world.simulation.proxy.openExchanges == 0)
+    }
+
+    @Test("without keys a token is refused, and the next one asks again", arguments: [(500, ""), (200, "no keys")])
+    func remoteFails(status: Int, body: String) throws {
+        let world = try Self.remoteWorld()
+        for _ in 0..<2 {
+            let client = world.simulation.dial()
+            world.simulation.send(get("/", Self.bearer), on: client)
+            world.simulation.settle()
+            #expect(Self.serveKeys(world, status, body) != nil)
+            let refused = try #require(world.simulation.response(to: client))
+            #expect(refused.status == 401)
+            #expect(refused.body == Array("Jwks remote fetch is failed".utf8))
+        }
+        // An issuer that says nothing.
+        let client = world.simulation.dial()
+        world.simulation.send(get("/", Self.bearer), on: client)
+        world.simulation.settle()
+        world.simulation.acceptUpstream()
+        world.simulation.pass(milliseconds: 1_500)
+        #expect(world.simulation.response(to: client)?.status == 401)
+        #expect(world.simulation.proxy.openExchanges == 0)
+    }
+
+    @Test("keys from elsewhere want an address, a cluster and a time")
+    func remoteFields() throws {
+        func issues(_ uri: String) throws -> [String] {
+            try FilterWorld.issues(
+                filters: [
+                    FilterWorld.filter(
+                        "jwt", Self.type, #""providers":{"p":{"issuer":"i","remoteJwks":{"httpUri":{\#(uri)}}}}"#)
+                ], routes: [#"{"match":{"prefix":"/"},"route":{"cluster":"up"}}"#])
+        }
+        let place =
+            "filter_chains[0].filters[0].typed_config.http_filters[0].typed_config.providers[\"p\"].remote_jwks.http_uri"
+        #expect(try issues(#""uri":"https://a","cluster":"up","timeout":"1s""#) == [])
+        #expect(try issues(#""cluster":"up","timeout":"1s""#) == ["\(place).uri: is needed"])
+        #expect(try issues(#""uri":"https://a","timeout":"1s""#) == ["\(place).cluster: is needed"])
+        #expect(try issues(#""uri":"https://a","cluster":"up""#) == ["\(place).timeout: is needed"])
         #expect(
-            issues == [
-                "filter_chains[0].filters[0].typed_config.http_filters[0].typed_config.providers[\"p\"].remote_jwks: not supported: the control plane fetches keys; use local_jwks"
+            try issues(#""uri":"https://a/b c","cluster":"up","timeout":"1s""#) == [
+                "\(place).uri: \"https://a/b c\" holds blanks or control characters"
             ])
     }
 }

@@ -15,9 +15,15 @@ extension CompiledParts {
         let before = issues.count
         var spec = AuthenticationSpec(providers: [], requirements: [])
         var payloadKeys: [String: [UInt8]] = [:]
+        var keySources: [String: RemoteKeySource] = [:]
         for (name, provider) in message.providers.sorted(by: { $0.key < $1.key }) {
             let place = "\(path).providers[\"\(name)\"]"
-            spec.providers.append(Self.provider(name, provider, place, &issues))
+            var source: RemoteKeySource?
+            if case .remoteJwks(let remote)? = provider.jwksSourceSpecifier {
+                source = keySource(remote, place + ".remote_jwks", &issues)
+                if let source { keySources[source.name] = source }
+            }
+            spec.providers.append(Self.provider(name, provider, source, place, &issues))
             if !provider.payloadInMetadata.isEmpty { payloadKeys[name] = Array(provider.payloadInMetadata.utf8) }
         }
         var requirementNumbers: [String: Int] = [:]
@@ -62,6 +68,7 @@ extension CompiledParts {
                     ruleRequirements: ruleRequirements, requirementNumbers: requirementNumbers,
                     payloadKeys: payloadKeys,
                     clearsRoute: Set(message.providers.filter { $0.value.clearRouteCache_p }.keys),
+                    keySources: keySources,
                     bypassesPreflights: message.bypassCorsPreflight, stripsFailures: message.stripFailureResponse))
         } catch {
             issues.append(CompileIssue(path: path, message: "\(error)"))
@@ -98,7 +105,7 @@ extension CompiledParts {
     }
 
     private static func provider(
-        _ name: String, _ message: Provider, _ path: String, _ issues: inout [CompileIssue]
+        _ name: String, _ message: Provider, _ source: RemoteKeySource?, _ path: String, _ issues: inout [CompileIssue]
     ) -> ProviderSpec {
         func refuse(_ isSet: Bool, _ field: String, _ text: String = "not supported yet") {
             if isSet { issues.append(CompileIssue(path: "\(path).\(field)", message: text)) }
@@ -109,11 +116,11 @@ extension CompiledParts {
         var keys = ""
         switch message.jwksSourceSpecifier {
         case .localJwks(let source): keys = text(source, path + ".local_jwks", &issues)
-        case .remoteJwks:
-            refuse(true, "remote_jwks", "not supported: the control plane fetches keys; use local_jwks")
+        case .remoteJwks: break
         case nil: refuse(true, "local_jwks", "is needed")
         }
         var spec = ProviderSpec(name: name, issuer: message.issuer, keySet: keys)
+        spec.remoteKeys = source?.name
         spec.audiences = message.audiences
         spec.headers = message.fromHeaders.map { .init(name: $0.name, valuePrefix: $0.valuePrefix) }
         spec.parameters = message.fromParams
@@ -130,6 +137,42 @@ extension CompiledParts {
                 Nanoseconds.read(message.maxLifetime, path: path + ".max_lifetime", issues: &issues) / 1_000_000_000
         }
         return spec
+    }
+
+    /// envoy.extensions.filters.http.jwt_authn.v3.RemoteJwks.
+    private mutating func keySource(
+        _ message: Envoy_Extensions_Filters_Http_JwtAuthn_V3_RemoteJwks, _ path: String, _ issues: inout [CompileIssue]
+    ) -> RemoteKeySource? {
+        let uri = message.httpUri
+        guard !uri.uri.isEmpty else {
+            issues.append(CompileIssue(path: path + ".http_uri.uri", message: "is needed"))
+            return nil
+        }
+        guard !uri.cluster.isEmpty else {
+            issues.append(CompileIssue(path: path + ".http_uri.cluster", message: "is needed"))
+            return nil
+        }
+        guard uri.hasTimeout else {
+            issues.append(CompileIssue(path: path + ".http_uri.timeout", message: "is needed"))
+            return nil
+        }
+        var fresh: UInt64 = 600_000
+        if message.hasCacheDuration {
+            fresh =
+                Nanoseconds.read(message.cacheDuration, path: path + ".cache_duration", issues: &issues) / 1_000_000
+        }
+        let timeout = Nanoseconds.read(uri.timeout, path: path + ".http_uri.timeout", issues: &issues) / 1_000_000
+        guard
+            let source = RemoteKeySource(
+                uri: uri.uri, clusterName: uri.cluster, cluster: registry.cluster(uri.cluster),
+                timeoutMilliseconds: timeout, freshMilliseconds: fresh)
+        else {
+            issues.append(
+                CompileIssue(path: path + ".http_uri.uri", message: "\"\(uri.uri)\" holds blanks or control characters")
+            )
+            return nil
+        }
+        return source
     }
 
     private static func text(

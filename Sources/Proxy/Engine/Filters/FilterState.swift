@@ -32,6 +32,9 @@ struct FilterState {
     /// What the service said that was asked.
     var verdict: ExternalVerdict?
     var approvedHeaders: [CheckAnswer.Header] = []
+    /// Waits for keys of a token's issuer; which could not be had.
+    var awaitsKeys = false
+    var missingKeys: [String] = []
     /// The body is being read for a filter, up to this many bytes; with more of it, part of it will do or it is refused.
     var collects = false
     var collectLimit = 0

@@ -15,6 +15,8 @@ enum InternalPurpose: UInt8 {
     case authorization
     /// A question to an authorization service about the connection `FilterState.parent`.
     case connectionAuthorization
+    /// Fetches the keys of an issuer of tokens (`Worker.keyFetches`).
+    case keys
 }
 
 /// Requests that the proxy itself sends, over the worker's own pools. Such a request is an exchange like any other; its
@@ -126,6 +128,7 @@ extension Worker where Wire: ~Copyable {
         let purpose = exchanges[exchange].filters.purpose
         exchanges[exchange].filters.purpose = .none
         if purpose == .connectionAuthorization { return takeConnectionAnswer(exchange, for: parent) }
+        if purpose == .keys { return takeKeys(exchange) }
         guard purpose == .authorization, exchanges.contains(parent),
             exchanges[parent].filters.child == exchanges[exchange].downstream
         else { return }

@@ -35,8 +35,10 @@ extension Worker where Wire: ~Copyable {
         var cache = TokenCache()
         swap(&cache, &tokens)
         let verdict = exchanges[exchange].decide(
-            filter.authenticator, requirement: requirement, now: now, cache: &cache)
+            filter.authenticator, requirement: requirement,
+            VerificationContext(now: now, remoteKeys: remoteKeys, clock: self.now), cache: &cache)
         swap(&cache, &tokens)
+        if !verdict.wantedKeys.isEmpty, fetchKeys(verdict.wantedKeys, filter, for: exchange) { return .waiting }
         if let fault = verdict.fault {
             refuseToken(exchange, filter, fault)
             return .answered
@@ -87,10 +89,10 @@ extension Exchange {
     }
 
     fileprivate func decide(
-        _ authenticator: Authenticator, requirement: Int, now: UInt64, cache: inout TokenCache
+        _ authenticator: Authenticator, requirement: Int, _ context: VerificationContext, cache: inout TokenCache
     ) -> AuthenticationVerdict {
         authenticator.decide(
-            HeadView(request, bytes: arena.storage), requirement: requirement, now: now, cache: &cache)
+            HeadView(request, bytes: arena.storage), requirement: requirement, context, cache: &cache)
     }
 
     /// The request's URL without its query, as the challenge shows it.
