@@ -203,6 +203,13 @@ def explained(mesh):
     return failures
 
 
+def told(mesh):
+    """Whether the log of the sidecar that was attacked under STRICT says whom it refused, and why."""
+    log = mesh.martlet("logs", "production/api-service", "--container", "proxy")
+    wanted = ["plaintext, where only TLS is taken", "certificate verify failed: "]
+    return [f"the log of api-service's sidecar never says {text!r}" for text in wanted if text not in log]
+
+
 def publish(folder, key_set, log, message):
     """The issuer answers `key_set` from now on; returns when the control plane has said so."""
     seen = len(log.read_text())
@@ -254,6 +261,8 @@ def main():
             if stage == "strict":
                 others += explained(mesh)
             results.update(carry_out(mesh, stage, entries, folder, certificates))
+            if stage == "strict":
+                others += told(mesh)
     finally:
         if not arguments.keep:
             mesh.stop()

@@ -2,8 +2,10 @@ internal import EventLoop
 internal import Memory
 internal import TLS
 
-/// How many refusals the log of a worker has had lately: strangers must not be able to fill it.
+/// How many refusals of a kind the log of a worker has had lately: strangers must not be able to fill it.
 struct RefusalWindow {
+    enum Kind: Int { case unmatched, handshake }
+
     static let most = 20
     static let milliseconds: UInt64 = 10_000
 
@@ -36,21 +38,24 @@ extension Worker where Wire: ~Copyable {
         }
         if found.isTLS {
             let name = found.serverName.isEmpty ? "no server name" : "the server name \(found.serverName)"
-            reportRefusal(handle, "no filter chain takes TLS with \(name) and \(found.protocols)")
+            reportRefusal(handle, .unmatched, "no filter chain takes TLS with \(name) and \(found.protocols)")
         } else {
             reportRefusal(
-                handle, wantsTLS ? "plaintext, where only TLS is taken" : "no filter chain serves the address")
+                handle, .unmatched,
+                wantsTLS ? "plaintext, where only TLS is taken" : "no filter chain serves the address")
         }
     }
 
     /// A TLS handshake failed.
     mutating func reportHandshake(_ handle: Handle) {
-        reportRefusal(handle, connections[handle].session?.failure ?? "the peer ended the TLS handshake")
+        reportRefusal(handle, .handshake, connections[handle].session?.failure ?? "the peer ended the TLS handshake")
     }
 
-    private mutating func reportRefusal(_ handle: Handle, _ reason: @autoclosure () -> String) {
+    private mutating func reportRefusal(
+        _ handle: Handle, _ kind: RefusalWindow.Kind, _ reason: @autoclosure () -> String
+    ) {
         guard let warn = settings.warn else { return }
-        let (isWritten, hidden) = refusals.admit(now)
+        let (isWritten, hidden) = refusals[kind.rawValue].admit(now)
         if hidden > 0 { warn("\(hidden) more connections were refused like these") }
         guard isWritten else { return }
         let listener = generations[connections[handle].generation].snapshot.listeners[connections[handle].listener]

@@ -34,7 +34,8 @@ struct Worker<Wire: Transport & ~Copyable>: ~Copyable {
     var resumableFilters: [Handle] = []
     /// Connections whose question is answered.
     var answeredConnections: [Handle] = []
-    var refusals = RefusalWindow()
+    /// By kind.
+    var refusals = [RefusalWindow(), RefusalWindow()]
     /// Connections that are not read for want of room.
     var parked: [Handle] = []
     /// Connections that had more to move when their turn was over.
