@@ -87,6 +87,9 @@ struct ChangeCostTests {
     func equality(edit: String, isIsolated: Bool) throws {
         var mesh = GrowingMesh(services: 12, isIsolated: isIsolated)
         mesh.connect()
+        var trial = mesh
+        let edits = trial.replace(edit)
+        #expect(!edits.isEmpty && edits.allSatisfy { $0.old != $0.new }, "the edit changes nothing")
         for text in [edit, GrowingMesh.route("weight: 50", "weight: 50"), GrowingMesh.policy(GrowingMesh.plain), edit] {
             mesh.edit(text)
             mesh.compare()
@@ -121,7 +124,10 @@ struct ChangeCostTests {
 
 extension String {
     fileprivate func replacing(_ text: String, with other: String) -> String {
-        guard let range = firstRange(of: text) else { return self }
+        guard let range = firstRange(of: text) else {
+            Issue.record("no \(text) in \(self)")
+            return self
+        }
         return String(self[..<range.lowerBound]) + other + String(self[range.upperBound...])
     }
 }

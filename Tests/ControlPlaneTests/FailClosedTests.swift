@@ -73,18 +73,31 @@ struct FailClosedTests {
         #expect(made[TypeURL.listener] == wanted[TypeURL.listener])
     }
 
-    @Test("An ALLOW rule with such a condition lets nobody in, a DENY rule denies what is left of it")
-    func rules() throws {
+    @Test(
+        "An ALLOW rule with such a condition lets nobody in, a DENY rule denies what is left of it",
+        arguments: [
+            ("destination.port", "8080-8090"), ("experimental.envoy.filters.x", "a"),
+            ("request.auth.claims[a][]", "a"), ("request.headers[a][b]", "a"), ("source.ip", "10.0.0.0/99"),
+        ])
+    func rules(_ key: String, _ value: String) throws {
         for (action, count) in [("ALLOW", 0), ("DENY", 1)] {
-            let manifest = Self.allow("{when: [{key: destination.port, values: ['8080-8090']}]}")
+            let manifest = Self.allow("{when: [{key: destination.port, values: ['8080']}]}")
                 .replacing("ALLOW", with: action)
-            let mesh = TestMesh(manifest)
+            let document = try #require(ManifestDecoder().decode(manifest, file: "mesh.yaml").first)
+            guard case .authorizationPolicy(var policy) = document.resource else {
+                Issue.record("\(document.diagnostics)")
+                continue
+            }
             // Its error keeps such a policy out of a real mesh; the compiler does not rely on it.
-            guard let pod = mesh.snapshot.workload(namespace: "default", name: "reviews-v1-0"),
-                let filter = WorkloadSecurity(snapshot: mesh.snapshot, workload: pod).http.first
-            else { continue }
-            let rbac = try Envoy_Extensions_Filters_Http_Rbac_V3_RBAC(unpackingAny: filter.typedConfig)
-            #expect(rbac.rules.policies.count == count, "\(action)")
+            policy.rules[0].when[0].key = key
+            policy.rules[0].when[0].values = [value]
+            let resources = [(key: try #require(document.key), resource: Resource.authorizationPolicy(policy))]
+            let snapshot = SnapshotBuilder().build(MeshState.ResourceSet(resources), workloads: TestMesh.pods).snapshot
+            let pod = try #require(snapshot.workload(namespace: "default", name: "reviews-v1-0"))
+            let filter = try #require(WorkloadSecurity(snapshot: snapshot, workload: pod).http.first)
+            let rules = try Envoy_Extensions_Filters_Http_Rbac_V3_RBAC(unpackingAny: filter.typedConfig).rules
+            #expect(rules.action == (action == "ALLOW" ? .allow : .deny))
+            #expect(rules.policies.count == count, "\(action)")
         }
     }
 

@@ -178,9 +178,15 @@ struct SecureDoorTests {
             idle.arguments = ["-c", "exec 3<>/dev/tcp/127.0.0.1/\(port); cat <&3"]
             (idle.standardInput, idle.standardOutput) = (input, output)
             try idle.run()
+            defer {
+                idle.terminate()
+                idle.waitUntilExit()
+            }
             try await door.lines.expect("no TLS handshake within 1 s")
             // The connection has ended, or it would read for ever.
-            idle.waitUntilExit()
+            let limit = ContinuousClock.now + .seconds(10)
+            while idle.isRunning, ContinuousClock.now < limit { try await Task.sleep(for: .milliseconds(10)) }
+            #expect(!idle.isRunning)
         }
     }
 

@@ -138,6 +138,7 @@ struct FieldPlayer {
             var again = request
             again.times = 5 * request.times
             let more = try ask([again], from: request.from, isParallel: request.isParallel)
+            if more.count != again.times { found.append("\(more.count) answers to \(again.times) requests") }
             found += missedShares(more, expected, deviations: 5)
         }
         for (part, range) in expected.counts {

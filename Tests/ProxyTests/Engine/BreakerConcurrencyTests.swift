@@ -40,7 +40,8 @@ struct BreakerConcurrencyTests {
 
     private func run(_ limits: CircuitLimits, clients: Int, admitted: Int) async throws -> Outcome {
         let endpoint = try HoldingEndpoint()
-        let port = try freePort()
+        defer { endpoint.release() }
+        let port = LoopbackWorld.freePort()
         var options = ProxyServer.Options()
         options.concurrency = 4
         let server = try ProxyServer(options)
@@ -103,13 +104,6 @@ struct BreakerConcurrencyTests {
             provenance: ProvenanceTable(), local: WorkloadLabels(), telemetry: TelemetryDescriptor())
     }
 
-    /// A port that was free a moment ago.
-    private func freePort() throws -> UInt16 {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(socket) }
-        return try #require(bindLoopback(socket))
-    }
-
     /// The status of one request over a connection of its own; 0 when there is none.
     private static func ask(_ address: SocketAddress) -> Int {
         let socket = ClientSocket.open(address, mark: 0)
@@ -163,6 +157,7 @@ private final class HoldingEndpoint: Sendable {
         var waiting: [Int32] = []
         var highest = 0
         var isReleased = false
+        var isListening = true
     }
 
     private let listener: Int32
@@ -176,13 +171,16 @@ private final class HoldingEndpoint: Sendable {
         Thread.detachNewThread { [self] in
             while true {
                 let client = accept(listener, nil, nil)
-                guard client >= 0 else { return }
+                guard client >= 0 else { break }
                 Thread.detachNewThread { [self] in serve(client) }
+            }
+            // `release` has shut the listener down.
+            state.withLock { state in
+                state.isListening = false
+                _ = close(listener)
             }
         }
     }
-
-    deinit { close(listener) }
 
     private func serve(_ client: Int32) {
         var room = [UInt8](repeating: 0, count: 4096)
@@ -211,9 +209,11 @@ private final class HoldingEndpoint: Sendable {
     var active: Int { state.withLock { $0.waiting.count } }
     var highest: Int { state.withLock { $0.highest } }
 
+    /// Answers all who wait, and takes no further connection.
     func release() {
         state.withLock { state in
             state.isReleased = true
+            if state.isListening { shutdown(listener, Int32(SHUT_RDWR)) }
             for client in state.waiting { answer(client) }
             state.waiting = []
         }

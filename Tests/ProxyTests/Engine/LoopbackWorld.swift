@@ -89,6 +89,16 @@ final class LoopbackWorld {
         }
     }
 
+    /// Turns until the proxy has connected to the endpoint, `step` after each turn.
+    func acceptOne(_ step: () -> Void = {}) throws {
+        for _ in 0..<5_000 where upstreams.isEmpty {
+            turn()
+            step()
+            acceptAll()
+        }
+        if upstreams.isEmpty { throw Stuck(description: "no connection to the endpoint after 5000 turns") }
+    }
+
     func send(_ bytes: [UInt8], on socket: Int32) {
         _ = bytes.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }

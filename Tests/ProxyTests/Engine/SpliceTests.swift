@@ -31,7 +31,7 @@ struct SpliceTests {
         var received: [UInt8] = []
         var hasEnded = false
 
-        init(_ socket: Int32, count: Int, using random: inout SplitMix) {
+        init(_ socket: Int32, count: Int, using random: inout Random) {
             self.socket = socket
             var bytes = [UInt8](repeating: 0, count: count)
             var index = 0
@@ -42,7 +42,7 @@ struct SpliceTests {
             unsent = bytes[...]
         }
 
-        mutating func step(_ world: inout SimulatedTransport, using random: inout SplitMix) {
+        mutating func step(_ world: inout SimulatedTransport, using random: inout Random) {
             // A reader that stops now and then, and a writer that sends a lot or a little.
             if random.next() % 4 > 0 {
                 received += world.takeSent(socket, atMost: Int(random.next() % 90_000))
@@ -62,7 +62,7 @@ struct SpliceTests {
     @Test(
         "whatever the weather, bytes arrive whole and counted, ends are passed on, nothing is left", arguments: 0..<120)
     func storms(number: UInt64) throws {
-        var random = SplitMix(state: 0x51ce + number)
+        var random = Random(state: 0x51ce + number)
         let simulation = try Self.world(seed: number, stormy: number % 4 != 0)
         simulation.proxy.world { $0.havingPipes = number % 5 != 4 }
         let client = simulation.dial()
@@ -144,13 +144,10 @@ struct SpliceTests {
                     - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: \($0)}}}
             """
         }
-        while world.upstreams.isEmpty {
-            world.turn()
-            world.acceptAll()
-        }
+        try world.acceptOne()
         let (source, sink) =
             isUp ? (world.client, world.upstreams[0].socket) : (world.upstreams[0].socket, world.client)
-        var random = SplitMix(state: 99)
+        var random = Random(state: 99)
         let block = (0..<(1 << 17)).flatMap { _ in
             withUnsafeBytes(of: random.next()) { Array($0) }
         }
@@ -191,18 +188,5 @@ struct SpliceTests {
         #expect(ended && received == sent)
         #expect(mostPipes == 1 && world.lentPipes == 0)
         #expect(mostHeld <= 128 * 1024)
-    }
-}
-
-/// Numbers from a seed.
-private struct SplitMix {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
     }
 }
