@@ -50,6 +50,19 @@ import Testing
           ports: [{ port: 80, targetPort: http }]
         """
 
+    @Test("A port of the host leads to one gateway, and to one for the way in where there is one")
+    func hostPorts() throws {
+        let entry = gateway.replacing("NAME", with: "entry").replacing("PORT", with: "80")
+        let out = gateway.replacing("NAME", with: "out").replacing("PORT", with: "80")
+            .replacing("ingressgateway", with: "egressgateway")
+        let more = gateway.replacing("NAME", with: "more").replacing("PORT", with: "8443")
+            .replacing("ingressgateway", with: "egressgateway")
+        let templates = try plan(out + more + entry).workloads.map(\.template)
+        #expect(templates.map(\.workload).sorted() == ["istio-egressgateway", "istio-ingressgateway"])
+        #expect(templates.first { $0.workload == "istio-ingressgateway" }?.hostPorts == [80])
+        #expect(templates.first { $0.workload == "istio-egressgateway" }?.hostPorts == [8443])
+    }
+
     @Test("An application whose labels a Gateway selects stays an application")
     func labelled() throws {
         let selected = gateway.replacing("istio: ingressgateway", with: "app: web").replacing("NAME", with: "g")

@@ -37,7 +37,7 @@ extension Mesh {
     }
 
     private func gatewayName(for port: UInt16) -> String {
-        entries.values.first { $0.pod.template.gatewayPorts.contains(port) }?.status.workload ?? "-"
+        entries.values.first { $0.pod.template.hostPorts.contains(port) }?.status.workload ?? "-"
     }
 
     /// All that was asked for takes traffic.

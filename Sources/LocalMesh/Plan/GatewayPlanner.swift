@@ -46,7 +46,20 @@ package enum GatewayPlanner {
             template.gatewayPorts = numbers.sorted()
             result.append(WorkloadPlan(template: template, replicas: 1))
         }
+        openToHost(&result)
         return result
+    }
+
+    /// A port of the host leads to one gateway: where several listen on one, those for the way out stay inside of the mesh.
+    private static func openToHost(_ workloads: inout [WorkloadPlan]) {
+        var taken: Set<UInt16> = []
+        for forTheWayOut in [false, true] {
+            for index in workloads.indices where workloads[index].template.kind == .gateway {
+                guard workloads[index].template.workload.contains("egress") == forTheWayOut else { continue }
+                let ports = workloads[index].template.gatewayPorts
+                workloads[index].template.hostPorts = ports.filter { taken.insert($0).inserted }
+            }
+        }
     }
 
     private static func isGateway(_ template: PodTemplate) -> Bool {

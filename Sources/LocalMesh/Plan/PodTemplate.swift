@@ -103,6 +103,8 @@ package struct PodTemplate: Equatable, Sendable {
     package var gracePeriod: Duration = .seconds(30)
     /// Of a gateway: the ports it takes from outside.
     package var gatewayPorts: [UInt16] = []
+    /// Those of them that are open to the host.
+    package var hostPorts: [UInt16] = []
     /// Of its proxy (ProxyConfig); nil is what holds for the mesh.
     package var proxyConcurrency: Int?
     /// Further variables of its proxy's environment.

@@ -100,7 +100,7 @@ struct PodFiles {
         let log = try Files.openLog(proxyLog)
         descriptors += [log, log]
         if pod.template.kind == .gateway {
-            for port in pod.template.gatewayPorts {
+            for port in pod.template.hostPorts {
                 words += ["--listen-fd", "0.0.0.0:\(port)=\(descriptors.count)"]
                 descriptors.append(try context.ingress(port))
             }
