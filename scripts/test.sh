@@ -63,6 +63,10 @@ if [[ -d ../shared/conformance/authz ]]; then
     echo "test: decisions of the conformance cases by real sidecars"
     python3 Tests/Conformance/run.py ../shared/conformance
 fi
+if [[ -d ../shared/conformance/samples ]]; then
+    echo "test: Istio's samples in a running mesh"
+    python3 Tests/Samples/run.py ../shared/conformance/samples
+fi
 
 if ((EUID == 0)); then
     mesh unprivileged setpriv --reuid=65534 --regid=65534 --clear-groups

@@ -127,6 +127,60 @@ extension WholeMesh {
             }
         }
 
+        /// DestinationRule `warmup`: an endpoint that comes later gets a small share first, and its whole one in the end.
+        @Test func aNewEndpointWarmsUp() async throws {
+            let mesh = try currentMesh()
+            let player = try FieldPlayer(mesh: mesh)
+            func put(_ endpoints: String) async throws {
+                let before = try mesh.controlPlaneStatus().generation
+                let text = """
+                    apiVersion: networking.istio.io/v1
+                    kind: ServiceEntry
+                    metadata: {name: warm}
+                    spec:
+                      hosts: [warm.test]
+                      resolution: STATIC
+                      location: MESH_INTERNAL
+                      ports: [{number: 80, name: http, protocol: HTTP, targetPort: 8080}]
+                      endpoints: [\(endpoints)]
+                    ---
+                    apiVersion: networking.istio.io/v1
+                    kind: DestinationRule
+                    metadata: {name: warm}
+                    spec: {host: warm.test, trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 4s}}}}
+
+                    """
+                try mesh.write(try player.filledIn(text), to: "warm.yaml")
+                try await eventually("the endpoints are in force") {
+                    let status = try mesh.controlPlaneStatus()
+                    let proxies = status.proxies ?? []
+                    return status.generation > before
+                        && proxies.allSatisfy { $0.ackedGeneration == status.generation } ? true : nil
+                }
+            }
+            /// How many of 60 requests the new endpoint answers.
+            func share() throws -> Int {
+                let result = try mesh.exec(
+                    "client",
+                    ["curl", "-s", "-o", "/dev/null", "-w", "%header{x-service-version}\\n", "http://warm.test/?[1-60]"])
+                #expect(result.output.split(separator: "\n").count == 60)
+                return result.output.split(separator: "\n").count { $0 == "v2" }
+            }
+            let clock = ContinuousClock()
+            try await put("{address: POD-echo-v1-0}")
+            let warm = clock.now + .milliseconds(4200)
+            try await eventually("the first endpoint is warm") {
+                let hits = try share()
+                #expect(hits == 0)
+                return clock.now > warm ? true : nil
+            }
+            try await put("{address: POD-echo-v1-0}, {address: POD-echo-v2-0}")
+            let first = try share()
+            #expect((1...18).contains(first), "\(first) of 60 at first")
+            try await eventually("half of the requests") { try share() >= 24 ? true : nil }
+            try FileManager.default.removeItem(at: mesh.manifests.appending(path: "warm.yaml"))
+        }
+
         /// ProxyConfig: of the mesh, the namespace and the workload, the narrower one wins; a change replaces the pod.
         @Test func proxyConfigsSetThreadsAndEnvironment() async throws {
             let mesh = try currentMesh()

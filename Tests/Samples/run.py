@@ -108,6 +108,12 @@ kind: Pod
 metadata: {name: insider, namespace: exampleegressgw, labels: {app: insider}}
 spec: {containers: [{name: insider, command: [sleep, infinity]}]}
 ---
+# Istio's installation has it.
+apiVersion: v1
+kind: Service
+metadata: {name: istio-egressgateway, namespace: istio-system}
+spec: {selector: {istio: egressgateway}, ports: [{name: http2, port: 80}]}
+---
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: ports, namespace: istio-system}
