@@ -109,6 +109,34 @@ struct FailClosedTests {
             ("Server", "{externalWorkloadSelector: {}, port: 80}"),
             ("HTTPRoute", "{parentRefs: [{kind: Server, name: a}], rules: [{matches: [{queryParams: [{name: a}]}]}]}"),
             ("ServerAuthorization", "{server: {}, client: {unauthenticated: true}}"),
+            (
+                "HTTPRoute",
+                "{parentRefs: [{kind: Server, name: a}], rules: [{matches: [{path: {type: exact, value: /a}}]}]}"
+            ),
+            ("HTTPRoute", "{parentRefs: [{kind: Server, name: a}], rules: [{matches: [{path: {value: admin}}]}]}"),
+            (
+                "HTTPRoute",
+                "{parentRefs: [{kind: Server, name: a}], rules: [{matches: [{path: {type: RegularExpression, value: '('}}]}]}"
+            ),
+            (
+                "HTTPRoute",
+                "{parentRefs: [{kind: Server, name: a}], rules: [{matches: [{headers: [{name: a, value: b, type: Prefix}]}]}]}"
+            ),
+            ("HTTPRoute", "{parentRefs: [{kind: Server, name: a, namespace: other}]}"),
+            ("HTTPRoute", "{parentRefs: [{kind: Sever, name: a}]}"),
+            ("Server", "{podSelector: {}, port: 80, proxyProtocol: HTTP/3}"),
+            ("Server", "{podSelector: {}, port: 80, accessPolicy: denny}"),
+            ("AuthorizationPolicy", "{targetRef: {kind: Sever, name: a}}"),
+            ("AuthorizationPolicy", "{targetRef: {kind: Server, name: a, group: core}}"),
+            ("AuthorizationPolicy", "{targetRef: {kind: Server, name: a, namespace: other}}"),
+            ("AuthorizationPolicy", "{targetRef: {kind: Namespace, name: other}}"),
+            (
+                "AuthorizationPolicy",
+                "{targetRef: {kind: Namespace, name: default}, requiredAuthenticationRefs: [{kind: Server, name: a}]}"
+            ),
+            ("MeshTLSAuthentication", "{}"),
+            ("MeshTLSAuthentication", "{identityRefs: [{kind: Namespace, name: a, namespace: a}]}"),
+            ("NetworkAuthentication", "{networks: []}"),
         ])
     func linkerd(_ kind: String, _ spec: String) {
         let manifest = """

@@ -87,4 +87,111 @@ struct LinkerdFilterTests {
         let caller = "spiffe://cluster.local/ns/default/sa/a"
         #expect(try Self.open(objects, ports: ports, principal: caller) == [true, true, false])
     }
+
+    @Test(
+        "Identities are Linkerd's names of the mesh's own SPIFFE ids",
+        arguments: [
+            ("'*'", "spiffe://cluster.local/ns/shop/sa/web", true),
+            ("'*.cluster.local'", "spiffe://cluster.local/ns/shop/sa/web", true),
+            ("'*.identity.linkerd.cluster.local'", "spiffe://cluster.local/ns/shop/sa/web", true),
+            ("'*.cluster.local'", "spiffe://other.domain/ns/shop/sa/web", false),
+            ("'*.other.domain'", "spiffe://other.domain/ns/shop/sa/web", false),
+            ("'*.cal'", "spiffe://cluster.local/ns/shop/sa/web", false),
+            ("web.shop.serviceaccount.identity.linkerd.cluster.local", "spiffe://cluster.local/ns/shop/sa/web", true),
+            ("web.shop.serviceaccount.identity.linkerd.cluster.local", "spiffe://cluster.local/ns/shop/sa/web2", false),
+            ("web.shop.serviceaccount.identity.linkerd.cluster.local", "spiffe://other/ns/shop/sa/web", false),
+            ("web.shop.serviceaccount.identity.linkerd.other", "spiffe://cluster.local/ns/shop/sa/web", false),
+            ("web.shop.serviceaccount.identity", "spiffe://cluster.local/ns/shop/sa/web", false),
+            (
+                "a.web.shop.serviceaccount.identity.linkerd.cluster.local", "spiffe://cluster.local/ns/shop/sa/a.web",
+                true
+            ),
+            ("'*.shop.serviceaccount.identity.linkerd.cluster.local'", "spiffe://cluster.local/ns/shop/sa/web", true),
+            ("'*.shop.serviceaccount.identity.linkerd.cluster.local'", "spiffe://cluster.local/ns/a/sa/shop", false),
+            ("'*.serviceaccount.identity.linkerd.cluster.local'", "spiffe://cluster.local/ns/a/sa/shop", true),
+            ("spiffe://other.domain/job", "spiffe://other.domain/job", true),
+        ])
+    func identities(_ identity: String, _ caller: String, _ isLetIn: Bool) throws {
+        let reference = "{group: policy.linkerd.io, kind: MeshTLSAuthentication, name: callers}"
+        let objects =
+            Self.server("web", 8080) + Self.object("MeshTLSAuthentication", "callers", "{identities: [\(identity)]}")
+            + Self.object(
+                "AuthorizationPolicy", "a",
+                "{targetRef: {group: policy.linkerd.io, kind: Server, name: web}, "
+                    + "requiredAuthenticationRefs: [\(reference)]}")
+        #expect(try Self.open(objects, ports: [8080], principal: caller) == [isLetIn])
+        #expect(try Self.open(objects, ports: [8080]) == [false])
+    }
+
+    @Test("A path without a type is a prefix of segments, one without a value is the root")
+    func paths() throws {
+        for (match, open) in [
+            ("{value: /admin}", [false, true, true, false]),
+            ("{type: Exact, value: /admin}", [false, true, false, false]),
+            ("{type: Exact}", [true, false, false, false]), ("{}", [true, true, true, true]),
+        ] {
+            let objects =
+                Self.server("web", 8080)
+                + Self.object(
+                    "HTTPRoute", "r",
+                    "{parentRefs: [{kind: Server, name: web}], rules: [{matches: [{path: \(match)}]}]}")
+                + Self.object("AuthorizationPolicy", "a", "{targetRef: {kind: HTTPRoute, name: r}}")
+            let found = try ["/", "/admin", "/admin/x", "/administrator"].map {
+                try Self.open(objects, ports: [8080], path: $0)[0]
+            }
+            #expect(found == open, "\(match)")
+        }
+    }
+
+    @Test(
+        "What means nobody or is not carried out is said",
+        arguments: [
+            ("Server", "{podSelector: {matchLabels: {app: rewiews}}, port: 80}", "spec.podSelector"),
+            ("Server", "{podSelector: {}, port: none}", "spec.port"),
+            ("Server", "{podSelector: {}, port: 80, proxyProtocol: opaque}", "spec.proxyProtocol"),
+            ("AuthorizationPolicy", "{targetRef: {group: policy.linkerd.io, kind: Server, name: b}}", "spec.targetRef"),
+            (
+                "AuthorizationPolicy",
+                "{targetRef: {group: gateway.networking.k8s.io, kind: HTTPRoute, name: b}}", "spec.targetRef"
+            ),
+            (
+                "AuthorizationPolicy",
+                "{targetRef: {kind: Namespace, name: default}, requiredAuthenticationRefs: "
+                    + "[{group: policy.linkerd.io, kind: MeshTLSAuthentication, name: b}]}",
+                "spec.requiredAuthenticationRefs"
+            ),
+            ("ServerAuthorization", "{server: {name: b}, client: {unauthenticated: true}}", "spec.server"),
+            ("MeshTLSAuthentication", "{identities: ['*.other.domain']}", "spec.identities"),
+            ("HTTPRoute", "{parentRefs: [{kind: Service, group: core, name: b}]}", "spec.parentRefs"),
+            ("HTTPRoute", "{parentRefs: [{kind: Server, name: b}]}", "spec.parentRefs"),
+            (
+                "HTTPRoute", "{parentRefs: [{kind: Server, name: web}], rules: [{timeouts: {request: 1s}}]}",
+                "spec.rules[0].timeouts"
+            ),
+        ])
+    func reported(_ kind: String, _ spec: String, _ path: String) {
+        let pod = MeshWorkload(
+            name: "reviews-0", namespace: "default", ip: "10.244.0.3", workload: "reviews", labels: ["app": "reviews"])
+        let text = Self.server("web", 8080) + Self.object(kind, "a", spec)
+        let decoded = ManifestDecoder().decode(text, file: "mesh.yaml").flatMap(\.diagnostics)
+        let found = decoded + CapabilityReport.diagnostics(Self.snapshot(text, pod))
+        #expect(found.map(\.path) == [path] && found.first?.severity == .warning, "\(found)")
+        #expect(found.first?.resource == "\(kind) default/a")
+    }
+
+    @Test("An unknown default policy is said where it stands, and lets nobody in")
+    func unknownDefault() throws {
+        let namespace = """
+            apiVersion: v1
+            kind: Namespace
+            metadata: {name: default, annotations: {config.linkerd.io/default-inbound-policy: denny}}
+            """
+        var pod = MeshWorkload(name: "a-0", namespace: "default", ip: "10.244.0.3", workload: "a")
+        let found = CapabilityReport.diagnostics(Self.snapshot(namespace, pod))
+        #expect(found.map(\.resource) == ["Namespace default"])
+        #expect(found.first?.message.contains("did you mean \"deny\"?") == true, "\(found)")
+        pod.annotations = ["config.linkerd.io/default-inbound-policy": "all-authenticate"]
+        #expect(CapabilityReport.diagnostics(Self.snapshot("", pod)).map(\.resource) == ["Pods of default/a"])
+        #expect(try Self.open("", ports: [80], annotation: "denny") == [false])
+    }
 }

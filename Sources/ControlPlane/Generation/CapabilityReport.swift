@@ -75,6 +75,8 @@ package enum CapabilityReport {
             }
         }
         found += snapshot.policiesWithoutWorkloads()
+        let trustDomains = [snapshot.settings.trustDomain] + MeshConfiguration(snapshot).trustDomainAliases
+        found += LinkerdReport.diagnostics(snapshot, trustDomains: trustDomains)
         for service in snapshot.services where service.resolution == .entry(.dynamicDNS) {
             found.append(
                 warning(

@@ -8,30 +8,28 @@ import XDS
 struct LinkerdFilters {
     private let snapshot: MeshSnapshot
     private let workload: MeshWorkload
+    private let trustDomains: [String]
     private let servers: [(server: LinkerdServer, port: Int)]
     private let fallback: LinkerdDefaultPolicy
+    static let annotation = "config.linkerd.io/default-inbound-policy"
     /// `config.linkerd.io/cluster-networks` of a standard installation.
     private static let clusterNetworks = [
         "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8",
     ]
 
     /// nil when nothing of Linkerd's concerns the workload.
-    init?(snapshot: MeshSnapshot, workload: MeshWorkload) {
+    init?(snapshot: MeshSnapshot, workload: MeshWorkload, trustDomains: [String]) {
         self.snapshot = snapshot
         self.workload = workload
+        self.trustDomains = trustDomains
         servers = snapshot.linkerdPolicies.compactMap { policy in
-            guard case .server(let server) = policy, server.metadata.namespace == workload.namespace,
-                server.podSelector.matches(workload.labels)
-            else { return nil }
-            switch server.port {
-            case .number(let number): return (server, number)
-            case .name(let name): return workload.ports.first { $0.name == name }.map { (server, $0.number) }
-            }
+            guard case .server(let server) = policy, let port = server.port(of: workload) else { return nil }
+            return (server, port)
         }
-        let key = "config.linkerd.io/default-inbound-policy"
         let annotation =
-            workload.annotations?[key] ?? snapshot.namespaces[workload.namespace]?.metadata.annotations[key]
-        // A name that nobody knows lets nobody in: whoever wrote it wanted a limit. `diagnostics` says so.
+            workload.annotations?[Self.annotation]
+            ?? snapshot.namespaces[workload.namespace]?.metadata.annotations[Self.annotation]
+        // A name that nobody knows lets nobody in: whoever wrote it wanted a limit. `LinkerdReport` says so.
         fallback = annotation.map { LinkerdDefaultPolicy(rawValue: $0) ?? .deny } ?? .allUnauthenticated
         if servers.isEmpty, fallback == .allUnauthenticated { return nil }
     }
@@ -118,7 +116,7 @@ struct LinkerdFilters {
     private func authorizations(of server: LinkerdServer) -> [Authorization] {
         let routes = snapshot.linkerdPolicies.compactMap { policy -> LinkerdHTTPRoute? in
             guard case .httpRoute(let route) = policy, route.metadata.namespace == server.metadata.namespace,
-                route.parents.contains(where: { $0.kind == "Server" && $0.name == server.metadata.name })
+                route.parents.contains(where: { $0.kind == .server && $0.name == server.metadata.name })
             else { return nil }
             return route
         }
@@ -130,9 +128,9 @@ struct LinkerdFilters {
                     kind: "AuthorizationPolicy", authorization.metadata, at: server)
                 guard let target = authorization.target, let principals = principals(authorization) else { continue }
                 switch target.kind {
-                case "Server" where target.name == server.metadata.name: result.append((name, nil, principals))
-                case "Namespace" where target.name == server.metadata.namespace: result.append((name, nil, principals))
-                case "HTTPRoute":
+                case .server where target.name == server.metadata.name: result.append((name, nil, principals))
+                case .namespace where target.name == server.metadata.namespace: result.append((name, nil, principals))
+                case .httpRoute where target.isLinkerds:
                     guard let route = routes.first(where: { $0.metadata.name == target.name }) else { continue }
                     result.append((name, route, principals))
                 default: continue
@@ -156,21 +154,17 @@ struct LinkerdFilters {
         for reference in policy.required {
             let namespace = reference.namespace ?? policy.metadata.namespace
             switch reference.kind {
-            case "ServiceAccount": all.append(.account(reference.name, namespace))
-            case "MeshTLSAuthentication":
-                guard let found = find(reference, namespace), case .meshTLSAuthentication(let tls) = found else {
-                    return nil
-                }
-                let identities = tls.identities.map(RBACPrincipal.identity)
+            case .serviceAccount: all.append(account(reference.name, namespace))
+            case .meshTLSAuthentication:
+                guard case .meshTLSAuthentication(let tls)? = find(reference, namespace) else { return nil }
                 let named = tls.references.map { other in
-                    other.kind == "Namespace"
-                        ? RBACPrincipal.namespace(other.name) : .account(other.name, other.namespace ?? namespace)
+                    other.kind == .namespace
+                        ? RBACPrincipal(LinkerdIdentity.namespace(other.name, trustDomains: trustDomains))
+                        : account(other.name, other.namespace ?? namespace)
                 }
-                all.append(.either(identities + named))
-            case "NetworkAuthentication":
-                guard let found = find(reference, namespace), case .networkAuthentication(let networks) = found else {
-                    return nil
-                }
+                all.append(.either(tls.identities.map(identity) + named))
+            case .networkAuthentication:
+                guard case .networkAuthentication(let networks)? = find(reference, namespace) else { return nil }
                 all.append(.either(networks.networks.map(RBACPrincipal.network)))
             default: return nil
             }
@@ -182,8 +176,8 @@ struct LinkerdFilters {
         snapshot.linkerdPolicies.first { policy in
             guard policy.metadata.name == reference.name, policy.metadata.namespace == namespace else { return false }
             switch policy {
-            case .meshTLSAuthentication: return reference.kind == "MeshTLSAuthentication"
-            case .networkAuthentication: return reference.kind == "NetworkAuthentication"
+            case .meshTLSAuthentication: return reference.kind == .meshTLSAuthentication
+            case .networkAuthentication: return reference.kind == .networkAuthentication
             default: return false
             }
         }
@@ -195,12 +189,20 @@ struct LinkerdFilters {
         if !authorization.unauthenticated {
             all.append(
                 .either(
-                    authorization.identities.map(RBACPrincipal.identity)
+                    authorization.identities.map(identity)
                         + authorization.accounts.map {
-                            .account($0.name, $0.namespace ?? authorization.metadata.namespace)
+                            account($0.name, $0.namespace ?? authorization.metadata.namespace)
                         }))
         }
         return all.isEmpty ? .with { $0.any = true } : .with { $0.andIds.ids = all }
+    }
+
+    private func identity(_ text: String) -> RBACPrincipal {
+        RBACPrincipal(LinkerdIdentity(text, trustDomains: trustDomains))
+    }
+
+    private func account(_ name: String, _ namespace: String) -> RBACPrincipal {
+        RBACPrincipal(LinkerdIdentity.account(name, namespace: namespace, trustDomains: trustDomains))
     }
 
     // MARK: Requests
@@ -222,10 +224,7 @@ struct LinkerdFilters {
         let pattern =
             name.hasPrefix("*.")
             ? "[^:/]+" + PolicyMatchers.quoted(String(name.dropFirst())) : PolicyMatchers.quoted(name)
-        return .with {
-            $0.header.name = ":authority"
-            $0.header.stringMatch = PolicyMatchers.regex("(?i)" + pattern + "(:[0-9]+)?")
-        }
+        return .header(":authority", PolicyMatchers.regex("(?i)" + pattern + "(:[0-9]+)?"))
     }
 
     private static func permission(_ match: LinkerdHTTPRoute.Match) -> RBACPermission {
@@ -240,75 +239,13 @@ struct LinkerdFilters {
             all.append(.with { $0.urlPath.path = PolicyMatchers.regex(pattern) })
         case nil: break
         }
-        if let method = match.method { all.append(.with { $0.header = PolicyMatchers.header(":method", method) }) }
+        if let method = match.method { all.append(.header(":method", PolicyMatchers.exact(method))) }
         for header in match.headers {
             all.append(
-                .with {
-                    $0.header.name = header.name
-                    $0.header.stringMatch =
-                        header.isRegex ? PolicyMatchers.regex(header.value) : PolicyMatchers.exact(header.value)
-                })
+                .header(
+                    header.name,
+                    header.isRegex ? PolicyMatchers.regex(header.value) : PolicyMatchers.exact(header.value)))
         }
         return all.isEmpty ? .with { $0.any = true } : .with { $0.andRules.rules = all }
-    }
-}
-
-extension RBACPermission {
-    fileprivate static func port(_ number: Int) -> RBACPermission {
-        .with { $0.destinationPort = UInt32(clamping: number) }
-    }
-}
-
-extension RBACPrincipal {
-    private static func named(_ pattern: String) -> RBACPrincipal {
-        .with { $0.authenticated.principalName = PolicyMatchers.regex(pattern) }
-    }
-
-    /// Whoever has an identity of the mesh.
-    fileprivate static var anyone: RBACPrincipal { named("spiffe://.+") }
-
-    fileprivate static func account(_ name: String, _ namespace: String) -> RBACPrincipal {
-        named("spiffe://[^/]+/ns/\(PolicyMatchers.quoted(namespace))/sa/\(PolicyMatchers.quoted(name))")
-    }
-
-    fileprivate static func namespace(_ name: String) -> RBACPrincipal {
-        named("spiffe://[^/]+/ns/\(PolicyMatchers.quoted(name))/sa/[^/]+")
-    }
-
-    /// `ACCOUNT.NAMESPACE.serviceaccount.identity.…` is Linkerd's name of what SPIFFE writes as a path.
-    fileprivate static func identity(_ text: String) -> RBACPrincipal {
-        if text == "*" { return anyone }
-        if text.hasPrefix("spiffe://") { return .with { $0.authenticated.principalName = PolicyMatchers.exact(text) } }
-        let parts = text.split(separator: ".").map(String.init)
-        if let mark = parts.firstIndex(of: "serviceaccount") {
-            let names = Array(parts[..<mark])
-            switch (names.count, names.first) {
-            case (2, "*"?): return namespace(names[1])
-            case (2, let account?): return account == "" ? .with { $0.notID.any = true } : .account(account, names[1])
-            case (1, "*"?): return anyone
-            default: break
-            }
-        }
-        // No identity of this mesh has such a name.
-        return .with { $0.notID.any = true }
-    }
-
-    fileprivate static func networks(_ blocks: [String]) -> RBACPrincipal {
-        either(
-            blocks.compactMap { Envoy_Config_Core_V3_CidrRange(policyValue: $0) }.map { range in
-                .with { $0.directRemoteIp = range }
-            })
-    }
-
-    fileprivate static func network(_ network: LinkerdNetwork) -> RBACPrincipal {
-        let inside = networks([network.cidr])
-        guard !network.except.isEmpty else { return inside }
-        let outside = RBACPrincipal.with { $0.notID = networks(network.except) }
-        return .with { $0.andIds.ids = [inside, outside] }
-    }
-
-    /// Nobody when there is no alternative.
-    fileprivate static func either(_ principals: [RBACPrincipal]) -> RBACPrincipal {
-        principals.isEmpty ? .with { $0.notID.any = true } : .with { $0.orIds.ids = principals }
     }
 }

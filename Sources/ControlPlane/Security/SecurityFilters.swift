@@ -27,7 +27,8 @@ struct SecurityFilters {
         let tokens = TokenFilter(
             policies: snapshot.requestAuthentications(of: view.workload), keySets: view.keySets,
             choosesRoutes: view.proxy.role == .gateway)
-        let linkerd = LinkerdFilters(snapshot: snapshot, workload: view.workload)
+        let linkerd = LinkerdFilters(
+            snapshot: snapshot, workload: view.workload, trustDomains: view.trustDomains)
         http =
             authorization.customHTTP() + [tokens.filter()].compactMap(\.self) + authorization.http()
             + (linkerd?.http() ?? [])

@@ -27,13 +27,19 @@ package struct LinkerdServer: Sendable, Equatable {
             port = .number(0)
             if !spec.has("port") { spec.error(nil, "port is required: a number or the name of a container's port") }
         }
-        spec.accept("proxyProtocol")
-        accessPolicy =
-            spec.string("accessPolicy").flatMap { name in
-                let known = LinkerdDefaultPolicy(rawValue: name)
-                if known == nil { spec.error("accessPolicy", "\"\(name)\" is not a policy") }
-                return known
-            } ?? .deny
+        if let known = spec.choice("proxyProtocol", ProxyProtocol.self), known != .unknown {
+            spec.notSupported(
+                "proxyProtocol", "the port is taken for what its Service says, else for what it looks like")
+        }
+        accessPolicy = spec.choice("accessPolicy") ?? .deny
+    }
+
+    private enum ProxyProtocol: String, CaseIterable {
+        case unknown, opaque
+        case http1 = "HTTP/1"
+        case http2 = "HTTP/2"
+        case grpc = "gRPC"
+        case tls = "TLS"
     }
 }
 
@@ -70,25 +76,9 @@ package struct LinkerdNetworkAuthentication: Sendable, Equatable {
 
     init(_ metadata: ObjectMeta, _ document: ObjectReader) {
         self.metadata = metadata
-        networks = document.child("spec", required: true).objects("networks")
-    }
-}
-
-/// A resource that another one names.
-package struct LinkerdReference: ObjectDecodable, Equatable {
-    package var location: SourceLocation
-    package var group: String
-    package var kind: String
-    package var name: String
-    package var namespace: String?
-
-    package init(_ reader: ObjectReader) {
-        location = reader.location
-        group = reader.string("group") ?? ""
-        kind = reader.requiredString("kind")
-        name = reader.requiredString("name")
-        namespace = reader.string("namespace")
-        for key in ["port", "sectionName"] { reader.notSupported(key, "a Server has one port") }
+        let spec = document.child("spec", required: true)
+        networks = spec.objects("networks")
+        if networks.isEmpty { spec.error("networks", "at least one network is required") }
     }
 }
 
@@ -104,7 +94,13 @@ package struct LinkerdMeshTLSAuthentication: Sendable, Equatable {
         self.metadata = metadata
         let spec = document.child("spec", required: true)
         identities = spec.strings("identities")
-        references = spec.objects("identityRefs")
+        references = spec.references("identityRefs", among: [.serviceAccount, .namespace])
+        if identities.isEmpty, references.isEmpty {
+            spec.error(nil, "identities or identityRefs are required: without them it is nobody's")
+        }
+        for reference in references where reference.kind == .namespace && reference.namespace != nil {
+            spec.error("identityRefs", "a Namespace is in no namespace: name it with name alone")
+        }
     }
 }
 
@@ -117,9 +113,19 @@ package struct LinkerdAuthorizationPolicy: Sendable, Equatable {
     init(_ metadata: ObjectMeta, _ document: ObjectReader) {
         self.metadata = metadata
         let spec = document.child("spec", required: true)
-        target = spec.object("targetRef")
-        required = spec.objects("requiredAuthenticationRefs")
-        if target == nil { spec.error(nil, "targetRef is required") }
+        target = spec.reference("targetRef", among: [.server, .httpRoute, .grpcRoute, .namespace])
+        required = spec.references(
+            "requiredAuthenticationRefs", among: [.meshTLSAuthentication, .networkAuthentication, .serviceAccount])
+        guard let target else {
+            spec.error(nil, "targetRef is required")
+            return
+        }
+        if let namespace = target.namespace, namespace != metadata.namespace {
+            spec.error("targetRef", "a policy is about resources of its own namespace, not of \(namespace)")
+        }
+        if target.kind == .namespace, target.name != metadata.namespace {
+            spec.error("targetRef", "a policy is about its own namespace, not about \(target.name)")
+        }
     }
 }
 
@@ -149,86 +155,6 @@ package struct LinkerdServerAuthorization: Sendable, Equatable {
         if tls.bool("unauthenticatedTLS") == true {
             tls.error("unauthenticatedTLS", "not supported: mutual TLS in the mesh always proves an identity")
         }
-    }
-}
-
-extension LinkerdReference {
-    /// A service account; without a namespace, of the policy's own.
-    package struct Account: ObjectDecodable, Equatable {
-        package var name: String
-        package var namespace: String?
-
-        package init(_ reader: ObjectReader) {
-            name = reader.requiredString("name")
-            namespace = reader.string("namespace")
-        }
-    }
-}
-
-/// `policy.linkerd.io` HTTPRoute attached to a Server: which requests a policy is about.
-package struct LinkerdHTTPRoute: Sendable, Equatable {
-    package struct Match: ObjectDecodable, Equatable {
-        package enum Path: Sendable, Equatable {
-            case exact(String), prefix(String), regex(String)
-        }
-
-        package var location: SourceLocation
-        package var path: Path?
-        package var method: String?
-        /// Name, value, whether it is a regular expression.
-        package var headers: [Header]
-
-        package struct Header: ObjectDecodable, Equatable {
-            package var name: String
-            package var value: String
-            package var isRegex: Bool
-
-            package init(_ reader: ObjectReader) {
-                name = reader.requiredString("name")
-                value = reader.requiredString("value")
-                isRegex = reader.string("type") == "RegularExpression"
-            }
-        }
-
-        package init(_ reader: ObjectReader) {
-            location = reader.location
-            method = reader.string("method")
-            headers = reader.objects("headers")
-            if reader.has("queryParams") {
-                reader.error("queryParams", "cannot be judged by a policy: without it more requests would be let in")
-            }
-            let path = reader.child("path")
-            if let value = path.string("value") {
-                switch path.string("type") ?? "PathPrefix" {
-                case "Exact": self.path = .exact(value)
-                case "RegularExpression": self.path = .regex(value)
-                default: self.path = .prefix(value)
-                }
-            }
-        }
-    }
-
-    package struct Rule: ObjectDecodable, Equatable {
-        package var matches: [Match]
-
-        package init(_ reader: ObjectReader) {
-            matches = reader.objects("matches")
-            reader.accept("filters", "backendRefs", "timeouts")
-        }
-    }
-
-    package var metadata: ObjectMeta
-    package var parents: [LinkerdReference]
-    /// Names that requests are addressed to, `*.example.com` for all below one; empty means any.
-    package var hostnames: [String]
-    package var rules: [Rule]
-
-    init(_ metadata: ObjectMeta, _ document: ObjectReader) {
-        self.metadata = metadata
-        let spec = document.child("spec", required: true)
-        parents = spec.objects("parentRefs")
-        rules = spec.objects("rules")
-        hostnames = spec.strings("hostnames")
     }
 }
 
