@@ -41,7 +41,9 @@ package struct AdminSite: Sendable {
         case ("POST", "/drain_listeners"): drainListeners()
         case ("POST", "/quitquitquit"): quitNow()
         case (_, let path) where Self.paths.contains(path):
-            .text("Method \(request.method) is not allowed here; see /help\n", status: 405)
+            .text(
+                "Method \(request.method) not allowed, \(request.method == "GET" ? "POST" : "GET") required.",
+                status: 405)
         default: .text("invalid path \(request.path); see /help\n", status: 404)
         }
     }
@@ -211,8 +213,7 @@ package struct AdminSite: Sendable {
         return .json(
             """
             {"version":\(JSONText.quoted("martlet/\(version)")),"state":"\(state)","uptime_current_epoch":"\(uptime)s",\
-            "uptime_all_epochs":"\(uptime)s","command_line_options":{"mode":"Serve","log_level":"\(Log.level)",\
-            "service_node":\(JSONText.quoted(bootstrap.node.id)),"service_cluster":\(JSONText.quoted(bootstrap.node.cluster))},\
+            "uptime_all_epochs":"\(uptime)s","command_line_options":{"mode":"Serve","log_level":"\(Log.level)"},\
             "node":\(node)}
 
             """)

@@ -33,11 +33,17 @@ struct ConfigDump {
     /// The routes as received, and those that stand inside of listeners (`static_route_configs`).
     private func routesSection(_ options: JSONEncodingOptions) throws -> String {
         let text = try Google_Protobuf_Any(message: routesDump).jsonString(options: options)
-        let entries = try inlineRoutes.map { routes in
-            "{\"route_config\":\(try Google_Protobuf_Any(message: routes).jsonString(options: options))}"
-        }
+        let entries = try inlineRoutes.map { try inlineEntry($0, nil) }
         if entries.isEmpty { return text }
         return text.dropLast() + ",\"static_route_configs\":[\(entries.joined(separator: ","))]}"
+    }
+
+    private func inlineEntry(_ routes: Envoy_Config_Route_V3_RouteConfiguration, _ type: String?) throws -> String {
+        var options = JSONEncodingOptions()
+        options.preserveProtoFieldNames = true
+        options.useDeterministicOrdering = true
+        let text = try Google_Protobuf_Any(message: routes).jsonString(options: options)
+        return "{\(type.map { "\"@type\":\"type.googleapis.com/\($0)\"," } ?? "")\"route_config\":\(text)}"
     }
 
     private var inlineRoutes: [Envoy_Config_Route_V3_RouteConfiguration] {
@@ -67,7 +73,9 @@ struct ConfigDump {
         case "dynamic_endpoint_configs": entries = endpointsDump.dynamicEndpointConfigs
         case "static_listeners": entries = listenersDump.staticListeners
         case "dynamic_listeners": entries = listenersDump.dynamicListeners
-        case "static_route_configs": entries = []
+        case "static_route_configs":
+            return try Self.list(
+                inlineRoutes.map { try inlineEntry($0, "envoy.admin.v3.RoutesConfigDump.StaticRouteConfig") })
         case "dynamic_route_configs": entries = routesDump.dynamicRouteConfigs
         case "dynamic_active_secrets": entries = secretsDump.dynamicActiveSecrets
         default: return nil
@@ -81,7 +89,11 @@ struct ConfigDump {
             let body = try entry.jsonString(options: options).dropFirst()
             return type + (body == "}" ? "" : ",") + body
         }
-        return "{\"configs\":[\(texts.joined(separator: ",\n"))]}\n"
+        return Self.list(texts)
+    }
+
+    private static func list(_ entries: [String]) -> String {
+        "{\"configs\":[\(entries.joined(separator: ",\n"))]}\n"
     }
 
     private func sorted<Message>(_ resources: [String: Message]) -> [Message] {

@@ -23,10 +23,13 @@ extension Observation {
         case let members as [String: Any]:
             for (name, member) in members { flatten(member, path.isEmpty ? name : "\(path).\(name)", into: &facts) }
         case let items as [Any]:
+            let names = items.map { item -> String? in
+                let members = item as? [String: Any]
+                return members?["name"] as? String ?? members?["@type"] as? String
+            }
+            let isNamed = Set(names).count == items.count
             for (index, item) in items.enumerated() {
-                let named = item as? [String: Any]
-                let key = named?["name"] as? String ?? named?["@type"] as? String ?? "\(index)"
-                flatten(item, "\(path)[\(key)]", into: &facts)
+                flatten(item, "\(path)[\(isNamed ? names[index] ?? "" : "\(index)")]", into: &facts)
             }
         default: facts[path] = "\(value)"
         }

@@ -312,7 +312,8 @@ final class Side {
             let found = text.split(separator: "\n").map(String.init)
             if found.count > lines.count { lastChange = .now }
             lines = found
-            let patience: Duration = lines.count >= count ? .milliseconds(200) : .seconds(3)
+            let flushed: Duration = peer == .martlet ? .milliseconds(600) : .milliseconds(200)
+            let patience: Duration = lines.count >= count ? flushed : .seconds(3)
             if ContinuousClock.now - lastChange > patience { return lines }
             usleep(20_000)
         }
