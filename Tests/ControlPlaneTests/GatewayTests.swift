@@ -52,6 +52,29 @@ struct GatewayTests {
         #expect(table.virtualHosts.flatMap(\.routes).isEmpty)
     }
 
+    @Test("Servers of one port on two addresses have listeners and routes of their own")
+    func bound() throws {
+        let text = """
+            apiVersion: networking.istio.io/v1
+            kind: Gateway
+            metadata: {name: bound, namespace: default}
+            spec:
+              selector: {istio: ingressgateway}
+              servers: [{port: {number: 8080, name: http, protocol: HTTP}, bind: 127.0.0.7, hosts: ["*"]}]
+            ---
+            apiVersion: networking.istio.io/v1
+            kind: VirtualService
+            metadata: {name: bound, namespace: default}
+            spec: {hosts: [bound.test], gateways: [bound], http: [{directResponse: {status: 210}}]}
+            ---
+
+            """
+        let set = TestMesh(TestMesh.services + Self.gateway + Self.route + text).resources(for: TestMesh.gateway)
+        #expect(set[TypeURL.listener].keys.sorted() == ["0.0.0.0_8080", "0.0.0.0_8443", "127.0.0.7_8080"])
+        #expect(try set.table("http.8080").virtualHosts.map(\.domains) == [["api.example.com"]])
+        #expect(try set.table("http.8080.127.0.0.7").virtualHosts.map(\.domains) == [["bound.test"]])
+    }
+
     @Test("A claim is looked for in metadata, and routes are chosen again when there is a token")
     func claims() throws {
         let text = """

@@ -160,9 +160,8 @@ extension WholeMesh {
             }
             /// How many of 60 requests the new endpoint answers.
             func share() throws -> Int {
-                let result = try mesh.exec(
-                    "client",
-                    ["curl", "-s", "-o", "/dev/null", "-w", "%header{x-service-version}\\n", "http://warm.test/?[1-60]"])
+                let words = ["curl", "-s", "-o", "/dev/null", "-w", "%header{x-service-version}\\n"]
+                let result = try mesh.exec("client", words + ["http://warm.test/?[1-60]"])
                 #expect(result.output.split(separator: "\n").count == 60)
                 return result.output.split(separator: "\n").count { $0 == "v2" }
             }

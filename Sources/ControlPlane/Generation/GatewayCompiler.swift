@@ -37,7 +37,8 @@ struct GatewayCompiler {
             listener.trafficDirection = .outbound
             listener.metadata = Metadata(origin: gateway.servers.first?.origin)
             if gateway.isHTTP {
-                let table = table(name: "http.\(gateway.targetPort)", servers: gateway.servers)
+                let place = gateway.bind.map { ".\($0)" } ?? ""
+                let table = table(name: "http.\(gateway.targetPort)\(place)", servers: gateway.servers)
                 listener.filterChains = [
                     parts.chain("\(listener.name)-http", [parts.http(manager(listener.name, table))])
                 ]
