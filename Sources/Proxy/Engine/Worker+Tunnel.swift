@@ -17,7 +17,7 @@ extension Worker where Wire: ~Copyable {
         guard let proxy = generations[generation].chains[connections[handle].chain].tcp,
             let pool = tunnelPool(handle, generation, proxy)
         else {
-            recordTunnel(handle, .noHealthyUpstream)
+            recordTunnel(handle, connections[handle].tunnelCluster < 0 ? .noClusterFound : .noHealthyUpstream)
             return close(handle, abort: true)
         }
         connectTunnel(handle, pool, generation)
@@ -64,6 +64,8 @@ extension Worker where Wire: ~Copyable {
             recordTunnel(handle, .upstreamOverflow)
             return close(handle, abort: true)
         }
+        // Whoever reads the log wants to know which endpoint was tried, whatever became of it.
+        connections[handle].tunnelPeerAddress = pools[pool].key.address
         guard let upstream = openConnection(pool, connectTimeout: timeout) else {
             pools[pool].breaker?.release(.connection)
             freePoolIfUnused(pool)
