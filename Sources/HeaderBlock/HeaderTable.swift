@@ -3,6 +3,7 @@
 /// The table allocates once, when it is made, and is used again for many heads (`reset`). It serves requests (`method`, `path`, `authority`, `scheme`) and responses (`status`) of any
 /// HTTP version: HTTP/1.1 codecs fill it from the text, HTTP/2 codecs from decoded fields copied to the buffer.
 @safe
+@usableFromInline
 package struct HeaderTable: ~Copyable {
     /// The most fields a received head may have; codecs refuse more.
     package static let mostReceived = 100
@@ -11,9 +12,9 @@ package struct HeaderTable: ~Copyable {
 
     // SAFETY: owned by this value alone (noncopyable), `capacity` initialised fields, freed in deinit. An inline array would
     // be copied whole by every read through a borrowed table: measured as 8 % of a request.
-    private let storage: UnsafeMutablePointer<HeaderField>
+    @usableFromInline let storage: UnsafeMutablePointer<HeaderField>
     /// Fields in use, removed ones included.
-    package private(set) var count: Int
+    @usableFromInline package private(set) var count: Int
     /// A field did not fit: the head is not what it should be, and must not be sent.
     package private(set) var hasOverflowed = false
 
@@ -62,6 +63,7 @@ package struct HeaderTable: ~Copyable {
 
     /// One field, removed or not.
     package subscript(index: Int) -> HeaderField {
+        @inlinable
         @inline(__always)
         get {
             precondition(index >= 0 && index < count, "header table: no such field")

@@ -1,6 +1,8 @@
 /// Header names that the proxy or its policies ask for, interned when a head is parsed.
 ///
 /// `other` is every name that is not in the list. Names are compared without regard to case (RFC 9110 section 5.1).
+@frozen
+@usableFromInline
 package enum KnownHeader: UInt8, Sendable {
     case other
     case host
@@ -276,5 +278,15 @@ package enum KnownHeader: UInt8, Sendable {
             }
         default: return .other
         }
+    }
+}
+
+extension KnownHeader {
+    /// The derived one is called through witnesses from other modules, by way of the raw values.
+    @inlinable
+    @inline(__always)
+    package static func == (left: KnownHeader, right: KnownHeader) -> Bool {
+        // SAFETY: an enumeration without payloads and with less than 256 cases is one byte, and each case another one.
+        unsafe unsafeBitCast(left, to: UInt8.self) == unsafeBitCast(right, to: UInt8.self)
     }
 }
