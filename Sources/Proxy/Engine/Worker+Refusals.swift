@@ -48,7 +48,8 @@ extension Worker where Wire: ~Copyable {
 
     /// A TLS handshake failed.
     mutating func reportHandshake(_ handle: Handle) {
-        reportRefusal(handle, .handshake, connections[handle].session?.failure ?? "the peer ended the TLS handshake")
+        let failure = connections[handle].session?.failure ?? "the peer ended the TLS handshake"
+        reportRefusal(handle, .handshake, failure)
     }
 
     private mutating func reportRefusal(
