@@ -1,6 +1,5 @@
 import Foundation
 import LocalMesh
-import MeshState
 import Testing
 
 @Suite("Report of mutual TLS from access logs")
