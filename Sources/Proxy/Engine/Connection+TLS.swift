@@ -6,12 +6,18 @@ internal import TLS
 extension Connection {
     @inline(__always)
     mutating func sendOutput<Wire: Transport & ~Copyable>(_ transport: inout Wire) -> Int {
-        transport.send(socket, output)
+        sent(transport.send(socket, output))
+    }
+
+    @inline(__always)
+    private mutating func sent(_ count: Int) -> Int {
+        if count > 0 { wireSent &+= UInt64(truncatingIfNeeded: count) }
+        return count
     }
 
     @inline(__always)
     mutating func sendCipher<Wire: Transport & ~Copyable>(_ transport: inout Wire) -> Int {
-        transport.send(socket, cipherOutput)
+        sent(transport.send(socket, cipherOutput))
     }
 
     /// Sends the output and the first `count` bytes of `body`, gathered.
@@ -19,7 +25,7 @@ extension Connection {
     mutating func send<Wire: Transport & ~Copyable>(
         _ body: borrowing ByteBuffer, count: Int, _ transport: inout Wire
     ) -> Int {
-        transport.send(socket, output, body, count: count)
+        sent(transport.send(socket, output, body, count: count))
     }
 
     /// Whether there is something to be read without waiting: in the input, in ciphertext, or in the socket.

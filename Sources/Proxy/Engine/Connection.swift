@@ -105,6 +105,9 @@ struct Connection: SlabElement, ~Copyable {
     var proxyPeer: SocketAddress?
     /// Downstream: where the client wanted to go. Upstream: our own address.
     var local = SocketAddress.ip(.anyIPv4, port: 0)
+    /// Bytes that went through the socket and are not in the statistics yet.
+    var wireReceived: UInt64 = 0
+    var wireSent: UInt64 = 0
     /// Downstream: `local` is where the client wanted to go, not just where it came: captured, or told so by a proxy.
     var wantsDestination = false
     /// The identity that the peer proved (first URI name of its certificate).
@@ -196,6 +199,8 @@ struct Connection: SlabElement, ~Copyable {
         peerCertificate = nil
         proxyPeer = nil
         wantsDestination = false
+        wireReceived = 0
+        wireSent = 0
         if !serverName.isEmpty { serverName = [] }
         peerLabels = 0
         pool = -1

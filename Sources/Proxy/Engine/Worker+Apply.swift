@@ -20,7 +20,9 @@ extension Worker where Wire: ~Copyable {
                 done()
             case .drain(let milliseconds): drain(milliseconds)
             case .stop: isStopped = true
-            case .collect(let receive): receive(metrics)
+            case .collect(let receive):
+                countWires()
+                receive(metrics)
             }
         }
     }

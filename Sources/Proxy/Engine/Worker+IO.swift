@@ -39,6 +39,7 @@ extension Worker where Wire: ~Copyable {
         let room = connections[handle].input.room
         let count = transport.receive(socket, into: &connections[handle].input)
         if count > 0 {
+            connections[handle].wireReceived &+= UInt64(truncatingIfNeeded: count)
             // A short read has emptied the socket: the next event comes when there is more.
             if count < room, !connections[handle].peerClosed { connections[handle].canRead = false }
             return .bytes
@@ -105,6 +106,7 @@ extension Worker where Wire: ~Copyable {
         let room = connections[handle].cipherInput.room
         let count = transport.receive(socket, into: &connections[handle].cipherInput)
         if count > 0 {
+            connections[handle].wireReceived &+= UInt64(truncatingIfNeeded: count)
             if count < room, !connections[handle].peerClosed { connections[handle].canRead = false }
             return .bytes
         }
@@ -256,6 +258,7 @@ extension Worker where Wire: ~Copyable {
         buffers.reclaim(&connections[handle].cipherInput)
         buffers.reclaim(&connections[handle].cipherOutput)
         if connections[handle].isHTTP2 { http2.remove(connections[handle].http2) }
+        countWire(handle)
         if connections[handle].role == .downstream {
             if !connections[handle].isInternal { countClosed(handle) }
             releaseGeneration(connections[handle].generation)

@@ -111,6 +111,34 @@ extension Worker where Wire: ~Copyable {
         if connections[handle].countsAsTCP { metrics.tcp[number].activeConnections &-= 1 }
     }
 
+    // MARK: Bytes
+
+    /// Puts what went through a connection's socket into the statistics.
+    mutating func countWire(_ handle: Handle) {
+        let received = connections[handle].wireReceived
+        let sent = connections[handle].wireSent
+        connections[handle].wireReceived = 0
+        connections[handle].wireSent = 0
+        switch connections[handle].role {
+        case .downstream:
+            guard connections[handle].countsAsHTTP else { return }
+            metrics.http[connections[handle].statistics].receivedBytes &+= received
+            metrics.http[connections[handle].statistics].sentBytes &+= sent
+        case .upstream:
+            let pool = connections[handle].pool
+            guard pool >= 0 else { return }
+            metrics.clusters[pools[pool].statistics].receivedBytes &+= received
+            metrics.clusters[pools[pool].statistics].sentBytes &+= sent
+        }
+    }
+
+    /// As `countWire`, for all connections: somebody looks at the statistics.
+    mutating func countWires() {
+        for slot in 0..<connections.capacity {
+            if let handle = connections.occupant(at: slot) { countWire(handle) }
+        }
+    }
+
     // MARK: Tunnels
 
     /// Labels of a TCP connection.

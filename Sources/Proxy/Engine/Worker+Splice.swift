@@ -55,6 +55,7 @@ extension Worker where Wire: ~Copyable {
                 releasePipe(source)
                 return nothingToSplice(source, count)
             }
+            connections[source].wireReceived &+= UInt64(truncatingIfNeeded: count)
             connections[source].inPipe = count
             connections[source].forwarded &+= count
             if count >= BufferPool.bufferSize {
@@ -69,6 +70,7 @@ extension Worker where Wire: ~Copyable {
             let count = transport.drain(pipe, count: connections[source].inPipe, to: connections[target].socket)
             if count == IOCode.interrupted { continue }
             guard count > 0 else { return cannotWrite(target, count) == .failed ? .failed : .blocked }
+            connections[target].wireSent &+= UInt64(truncatingIfNeeded: count)
             connections[source].inPipe &-= count
         }
         return .moved

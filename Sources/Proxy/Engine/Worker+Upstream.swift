@@ -258,6 +258,7 @@ extension Worker where Wire: ~Copyable {
         connections[handle].pool = -1
         pools[pool].connections &-= 1
         metrics.clusters[pools[pool].statistics].activeConnections &-= 1
+        metrics.clusters[pools[pool].statistics].destroyedConnections &+= 1
         pools[pool].breaker?.release(.connection)
         if pools[pool].connections == 0 {
             wakeQueued(pool, failure: failure)
