@@ -92,6 +92,8 @@ extension Worker where Wire: ~Copyable {
         exchanges[exchange].requestState = .waiting
         exchanges[exchange].tryDeadline = .max
         exchanges[exchange].tryIdleDeadline = .max
+        // The timer that ended the try may have been the only one.
+        armExchange(exchange)
     }
 
     /// A hedge has the head of a response. True: it is the leader's answer now, and its body follows on the connection.
