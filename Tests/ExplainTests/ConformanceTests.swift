@@ -4,21 +4,8 @@ import Foundation
 import MeshAPI
 import MeshState
 import Proxy
+import TestSupport
 import Testing
-
-/// Conformance data lies beside the repository; without it the tests that need it do not run.
-enum PolicyCases {
-    static let folder = FileManager.default.currentDirectoryPath.appending("/../shared/conformance")
-    static let root = [ProcessInfo.processInfo.environment["MARTLET_CONFORMANCE"] ?? folder].first {
-        FileManager.default.fileExists(atPath: $0 + "/authz")
-    }
-
-    static func files(_ kind: String) -> [String] {
-        guard let root else { return [] }
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(root)/\(kind)")) ?? []
-        return names.filter { $0.hasSuffix(".yaml") }.sorted().map { "\(root)/\(kind)/\($0.dropLast(5))" }
-    }
-}
 
 /// One file of cases.
 struct PolicyCase: Decodable {
@@ -55,15 +42,15 @@ struct PolicyCase: Decodable {
     static func load(_ path: String) throws -> (
         cases: PolicyCase, claims: [String?], snapshot: MeshSnapshot, pod: MeshWorkload
     ) {
-        let data = try Data(contentsOf: URL(filePath: path + ".json"))
+        let data = try Data(contentsOf: URL(filePath: String(path.dropLast("yaml".count)) + "json"))
         let cases = try JSONDecoder().decode(PolicyCase.self, from: data)
         let raw = try JSONSerialization.jsonObject(with: data) as? [String: Any]
         let claims = (raw?["requests"] as? [[String: Any]] ?? []).map { entry -> String? in
             guard let jwt = (entry["request"] as? [String: Any])?["jwt"] as? [String: Any] else { return nil }
             return (try? JSONSerialization.data(withJSONObject: jwt)).map { String(decoding: $0, as: UTF8.self) }
         }
-        let text = try String(contentsOfFile: path + ".yaml", encoding: .utf8)
-        let resources = ManifestDecoder().decode(text, file: path + ".yaml").compactMap { document in
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        let resources = ManifestDecoder().decode(text, file: path).compactMap { document in
             document.key.flatMap { key in document.resource.map { (key: key, resource: $0) } }
         }
         var settings = MeshSettings()
@@ -79,9 +66,10 @@ struct PolicyCase: Decodable {
 
 @Suite(
     "Policies as pure decisions",
-    .enabled(if: PolicyCases.root != nil, "no conformance data beside the repository (../shared/conformance)"))
+    .enabled(
+        if: ConformanceData.has("authz"), "no conformance data (MARTLET_CONFORMANCE, or ../shared/conformance)"))
 struct PolicyConformanceTests {
-    @Test("Authorization decides as the cases say", arguments: PolicyCases.files("authz"))
+    @Test("Authorization decides as the cases say", arguments: ConformanceData.files(in: "authz", suffix: ".yaml"))
     func authorization(_ path: String) throws {
         let (cases, claims, snapshot, pod) = try PolicyCase.load(path)
         let explanation = try AuthorizationExplanation(snapshot: snapshot, workload: pod)
@@ -105,7 +93,9 @@ struct PolicyConformanceTests {
         }
     }
 
-    @Test("Tokens are taken and refused as the cases say", arguments: PolicyCases.files("requestauthn"))
+    @Test(
+        "Tokens are taken and refused as the cases say",
+        arguments: ConformanceData.files(in: "requestauthn", suffix: ".yaml"))
     func tokens(_ path: String) throws {
         let (cases, _, snapshot, pod) = try PolicyCase.load(path)
         let tokensPath = URL(filePath: path).deletingLastPathComponent().appending(path: "tokens.json")
@@ -129,31 +119,5 @@ struct PolicyConformanceTests {
                 }
             #expect(status == entry.expectStatus, "\(entry.why): \(answer.reason)")
         }
-    }
-
-    @Test("A denial names the policy, the rule and the line")
-    func origin() throws {
-        let text = """
-            apiVersion: security.istio.io/v1
-            kind: AuthorizationPolicy
-            metadata: {name: no-writes, namespace: shop}
-            spec:
-              action: DENY
-              rules:
-              - to: [{operation: {methods: [POST]}}]
-              - to:
-                - operation: {methods: [DELETE]}
-            """
-        let resources = ManifestDecoder().decode(text, file: "shop.yaml").compactMap { document in
-            document.key.flatMap { key in document.resource.map { (key: key, resource: $0) } }
-        }
-        let pod = MeshWorkload(name: "p", namespace: "shop", ip: "10.0.0.1", workload: "p")
-        let snapshot = SnapshotBuilder().build(MeshState.ResourceSet(resources), workloads: [pod]).snapshot
-        var question = PolicyQuestion()
-        question.method = "DELETE"
-        let answer = try AuthorizationExplanation(snapshot: snapshot, workload: pod).ask(question)
-        #expect(answer.verdict.outcome == .denied)
-        #expect(answer.rule == 1)
-        #expect(answer.reason == "denied by AuthorizationPolicy shop/no-writes rule 1 (shop.yaml:8:5)")
     }
 }

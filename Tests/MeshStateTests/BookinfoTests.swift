@@ -1,10 +1,13 @@
-import FoundationEssentials
 import MeshAPI
 import MeshState
+import TestSupport
 import Testing
 
 /// Istio's bookinfo sample as it is: what `martlet up` would make of it.
-@Suite(.enabled(if: Bookinfo.isPresent, "no conformance data beside the repository (../shared/conformance)"))
+@Suite(
+    .enabled(
+        if: ConformanceData.has("samples/bookinfo"),
+        "no conformance data (MARTLET_CONFORMANCE, or ../shared/conformance)"))
 struct BookinfoTests {
     @Test func everyVersionHasItsEndpoint() throws {
         let snapshot = try Bookinfo.mesh("destination-rule-all.yaml").snapshot
@@ -60,12 +63,7 @@ struct BookinfoTests {
 }
 
 private enum Bookinfo {
-    static let folder: String = {
-        let repository = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
-        return repository.dropLast().joined(separator: "/") + "/shared/conformance/samples/bookinfo"
-    }()
-
-    static var isPresent: Bool { FileManager.default.fileExists(atPath: folder) }
+    static let folder = "\(ConformanceData.folder)/samples/bookinfo"
 
     /// The platform with one pod for each Deployment, and files of `networking`.
     static func mesh(_ networking: String...) throws -> SnapshotBuilder.Result {

@@ -4,12 +4,15 @@ import MeshAPI
 import MeshState
 import Proxy
 import SwiftProtobuf
+import TestSupport
 import Testing
 import XDS
 
 /// Istio's own routing cases: the control plane makes a proxy's configuration, the proxy's compiler and its pure route decision
 /// say where a call ends.
-@Suite(.enabled(if: RoutingCase.isPresent, "no conformance data beside the repository (../shared/conformance)"))
+@Suite(
+    .enabled(
+        if: ConformanceData.has("routing"), "no conformance data (MARTLET_CONFORMANCE, or ../shared/conformance)"))
 struct RoutingConformanceTests {
     @Test("A call ends where Istio's ends", arguments: RoutingCase.all)
     func calls(_ path: String) throws {
@@ -45,14 +48,9 @@ struct RoutingConformanceTests {
     }
 }
 
-/// One file of ../shared/conformance/routing.
+/// One file of the conformance data's folder `routing`.
 struct RoutingCase {
-    static let folder: String = {
-        let repository = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
-        return repository.dropLast().joined(separator: "/") + "/shared/conformance/routing"
-    }()
-
-    static var isPresent: Bool { FileManager.default.fileExists(atPath: folder) }
+    static let folder = "\(ConformanceData.folder)/routing"
 
     static var all: [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []

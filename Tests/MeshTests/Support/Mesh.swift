@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A running local mesh: the real executable, real processes, real traffic.
@@ -10,10 +11,8 @@ final class Mesh: Sendable {
     static let program = ProcessInfo.processInfo.environment["MARTLET"] ?? ".build/release/martlet"
     static let examples = ProcessInfo.processInfo.environment["MARTLET_EXAMPLES"] ?? "examples"
     /// Istio's sample, which is not part of this repository; nil where it is not at hand.
-    static let bookinfo: String? = {
-        let named = ProcessInfo.processInfo.environment["MARTLET_BOOKINFO"] ?? "../shared/conformance/samples/bookinfo"
-        return FileManager.default.fileExists(atPath: named) ? named : nil
-    }()
+    static let bookinfo = ConformanceData.has(sample) ? "\(ConformanceData.folder)/\(sample)" : nil
+    private static let sample = "samples/bookinfo"
 
     /// Holds `state` and the folder `manifests`, a copy that a test may change.
     let folder: URL
