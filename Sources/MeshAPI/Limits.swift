@@ -8,6 +8,9 @@ package struct Limits: Sendable {
     package var nodes = 1_000_000
     /// Collections inside collections. libyaml's own limit is 1000.
     package var depth = 100
+    /// Values of all resources together by which one namespace may occupy others: beyond it they are left out. Policies of
+    /// security are not counted, because they reach their own namespace's pods only and to leave one out would open a door.
+    package var namespaceNodes = 500_000
     /// Diagnostics kept for one file; the rest are counted only.
     package var diagnostics = 1_000
 

@@ -10,6 +10,8 @@ package struct ManifestDecoder: Sendable {
         package var resource: Resource?
         package var location: SourceLocation
         package var diagnostics: [Diagnostic]
+        /// How many values it holds.
+        package var weight = 0
 
         package var hasErrors: Bool { diagnostics.hasErrors }
     }
@@ -76,7 +78,8 @@ package struct ManifestDecoder: Sendable {
                 key: key,
                 resource: context.diagnostics.hasErrors ? nil : resource,
                 location: context.location(root.position),
-                diagnostics: context.diagnostics
+                diagnostics: context.diagnostics,
+                weight: root.weight
             )
         }
         guard case .mapping(let entries) = root.content else {

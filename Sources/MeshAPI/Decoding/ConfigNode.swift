@@ -47,6 +47,27 @@ package struct ConfigNode: Sendable {
         }
     }
 
+    /// How many values this is, keys and collections among them. Long texts count by their length, and regular expressions
+    /// by what they take compiled: every proxy that sees them compiles them.
+    package var weight: Int {
+        switch content {
+        case .scalar(let scalar): return 1 + scalar.text.utf8.count / 64
+        case .sequence(let elements): return elements.reduce(1) { $0 + $1.weight }
+        case .mapping(let entries):
+            // Gateway API: `{type: RegularExpression, value: …}`.
+            var isRegex = false
+            if case .scalar(let type)? = self["type"]?.content { isRegex = type.text == "RegularExpression" }
+            return entries.reduce(1) { sum, entry in
+                guard case .scalar(let scalar) = entry.value.content,
+                    entry.key == "regex" || entry.key == "match" || isRegex && entry.key == "value"
+                else { return sum + 1 + entry.value.weight }
+                // A counted repetition multiplies what stands before it.
+                let length = scalar.text.utf8.count
+                return sum + 100 + (scalar.text.contains("{") ? 50 * length : length)
+            }
+        }
+    }
+
     /// The value under `key` when this is a mapping that has it.
     package subscript(key: String) -> ConfigNode? {
         guard case .mapping(let entries) = content else { return nil }

@@ -16,7 +16,7 @@ package struct FileSource: Sendable {
 
     private struct File: Sendable {
         var signature: FileTree.Signature
-        var resources: [(key: ResourceKey, resource: Resource)]
+        var resources: [(key: ResourceKey, resource: Resource, weight: Int)]
         var diagnostics: [Diagnostic]
         /// The text, when nothing in it was wrong.
         var goodText: String?
@@ -46,6 +46,7 @@ package struct FileSource: Sendable {
             scan.diagnostics.append(Diagnostic(.error, at: SourceLocation(file: path, line: 1, column: 1), problem))
         }
         var current: [String: File] = [:]
+        var budget = NamespaceBudget(limit: decoder.limits.namespaceNodes)
         for (path, signature) in found.files where current[path] == nil {
             let before = files[path]
             if let before, before.signature == signature {
@@ -58,8 +59,14 @@ package struct FileSource: Sendable {
                 current[path] = read(path, signature, before: before ?? remembered(path))
             }
             if let text = current[path]?.goodText { goodTexts[path] = text }
-            scan.resources += current[path]?.resources ?? []
             scan.diagnostics += current[path]?.diagnostics ?? []
+            for (key, resource, weight) in current[path]?.resources ?? [] {
+                switch budget.spend(weight, on: key) {
+                case .fits: scan.resources.append((key, resource))
+                case .firstTooMuch: scan.diagnostics.append(budget.excess(of: key, in: path))
+                case .tooMuch: break
+                }
+            }
         }
         files = current
         goodTexts = goodTexts.filter { current[$0.key] != nil }
@@ -71,7 +78,9 @@ package struct FileSource: Sendable {
         guard let text = goodTexts[path] else { return nil }
         let documents = decoder.decode(text, file: path)
         let resources = documents.compactMap { document in
-            document.key.flatMap { key in document.resource.map { (key: key, resource: $0) } }
+            document.key.flatMap { key in
+                document.resource.map { (key: key, resource: $0, weight: document.weight) }
+            }
         }
         return File(signature: FileTree.Signature(), resources: resources, diagnostics: [])
     }
@@ -90,22 +99,22 @@ package struct FileSource: Sendable {
         let documents = decoder.decode(text, file: path)
         var file = File(signature: signature, resources: [], diagnostics: documents.flatMap(\.diagnostics))
         if !file.diagnostics.hasErrors { file.goodText = text }
-        let last = Dictionary((before?.resources ?? []).map { ($0.key, $0.resource) }) { $1 }
+        let last = Dictionary((before?.resources ?? []).map { ($0.key, $0) }) { $1 }
         for document in documents {
             guard let key = document.key else { continue }
             if let resource = document.resource {
-                file.resources.append((key, resource))
+                file.resources.append((key, resource, document.weight))
             } else if document.hasErrors, let resource = last[key] {
-                file.resources.append((key, resource))
+                file.resources.append(resource)
                 file.diagnostics.append(stays(key, at: document.location))
             }
         }
         // Of a document that cannot be read nobody knows what it was: whatever is missing from the file now may be it.
         if let unreadable = documents.first(where: { $0.key == nil && $0.hasErrors }) {
             let named = Set(documents.compactMap(\.key))
-            for (key, resource) in before?.resources ?? [] where !named.contains(key) {
-                file.resources.append((key, resource))
-                file.diagnostics.append(stays(key, at: unreadable.location))
+            for resource in before?.resources ?? [] where !named.contains(resource.key) {
+                file.resources.append(resource)
+                file.diagnostics.append(stays(resource.key, at: unreadable.location))
             }
         }
         return file
