@@ -93,8 +93,13 @@ package struct Authenticator: Sendable {
         case .any(let parts, let allowMissing, let allowFailed):
             // A fault that concerns the token says more than that there is none, or one of another issuer.
             var final = TokenFault.missing
+            let wanted = verdict.wantedKeys.count
             for part in parts {
-                guard let fault = evaluate(part, head, context, &cache, &verdict) else { return nil }
+                guard let fault = evaluate(part, head, context, &cache, &verdict) else {
+                    // Keys for the others would change nothing.
+                    verdict.wantedKeys.removeLast(verdict.wantedKeys.count - wanted)
+                    return nil
+                }
                 if fault != .missing && fault != .unknownIssuer || final == .missing { final = fault }
             }
             return allowFailed || allowMissing && final == .missing ? nil : final
