@@ -124,7 +124,13 @@ class Reader:
         return {"line": line, "fields": text, "framing": length, "body": body, "trailers": trailers}
 
 
-def serve(listener, seen, reply):
+def closes(head):
+    """Whether a head says that its connection ends behind the message."""
+    line, *fields = head.lower().split(b"\r\n\r\n")[0].split(b"\r\n")
+    return b"connection: close" in fields or line.startswith(b"http/1.0")
+
+
+def serve(listener, seen, reply, is_over):
     connection, _ = listener.accept()
     connection.settimeout(10)
     reader = Reader(connection)
@@ -135,12 +141,30 @@ def serve(listener, seen, reply):
         connection.close()
         return
     try:
-        connection.settimeout(0.04)
+        if not closes(reply):
+            # The client has its answer, and has found out whether it may go on: what is there by now counts.
+            is_over.wait(10)
+            connection.setblocking(False)
         if reader.bytes or reader.more():
             seen.append(reader.bytes)
-    except (TimeoutError, ConnectionError):
+        elif closes(reply):
+            seen.append(b"end")
+    except (BlockingIOError, TimeoutError):
         pass
+    except ConnectionError:
+        seen.append(b"reset")
     connection.close()
+
+
+def what_follows(client, reader):
+    """Whether the client may go on: who reads on answers bytes that are no request with a 400, who has ended does not."""
+    try:
+        if reader.bytes:
+            return "more"
+        client.sendall(b"\x01\r\n\r\n")
+        return "open" if reader.more() and reader.bytes.startswith(b"HTTP/1.1 400 ") else "more" if reader.bytes else "end"
+    except ConnectionError:
+        return "end"
 
 
 def exchange(port, request, reply):
@@ -150,7 +174,8 @@ def exchange(port, request, reply):
         listener.bind(("127.0.0.1", BACKEND))
         listener.listen(8)
         seen = []
-        thread = threading.Thread(target=serve, args=(listener, seen, reply), daemon=True)
+        is_over = threading.Event()
+        thread = threading.Thread(target=serve, args=(listener, seen, reply, is_over), daemon=True)
         thread.start()
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.settimeout(10)
@@ -163,12 +188,8 @@ def exchange(port, request, reply):
             client.sendall(body)
             while not answers or b" 1" in answers[-1]["line"][8:10]:
                 answers.append(reader.message(True, request.startswith(b"HEAD")))
-            # Whether the client may go on.
-            client.settimeout(0.03)
-            try:
-                rest = "more" if reader.more() else "end"
-            except TimeoutError:
-                rest = "open"
+            rest = "end" if reader.ended else what_follows(client, reader)
+        is_over.set()
         thread.join(10)
     return {"application": seen, "client": answers, "then": rest}
 
