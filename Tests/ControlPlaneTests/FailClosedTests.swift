@@ -77,6 +77,7 @@ struct FailClosedTests {
         "An ALLOW rule with such a condition lets nobody in, a DENY rule denies what is left of it",
         arguments: [
             ("destination.port", "8080-8090"), ("experimental.envoy.filters.x", "a"),
+            ("request.headersx[a]", "a"),
             ("request.auth.claims[a][]", "a"), ("request.headers[a][b]", "a"), ("source.ip", "10.0.0.0/99"),
         ])
     func rules(_ key: String, _ value: String) throws {

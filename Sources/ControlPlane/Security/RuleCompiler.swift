@@ -214,7 +214,9 @@ struct RuleCompiler {
         case "request.auth.presenter": return [claim(["azp"], values)]
         default:
             guard let names = Self.brackets(key), let first = names.first else { throw CannotJudge() }
-            if key.hasPrefix("request.auth.claims") { return [claim(names, values)] }
+            if key.hasPrefix("request.auth.claims[") { return [claim(names, values)] }
+            // What else has brackets is a header's name and no more: nothing may be taken for one.
+            guard key.hasPrefix("request.headers["), names.count == 1 else { throw CannotJudge() }
             return values.map { value in .with { $0.header = PolicyMatchers.header(first, value) } }
         }
     }
