@@ -2,7 +2,7 @@ internal import Authentication
 internal import HeaderBlock
 package import Routing
 
-/// One compiled RBAC filter. Evaluation allocates nothing, unless a header that a policy tests occurs several times.
+/// One compiled RBAC filter. Evaluation allocates nothing.
 ///
 /// The conditions of all policies are one flat list of tests. Each test names the test that follows when it holds and the
 /// one that follows when it does not, so that evaluation is a single loop without a stack: and, or, not and the step from

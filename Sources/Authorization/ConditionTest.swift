@@ -24,7 +24,7 @@ extension Authorizer {
         switch test.kind {
         case .header:
             guard let head = input.head else { return false }
-            return headers.span[Int(test.index)].matches(head, pool: pool)
+            return headers.span[Int(test.index)].matchesAnyLine(head, pool: pool)
         case .path:
             guard let head = input.head else { return false }
             return pool.matches(test.pattern, head.bytes.extracting(path.lowerBound..<path.upperBound))

@@ -14,6 +14,12 @@ package struct HeaderTest: Sendable {
     package func matches(_ head: borrowing HeadView, pool: borrowing PatternPool) -> Bool {
         match.matches(head, pool: pool, texts: texts)
     }
+
+    /// As policies ask: a field that occurs several times has the value when one of its lines has it. Joined, a second line
+    /// would hide a value that is denied (CVE-2026-26308). Allocates nothing.
+    package func matchesAnyLine(_ head: borrowing HeadView, pool: borrowing PatternPool) -> Bool {
+        match.matchesAnyLine(head, pool: pool, texts: texts)
+    }
 }
 
 extension CompiledHeaderMatch {
@@ -48,6 +54,22 @@ extension CompiledHeaderMatch {
             }
             return holds(pool, pool.joined(key, in: head, from: first).span)
         }
+    }
+
+    func matchesAnyLine(_ head: borrowing HeadView, pool: borrowing PatternPool, texts: CommonTexts) -> Bool {
+        guard key.kind == .known || key.kind == .other, test != .present else {
+            return matches(head, pool: pool, texts: texts)
+        }
+        var line = pool.next(key, in: head, after: -1)
+        if line == nil { return missing(pool, head) }
+        while let index = line {
+            let value = head.fields[index].value
+            // An inverted test holds when no line has the value.
+            let has = holds(pool, head.bytes.extracting(value.lowerBound..<value.upperBound)) != inverted
+            if has { return !inverted }
+            line = pool.next(key, in: head, after: index)
+        }
+        return inverted
     }
 
     private func missing(_ pool: borrowing PatternPool, _ head: borrowing HeadView) -> Bool {

@@ -341,15 +341,22 @@ struct PeerNameTests {
         #expect(try MetadataCondition(spec).holds(metadata))
     }
 
-    @Test("values of a field that occurs several times are joined, empty ones too")
-    func joined() throws {
+    @Test("of a field that occurs several times each line counts, so that no second line hides a denied value")
+    func lines() throws {
         var caller = Caller()
-        caller.headers = [("x-role", ""), ("x-role", "admin")]
-        func holds(_ text: String) throws -> Bool {
-            try Self.allows(.header(HeaderMatchSpec(name: "x-role", test: .matches(.exact(text)))), caller)
+        caller.headers = [("x-role", ""), ("x-role", "admin"), ("x-age", "40"), ("x-age", "7")]
+        func holds(_ name: String, _ test: HeaderMatchSpec.Test, inverted: Bool = false) throws -> Bool {
+            try Self.allows(.header(HeaderMatchSpec(name: name, test: test, inverted: inverted)), caller)
         }
-        #expect(try holds(",admin"))
-        #expect(try !holds("admin"))
+        for text in ["", "admin"] {
+            #expect(try holds("x-role", .matches(.exact(text))))
+            #expect(try !holds("x-role", .matches(.exact(text)), inverted: true))
+        }
+        #expect(try !holds("x-role", .matches(.exact(",admin"))))
+        #expect(try holds("x-role", .matches(.exact("guest")), inverted: true))
+        #expect(try holds("x-age", .range(5, 10)))
+        #expect(try !holds("x-age", .range(5, 10), inverted: true))
+        #expect(try !holds("x-age", .range(50, 60)))
     }
 }
 
