@@ -1,3 +1,4 @@
+import ControlPlane
 import MeshAPI
 import MeshState
 import Proxy
@@ -51,6 +52,20 @@ package struct CallExplainer: Sendable {
         return explanation
     }
 
+    /// The request as the pod's policies see it: its caller's sidecar, where there is one, has normalised it, and so does its
+    /// own. Returns what a proxy answers in the place of the application.
+    private func receive(_ asked: inout PolicyQuestion, at pod: MeshWorkload, _ caller: MeshWorkload?) -> String? {
+        let proxies = caller.map { $0.sidecar ? [$0, pod] : [pod] } ?? [pod]
+        let given = asked.path
+        for proxy in proxies {
+            let plan = HeadPlan(WorkloadSecurity(snapshot: mesh.snapshot, workload: proxy).reception)
+            if let status = plan.receive(&asked) {
+                return "\(status): the path \(given) is refused before any policy is asked"
+            }
+        }
+        return nil
+    }
+
     /// What happens at the pods behind one destination; pods that answer alike share their steps.
     private func arrive(
         _ question: CallQuestion, from caller: MeshWorkload?, at destination: CallerRoutes.Destination
@@ -85,7 +100,9 @@ package struct CallExplainer: Sendable {
         for endpoint in endpoints {
             let pod = endpoint.workload
             let name = "\(pod.namespace)/\(pod.name)"
-            let transport = Transport(snapshot, caller: caller, policy: policy, endpoint: endpoint)
+            let transport = Meeting(
+                snapshot, caller: caller, policy: policy, service: service, endpoint: endpoint, among: endpoints,
+                kind: kind)
             add(transport.step, pod: name)
             guard transport.step.isAllowed else { continue }
             guard pod.sidecar else {
@@ -107,6 +124,10 @@ package struct CallExplainer: Sendable {
             asked.remote = asked.source
             asked.destination = pod.ip
             asked.port = UInt16(clamping: endpoint.port)
+            if asked.isRequest, let fault = receive(&asked, at: pod, caller) {
+                add(.init(subject: .authorization, pods: [], isAllowed: false, text: fault), pod: name)
+                continue
+            }
             let policies = try AuthorizationExplanation(snapshot: snapshot, workload: pod, keySets: mesh.keySets)
             let answer = policies.ask(asked)
             for text in policies.providers(of: answer) + policies.dryRuns(of: answer) {
@@ -118,43 +139,5 @@ package struct CallExplainer: Sendable {
                     rule: answer.verdict.rule.isEmpty ? nil : answer.verdict.rule), pod: name)
         }
         return steps
-    }
-}
-
-/// How a caller and a pod meet: in plaintext or over mutual TLS, and whether the pod takes that.
-private struct Transport {
-    var step: CallExplanation.Step
-    /// The caller's identity, when it proves one.
-    var principal: String?
-
-    init(_ snapshot: MeshSnapshot, caller: MeshWorkload?, policy: EffectivePolicy, endpoint: MeshEndpoint) {
-        let server = snapshot.mutualTLS(of: endpoint.workload, port: endpoint.port)
-        let hasProxy = caller?.sidecar ?? false
-        let isMutual: Bool
-        switch policy.tls?.mode {
-        case nil: isMutual = hasProxy && endpoint.takesMutualTLS
-        case .istioMutual: isMutual = hasProxy
-        default: isMutual = false
-        }
-        let client = policy.tls == nil ? "" : policy.origin.map { " by \($0)" } ?? ""
-        let mode = server.mode.rawValue + (server.origin.map { " by \($0)" } ?? ", the default")
-        if isMutual, let caller {
-            principal = snapshot.settings.spiffeID(namespace: caller.namespace, serviceAccount: caller.serviceAccount)
-        }
-        let how = isMutual ? "as \(principal ?? "")\(client)" : "in plaintext\(client)"
-        guard endpoint.workload.sidecar else {
-            let text = "\(how): the pod has no proxy"
-            step = .init(subject: .mutualTLS, pods: [], isAllowed: !isMutual, text: text)
-            return
-        }
-        let isTaken =
-            switch server.mode {
-            case .strict: isMutual
-            case .disable: !isMutual
-            case .permissive, .unset: true
-            }
-        step = .init(
-            subject: .mutualTLS, pods: [], isAllowed: isTaken,
-            text: "\(how); the port \(isTaken ? "takes" : "does not take") it: \(mode)")
     }
 }

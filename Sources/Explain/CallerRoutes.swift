@@ -97,9 +97,11 @@ struct CallerRoutes {
         asked.path = question.path
         asked.host = question.port == 80 ? question.host : "\(question.host):\(question.port)"
         asked.headers = question.headers
+        let status = HeadPlan(manager).receive(&asked)
         let refused = { (text: String) in
             (step: CallExplanation.Step(subject: .route, pods: [], isAllowed: false, text: text), [Destination]())
         }
+        if let status { return refused("\(status): the path \(question.path) is refused") }
         guard let answer = RoutePlan(resources).decide(table: name, asked),
             let wire = resources.routes[name] ?? (manager.routeConfig.name == name ? manager.routeConfig : nil)
         else { return refused("there is no route table \(name)") }

@@ -42,7 +42,8 @@ struct PolicyTargetTests {
 
     @Test("It follows the pods: none running says nothing, those that come end it")
     func pods() {
-        let spec = "{selector: {matchLabels: {app: reviews}}, jwtRules: [{issuer: a, jwksUri: 'https://a.example/jwks'}]}"
+        let spec =
+            "{selector: {matchLabels: {app: reviews}}, jwtRules: [{issuer: a, jwksUri: 'https://a.example/jwks'}]}"
         let counts = [[], TestMesh.pods.filter { $0.name == "productpage-0" }, TestMesh.pods].map {
             Self.found("RequestAuthentication", spec, pods: $0).count
         }

@@ -188,4 +188,75 @@ import Testing
         let with = try CallExplainer(ExplainedMesh(stateDirectory: folder.path)).explain(asked)
         #expect(with.steps.last?.text.contains("401: Jwt verification fails") == true, "\(with.lines)")
     }
+
+    @Test(
+        "Paths are judged as the proxies normalise them, by the option of the mesh",
+        arguments: [
+            ("BASE", "/public/../old/x", "410"), ("BASE", "/%6fld/x", "410"), ("BASE", "/public/%2e%2e/old/x", "410"),
+            ("BASE", "//old/x", nil), ("MERGE_SLASHES", "//old/x", "410"), ("BASE", "/%2fold/x", nil),
+            ("DECODE_AND_MERGE_SLASHES", "/%2fold/x", "410"), ("NONE", "/public/../old/x", nil),
+            ("BASE", "/a%00b", "400"),
+        ] as [(String, String, String?)])
+    func paths(_ option: String, _ path: String, _ status: String?) throws {
+        let mesh = """
+
+            ---
+            apiVersion: v1
+            kind: ConfigMap
+            metadata: {name: istio, namespace: istio-system}
+            data:
+              mesh: |
+                pathNormalization: {normalization: \(option)}
+            """
+        let answer = try explain(question(caller: "shop/web", path: path), more: mesh)
+        #expect(answer.isAllowed == (status == nil), "\(answer.lines)")
+        if let status { #expect(answer.steps.first?.text.contains(status) == true, "\(answer.lines)") }
+    }
+
+    @Test("A caller without a proxy cannot pass a policy by with dots either")
+    func policiesOfPaths() throws {
+        let more = """
+
+            ---
+            apiVersion: security.istio.io/v1
+            kind: PeerAuthentication
+            metadata: {name: api, namespace: shop}
+            spec: {selector: {matchLabels: {app: api}}, mtls: {mode: PERMISSIVE}}
+            ---
+            apiVersion: security.istio.io/v1
+            kind: AuthorizationPolicy
+            metadata: {name: readers, namespace: shop}
+            spec:
+              selector: {matchLabels: {app: api}}
+              rules: [{to: [{operation: {paths: [/public/*]}}]}]
+            """
+        for (path, isAllowed) in [("/public/a", true), ("/public/../admin", false), ("/admin/%2e%2e/public/a", true)] {
+            let answer = try explain(question(caller: nil, path: path), more: more)
+            #expect(answer.isAllowed == isAllowed, "\(path): \(answer.lines)")
+        }
+    }
+
+    @Test(
+        "TLS of a DestinationRule is called what it is",
+        arguments: [
+            ("DISABLE", "in plaintext by DestinationRule shop/api"),
+            ("SIMPLE", "over TLS of mode SIMPLE by DestinationRule shop/api"),
+            ("MUTUAL, clientCertificate: /c, privateKey: /k, caCertificates: /a", "over TLS of mode MUTUAL by"),
+            ("ISTIO_MUTUAL", "as spiffe://cluster.local/ns/shop/sa/web by DestinationRule shop/api"),
+        ])
+    func transports(_ mode: String, _ text: String) throws {
+        let rule = """
+
+            ---
+            apiVersion: networking.istio.io/v1
+            kind: DestinationRule
+            metadata: {name: api, namespace: shop}
+            spec: {host: api, trafficPolicy: {tls: {mode: \(mode)}}}
+            """
+        let answer = try explain(question(caller: "shop/web"), more: rule)
+        let step = answer.steps.first { $0.subject == .mutualTLS }
+        #expect(step?.text.contains(text) == true, "\(answer.lines)")
+        // The port is STRICT.
+        #expect(answer.isAllowed == (mode == "ISTIO_MUTUAL"), "\(answer.lines)")
+    }
 }

@@ -123,10 +123,7 @@ struct ClusterCompiler {
     private func source(of service: MeshService) -> MeshService { view.snapshot.alias(of: service) ?? service }
 
     /// Outside of the mesh nobody speaks its mutual TLS.
-    private func isExternal(_ service: MeshService) -> Bool {
-        if case .externalName = source(of: service).resolution { return true }
-        return service.entry?.isExternal ?? false
-    }
+    private func isExternal(_ service: MeshService) -> Bool { view.snapshot.isOutside(service) }
 
     /// Clients of a headless TCP service mean one pod; choosing another for them would be wrong.
     private func isAddressedDirectly(_ service: MeshService, _ port: MeshService.Port) -> Bool {
@@ -175,12 +172,13 @@ struct ClusterCompiler {
                 multiplexes: multiplexes(service, port, policy)
             )
         )
+        let transport = ClientTransport(policy.tls, isOutside: isExternal(service))
         guard let tls = policy.tls else {
-            if isExternal(service) { return }
+            guard transport == .automatic else { return }
             if cluster.type == .originalDst {
                 // No endpoint metadata there: mutual TLS only when every pod takes it.
                 let pods = view.snapshot.endpoints(of: service, port: port.number, subset: subset)
-                if !pods.isEmpty, pods.allSatisfy(\.takesMutualTLS) { cluster.transportSocket = mesh }
+                if transport.toward(each: pods) == .mesh { cluster.transportSocket = mesh }
                 return
             }
             cluster.transportSocketMatches = [
@@ -188,10 +186,10 @@ struct ClusterCompiler {
             ]
             return
         }
-        switch tls.mode {
-        case .disable:
+        switch transport {
+        case .plaintext, .automatic:
             break
-        case .istioMutual:
+        case .mesh:
             let identities =
                 tls.subjectAltNames.isEmpty
                 ? view.inEveryTrustDomain(view.snapshot.identities(of: source(of: service)))
@@ -203,7 +201,7 @@ struct ClusterCompiler {
                     multiplexes: multiplexes(service, port, policy)
                 )
             )
-        case .simple, .mutual:
+        case .originated:
             cluster.transportSocket = .upstreamTLS(
                 PolicyCompiler.originatedTLS(tls, isHTTP2: isHTTP2(port), service: service)
             )

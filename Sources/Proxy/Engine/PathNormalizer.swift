@@ -19,6 +19,29 @@ enum PathNormalizer {
         return false
     }
 
+    /// The path with its escaped slashes unescaped; nil when there is none.
+    /// - Parameter path: without its query.
+    static func unescapeSlashes(_ bytes: borrowing Span<UInt8>, _ path: ByteRange) -> [UInt8]? {
+        var text: [UInt8] = []
+        var found = false
+        var index = path.lowerBound
+        while index < path.upperBound {
+            if bytes[index] == 0x25, index + 2 < path.upperBound {
+                let high = bytes[index + 1]
+                let low = bytes[index + 2] | 0x20
+                if high == 0x32 && low == 0x66 || high == 0x35 && low == 0x63 {
+                    found = true
+                    text.append(high == 0x32 ? 0x2f : 0x5c)
+                    index += 3
+                    continue
+                }
+            }
+            text.append(bytes[index])
+            index += 1
+        }
+        return found ? text : nil
+    }
+
     /// Appends the normalised path to `output`; false when it holds an encoded zero, which some backends end it at.
     /// - Parameters:
     ///   - dots: removes dot segments and unescapes what needs no escape (`normalize_path`).

@@ -113,25 +113,11 @@ extension Exchange {
 
     /// Whether the path holds escaped slashes; they are unescaped, unless that is a reason to refuse.
     fileprivate mutating func unescapeSlashes(_ action: HeadOptions.EscapedSlashes) -> Bool {
-        var text: [UInt8] = []
-        var found = false
-        var index = request.path.lowerBound
+        let path = request.path
         let end = HeadView(request, bytes: arena.storage).pathWithoutQuery.upperBound
-        while index < end {
-            if arena.storage[index] == 0x25, index + 2 < end {
-                let high = arena.storage[index + 1]
-                let low = arena.storage[index + 2] | 0x20
-                if high == 0x32 && low == 0x66 || high == 0x35 && low == 0x63 {
-                    found = true
-                    text.append(high == 0x32 ? 0x2f : 0x5c)
-                    index += 3
-                    continue
-                }
-            }
-            text.append(arena.storage[index])
-            index += 1
-        }
-        guard found else { return false }
+        let plain = PathNormalizer.unescapeSlashes(
+            arena.storage, ByteRange(start: path.lowerBound, length: end - path.lowerBound))
+        guard var text = plain else { return false }
         if action == .reject { return true }
         text += bytes(ByteRange(start: end, length: request.path.upperBound - end))
         request.path = append(&text)
