@@ -21,6 +21,7 @@ package struct AuthorizationExplanation: Sendable {
     private let http: PolicyChain
     private let tcp: PolicyChain
     private let policies: [AuthorizationPolicy]
+    private let linkerd: LinkerdOrigin
 
     /// - Throws: what the workload's proxy would answer when it got these policies.
     package init(snapshot: MeshSnapshot, workload: MeshWorkload, keySets: KeySetSnapshot = KeySetSnapshot()) throws {
@@ -28,6 +29,7 @@ package struct AuthorizationExplanation: Sendable {
         http = try PolicyChain(http: filters.http)
         tcp = try PolicyChain(network: filters.tcp)
         policies = snapshot.authorizationPolicies(of: workload)
+        linkerd = LinkerdOrigin(snapshot, workload)
     }
 
     /// Who is asked outside of the mesh before this answer holds, a sentence each.
@@ -56,7 +58,7 @@ package struct AuthorizationExplanation: Sendable {
         let found = policy(named: verdict.rule)
         return Answer(
             verdict: verdict, policy: found?.key, rule: found?.rule, location: found?.location,
-            reason: reason(verdict, found))
+            reason: reason(verdict, found, port: question.port))
     }
 
     private typealias Found = (key: ResourceKey, rule: Int, location: SourceLocation)
@@ -76,7 +78,7 @@ package struct AuthorizationExplanation: Sendable {
         return nil
     }
 
-    private func reason(_ verdict: PolicyVerdict, _ found: Found?) -> String {
+    private func reason(_ verdict: PolicyVerdict, _ found: Found?, port: UInt16) -> String {
         switch verdict.outcome {
         case .tokenRefused(let status, let reason): return "\(status): \(reason)"
         case .denied:
@@ -86,10 +88,11 @@ package struct AuthorizationExplanation: Sendable {
                 "\($0.metadata.namespace)/\($0.metadata.name) (\($0.metadata.location))"
             }
             return names.isEmpty
-                ? "denied: nothing lets the caller in"
+                ? "denied: \(linkerd.refusal(port: port))"
                 : "denied: no rule of the ALLOW policies matches: \(names.joined(separator: ", "))"
         case .allowed:
             if let found { return "allowed by \(found.key) rule \(found.rule) (\(found.location))" }
+            if let origin = linkerd.text(ofRule: verdict.rule) { return "allowed by \(origin)" }
             return policies.contains { $0.action == .deny && !$0.isDryRun }
                 ? "allowed: no DENY policy matches and no ALLOW policy holds for the workload"
                 : "allowed: no policy holds for the workload"

@@ -55,11 +55,11 @@ import Testing
             to: [{operation: {methods: [GET]}}]
         """
 
-    private func explain(_ question: CallQuestion, more: String = "") throws -> CallExplanation {
+    private func explain(_ question: CallQuestion, more: String = "", shop: String = shop) throws -> CallExplanation {
         let folder = FileManager.default.temporaryDirectory.appending(path: "explain-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        try (Self.shop + more).write(to: folder.appending(path: "shop.yaml"), atomically: true, encoding: .utf8)
+        try (shop + more).write(to: folder.appending(path: "shop.yaml"), atomically: true, encoding: .utf8)
         return try CallExplainer(ExplainedMesh(paths: [folder.path])).explain(question)
     }
 
@@ -258,5 +258,37 @@ import Testing
         #expect(step?.text.contains(text) == true, "\(answer.lines)")
         // The port is STRICT.
         #expect(answer.isAllowed == (mode == "ISTIO_MUTUAL"), "\(answer.lines)")
+    }
+
+    @Test("What Linkerd's policies decide is said with their place")
+    func linkerd() throws {
+        func policies(_ authorization: String) -> String {
+            """
+
+            ---
+            apiVersion: policy.linkerd.io/v1beta3
+            kind: Server
+            metadata: {name: http, namespace: shop}
+            spec: {podSelector: {matchLabels: {app: api}}, port: http}
+            ---
+            apiVersion: policy.linkerd.io/v1alpha1
+            kind: AuthorizationPolicy
+            metadata: {name: web, namespace: shop}
+            spec:
+              targetRef: {group: policy.linkerd.io, kind: Server, name: http}
+              requiredAuthenticationRefs: [{kind: ServiceAccount, name: \(authorization)}]
+            """
+        }
+        // Without Istio's policy, which is the last document.
+        let shop = Self.shop.components(separatedBy: "---\n").dropLast().joined(separator: "---\n")
+            .replacing("containerPort: 8080", with: "name: http, containerPort: 8080")
+        for (account, text) in [
+            ("web", "allowed by Linkerd's AuthorizationPolicy shop/web (shop.yaml:"),
+            ("other", "denied: no authorization of Linkerd's Server shop/http"),
+        ] {
+            let answer = try explain(question(caller: "shop/web"), more: policies(account), shop: shop)
+            #expect(answer.isAllowed == (account == "web"), "\(answer.lines)")
+            #expect(answer.steps.last?.text.contains(text) == true, "\(answer.lines)")
+        }
     }
 }
