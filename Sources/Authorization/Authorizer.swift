@@ -20,6 +20,12 @@ package struct Authorizer: Sendable {
     /// By policy: its name as metadata; empty without shadow rules.
     private let documents: [JSONDocument]
     private let shadowPolicyKey: [UInt8]
+    private let shadowResultKey: [UInt8]
+    private static let results = ["allowed", "denied"].map { result in
+        var builder = JSONDocumentBuilder()
+        builder.add(result)
+        return builder.finish()
+    }
     private static let metadataName = Array("envoy.filters.http.rbac".utf8)
     private static let connectionMetadataName = Array("envoy.filters.network.rbac".utf8)
     /// Where access logs look whether a request is to be logged (Istio's AUDIT).
@@ -44,6 +50,7 @@ package struct Authorizer: Sendable {
         metadata = compiler.metadata
         policies = compiler.policies
         shadowPolicyKey = Array((spec.shadowPrefix + "shadow_effective_policy_id").utf8)
+        shadowResultKey = Array((spec.shadowPrefix + "shadow_engine_result").utf8)
         let pool = pool
         documents =
             spec.shadowRules == nil
@@ -62,9 +69,13 @@ package struct Authorizer: Sendable {
         if let rules, rules.action == .log {
             metadata.set(filter: Self.commonName, key: Self.hintKey, Self.hints[verdict.isLogged ? 1 : 0])
         }
+        guard verdict.shadow != .none else { return }
+        let filter = isConnection ? Self.connectionMetadataName : Self.metadataName
+        metadata.set(
+            filter: filter, key: shadowResultKey, verdict.shadow == .allowed ? Self.results[0] : Self.results[1])
         guard verdict.shadowPolicy != .none else { return }
         metadata.set(
-            filter: isConnection ? Self.connectionMetadataName : Self.metadataName, key: shadowPolicyKey,
+            filter: filter, key: shadowPolicyKey,
             documents[Int(verdict.shadowPolicy.index)])
     }
 

@@ -18,6 +18,25 @@ package struct RequestMetadata: Sendable {
 
     package var isEmpty: Bool { entries.isEmpty }
 
+    /// A filter's value as text, for logs: characters of strings, digits of numbers; empty when there is none, or it is a
+    /// list or an object.
+    package func text(filter: [UInt8], path: [[UInt8]]) -> [UInt8] {
+        for entry in entries where entry.filter == filter {
+            var rest = path[...]
+            if !entry.key.isEmpty {
+                guard rest.first == entry.key else { continue }
+                rest = rest.dropFirst()
+            }
+            guard let node = entry.document.value(at: Array(rest)) else { continue }
+            switch entry.document.kind(node) {
+            case .true: return Array("true".utf8)
+            case .false: return Array("false".utf8)
+            default: return entry.document.bytes(node)
+            }
+        }
+        return []
+    }
+
     /// Sets a filter's value, in the place of one with its key.
     package mutating func set(filter: [UInt8], key: [UInt8], _ document: JSONDocument) {
         if let known = entries.firstIndex(where: { $0.filter == filter && $0.key == key }) {

@@ -218,6 +218,8 @@ extension Worker where Wire: ~Copyable {
         connections[handle].deadline = .max
         let descriptor = generations[generation].chains[chain].descriptor
         guard descriptor.tls != nil else { return startChain(handle) }
+        let inspectsTLS = generations[generation].snapshot.listeners[listener].inspectsTLS
+        if inspectsTLS, !found.isTLS, !connections[handle].input.isEmpty { reportUnmatched(handle, found) }
         guard let context = generations[generation].chains[chain].context else {
             metrics.listeners[listenerStatistics(handle)].handshakeFailures &+= 1
             return close(handle)

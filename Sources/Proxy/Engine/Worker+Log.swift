@@ -1,3 +1,4 @@
+internal import Authorization
 internal import EventLoop
 internal import HTTP1
 internal import HeaderBlock
@@ -191,12 +192,16 @@ extension Exchange {
     ) {
         let principal = connection.peerCertificate?.identity ?? []
         let subject = connection.peerCertificate?.subject ?? []
+        let metadata =
+            format.metadata.isEmpty
+            ? [] : format.metadata.map { filters.metadata.text(filter: $0.filter, path: $0.path) }
         let names = LogNames(
             cluster: names.cluster.utf8Span.span, clusterStatName: names.clusterStatName.utf8Span.span,
             route: copy route, virtualHost: copy virtualHost,
             filterChain: names.filterChain.utf8Span.span, upstreamPath: names.upstreamPath.utf8Span.span,
             codeDetails: longDetails.span,
-            upstreamTransportFailure: names.failure.utf8Span.span, origin: names.origin.utf8Span.span)
+            upstreamTransportFailure: names.failure.utf8Span.span, origin: names.origin.utf8Span.span,
+            metadata: metadata.span)
         let tls = LogTLSNames(
             requestedServerName: connection.serverName.span, downstreamPeerURI: principal.span,
             downstreamPeerSubject: subject.span)
@@ -241,13 +246,16 @@ extension Connection {
     ) {
         let principal = peerCertificate?.identity ?? []
         let subject = peerCertificate?.subject ?? []
+        let found =
+            format.metadata.isEmpty
+            ? [] : format.metadata.map { metadata.text(filter: $0.filter, path: $0.path) }
         let context = AccessLogContext(
             request: nil, response: nil, trailers: nil,
             names: LogNames(
                 cluster: names.cluster.utf8Span.span, clusterStatName: names.clusterStatName.utf8Span.span,
                 filterChain: names.filterChain.utf8Span.span, upstreamPath: names.upstreamPath.utf8Span.span,
                 codeDetails: names.termination.utf8Span.span,
-                origin: names.origin.utf8Span.span),
+                origin: names.origin.utf8Span.span, metadata: found.span),
             tls: LogTLSNames(
                 requestedServerName: serverName.span, downstreamPeerURI: principal.span,
                 downstreamPeerSubject: subject.span))

@@ -43,10 +43,12 @@ package struct LogNames: ~Escapable {
     package let upstreamTransportFailure: Span<UInt8>
     /// The resource that decided: `VirtualService default/reviews (reviews.yaml:12:5)`.
     package let origin: Span<UInt8>
+    /// The values of `AccessLogFormat.metadata`.
+    package let metadata: Span<[UInt8]>
 
     @_lifetime(
         copy cluster, copy clusterStatName, copy route, copy virtualHost, copy filterChain, copy upstreamPath,
-        copy codeDetails, copy upstreamTransportFailure, copy origin)
+        copy codeDetails, copy upstreamTransportFailure, copy origin, copy metadata)
     package init(
         cluster: Span<UInt8> = Span(),
         clusterStatName: Span<UInt8> = Span(),
@@ -56,8 +58,10 @@ package struct LogNames: ~Escapable {
         upstreamPath: Span<UInt8> = Span(),
         codeDetails: Span<UInt8> = Span(),
         upstreamTransportFailure: Span<UInt8> = Span(),
-        origin: Span<UInt8> = Span()
+        origin: Span<UInt8> = Span(),
+        metadata: Span<[UInt8]> = Span()
     ) {
+        self.metadata = metadata
         self.cluster = cluster
         self.clusterStatName = clusterStatName
         self.route = route

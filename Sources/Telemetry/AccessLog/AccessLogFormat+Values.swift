@@ -95,6 +95,9 @@ extension AccessLogFormat {
         case .virtualHostName: writeText(context.names.virtualHost, step, &output)
         case .filterChainName: writeText(context.names.filterChain, step, &output)
         case .origin: writeText(context.names.origin, step, &output)
+        case .dynamicMetadata:
+            Int(step.first) < context.names.metadata.count
+                ? writeText(context.names.metadata[Int(step.first)].span, step, &output) : false
         case .requestedServerName: writeText(context.tls.requestedServerName, step, &output)
         case .downstreamPeerURI: writeText(context.tls.downstreamPeerURI, step, &output)
         case .downstreamPeerSubject: writeText(context.tls.downstreamPeerSubject, step, &output)

@@ -9,6 +9,13 @@ package struct AccessLogFormat: Sendable {
     let headers: [HeaderName]
     let times: [TimeFormat]
     let omitsEmptyValues: Bool
+    /// What filters found out that the format shows: who writes a line looks it up, and gives the values in this order.
+    package let metadata: [MetadataKey]
+
+    package struct MetadataKey: Sendable, Hashable {
+        package var filter: [UInt8]
+        package var path: [[UInt8]]
+    }
 
     /// Compiles `spec`; fails with the operator that is unknown or malformed.
     package init(_ spec: AccessLogFormatSpec) throws(AccessLogFormatError) {
@@ -21,6 +28,7 @@ package struct AccessLogFormat: Sendable {
         literals = compiler.literals
         headers = compiler.headers
         times = compiler.times
+        metadata = compiler.metadata
         omitsEmptyValues = spec.omitsEmptyValues
     }
 

@@ -6,6 +6,7 @@ struct FormatCompiler {
     var literals: [UInt8] = []
     var headers: [HeaderName] = []
     var times: [TimeFormat] = []
+    var metadata: [AccessLogFormat.MetadataKey] = []
 
     /// A text format; written as it is.
     mutating func addText(_ text: String) throws(AccessLogFormatError) {
@@ -97,6 +98,16 @@ struct FormatCompiler {
                 times.append(try TimeFormat(arguments, isJSON: step.style != .text))
                 step.first = UInt16(times.count - 1)
             }
+        } else if name == "DYNAMIC_METADATA" {
+            let parts = (command.arguments ?? "").split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count >= 2, parts.allSatisfy({ !$0.isEmpty }), metadata.count < Int(UInt16.max) else {
+                throw AccessLogFormatError(
+                    message: "%DYNAMIC_METADATA% needs a filter and a key: %DYNAMIC_METADATA(FILTER:KEY)%, or more keys"
+                )
+            }
+            step.command = .dynamicMetadata
+            step.first = UInt16(metadata.count)
+            metadata.append(.init(filter: Array(parts[0].utf8), path: parts.dropFirst().map { Array($0.utf8) }))
         } else if name == "GRPC_STATUS", let arguments = command.arguments {
             switch arguments {
             case "", "CAMEL_STRING": step.command = .grpcStatus

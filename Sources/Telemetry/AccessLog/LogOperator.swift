@@ -10,6 +10,7 @@ enum LogOperator: UInt8, Sendable {
     case upstreamCluster, upstreamClusterRaw, routeName, virtualHostName, virtualClusterName, filterChainName, origin
     case requestedServerName, downstreamPeerURI, downstreamPeerSubject, downstreamTLSVersion, downstreamTLSCipher
     case upstreamPeerURI, upstreamTLSVersion, upstreamTLSCipher
+    case dynamicMetadata
     case attemptCount, connectionID, upstreamConnectionID, grpcStatus, grpcStatusSnake, grpcStatusNumber
 
     enum AddressPart: UInt8, Sendable { case whole, host, port }
