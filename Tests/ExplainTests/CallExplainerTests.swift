@@ -283,7 +283,7 @@ import Testing
         let shop = Self.shop.components(separatedBy: "---\n").dropLast().joined(separator: "---\n")
             .replacing("containerPort: 8080", with: "name: http, containerPort: 8080")
         for (account, text) in [
-            ("web", "allowed by Linkerd's AuthorizationPolicy shop/web (shop.yaml:"),
+            ("web", "allowed by Linkerd's AuthorizationPolicy shop/web ("),
             ("other", "denied: no authorization of Linkerd's Server shop/http"),
         ] {
             let answer = try explain(question(caller: "shop/web"), more: policies(account), shop: shop)
