@@ -18,7 +18,7 @@ extension Worker where Wire: ~Copyable {
             let pool = tunnelPool(handle, generation, proxy)
         else {
             recordTunnel(handle, connections[handle].tunnelCluster < 0 ? .noClusterFound : .noHealthyUpstream)
-            return close(handle)
+            return close(handle, abort: true)
         }
         connectTunnel(handle, pool, generation)
     }
@@ -62,7 +62,7 @@ extension Worker where Wire: ~Copyable {
             metrics.clusters[pools[pool].statistics].overflows &+= 1
             freePoolIfUnused(pool)
             recordTunnel(handle, .upstreamOverflow)
-            return close(handle)
+            return close(handle, abort: true)
         }
         // Whoever reads the log wants to know which endpoint was tried, whatever became of it.
         connections[handle].tunnelPeerAddress = pools[pool].key.address
@@ -94,7 +94,7 @@ extension Worker where Wire: ~Copyable {
             return connectTunnel(handle, pool, generation)
         }
         recordTunnel(handle, .upstreamConnectionFailure)
-        close(handle)
+        close(handle, abort: true)
     }
 
     /// The endpoint is connected, and secured where it is to be.
