@@ -58,7 +58,7 @@ package struct ProviderSpec: Sendable, Hashable {
     package var clockSkewSeconds: UInt64 = 60
     /// A token without `exp` is refused (require_expiration).
     package var requiresExpiration = false
-    /// The longest time between `iat` (or now) and `exp`; 0 is unlimited (max_lifetime).
+    /// The longest time from now to `exp`, seconds; 0 is unlimited (max_lifetime).
     package var maxLifetimeSeconds: UInt64 = 0
 
     package init(name: String, issuer: String, keySet: String) {

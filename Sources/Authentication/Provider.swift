@@ -42,8 +42,8 @@ struct Provider: Sendable {
         // Envoy's reason for both, although the signature is not looked at yet.
         if spec.requiresExpiration, token.expiry == 0 { throw .verificationFailed }
         if spec.maxLifetimeSeconds > 0 {
-            let start = token.issuedAt == 0 ? now : token.issuedAt
-            guard token.expiry != 0, token.expiry <= start &+ spec.maxLifetimeSeconds else { throw .verificationFailed }
+            // From now on: Envoy does not look at `iat`.
+            guard token.expiry != 0, token.expiry <= now &+ spec.maxLifetimeSeconds else { throw .verificationFailed }
         }
         if !audiences.isEmpty, !token.audiences.contains(where: { audiences.contains(Self.plainAudience($0)) }) {
             throw .audienceNotAllowed

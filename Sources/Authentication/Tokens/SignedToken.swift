@@ -16,7 +16,6 @@ struct SignedToken: Sendable {
     let issuer: String
     let audiences: [String]
     /// Seconds since 1970; 0 is none, as Envoy takes it.
-    let issuedAt: UInt64
     let notBefore: UInt64
     let expiry: UInt64
 
@@ -43,7 +42,8 @@ struct SignedToken: Sendable {
         encodedPayload = Array(sections[1])
         issuer = try Self.text(payload, "iss", .issuerNotString) ?? ""
         _ = try Self.text(payload, "sub", .subjectNotString)
-        issuedAt = try Self.seconds(payload, "iat", .issuedAtNotInteger, .issuedAtOutOfRange)
+        // It counts for nothing, but has to be a time.
+        _ = try Self.seconds(payload, "iat", .issuedAtNotInteger, .issuedAtOutOfRange)
         notBefore = try Self.seconds(payload, "nbf", .notBeforeNotInteger, .notBeforeOutOfRange)
         expiry = try Self.seconds(payload, "exp", .expiryNotInteger, .expiryOutOfRange)
         _ = try Self.text(payload, "jti", .identifierNotString)
