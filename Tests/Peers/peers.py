@@ -804,8 +804,10 @@ def grpc_test(martlet):
         mesh.apply(grpc_rule("  - {match: [{headers: {x-test: {exact: two}}}], %s}\n  - %s" % (to("v2"), to("v1"))))
         one, two = calls(20), calls(20, [("x-test", "two")])
         check("matched by header", (one, two), one == {"v1": 20} and two == {"v2": 20})
-        mesh.write("services.yaml", GRPC_SERVICES % "trafficPolicy: {loadBalancer: {localityLbSetting: {distribute: [{from: here/*, to: {here/v1: 90, here/v2: 10}}]}}}")
         mesh.apply("")
+        before = mesh.status()["generation"]
+        mesh.write("services.yaml", GRPC_SERVICES % "trafficPolicy: {loadBalancer: {localityLbSetting: {distribute: [{from: here/*, to: {here/v1: 90, here/v2: 10}}]}}}")
+        wait(lambda: mesh.status()["generation"] > before, "the weights of localities")
         found = calls(500)
         check("weighted by locality 90 to 10", found, 20 <= found.get("v2", 0) <= 85 and found.get("v1", 0) + found.get("v2", 0) == 500)
         return not failures
