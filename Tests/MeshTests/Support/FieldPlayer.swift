@@ -9,7 +9,11 @@ struct FieldPlayer {
         /// Head and body.
         var text: String
 
-        func holds(_ part: String) -> Bool { status == part || text.contains(part) }
+        /// Three digits are a status; a body may hold them by chance.
+        func holds(_ part: String) -> Bool {
+            part.utf8.count == 3 && part.utf8.allSatisfy { (0x30...0x39).contains($0) }
+                ? status == part : text.contains(part)
+        }
 
         /// Who answered, as the example service says.
         var pod: String? {
