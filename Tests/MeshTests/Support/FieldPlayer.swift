@@ -9,10 +9,11 @@ struct FieldPlayer {
         /// Head and body.
         var text: String
 
-        /// Three digits are a status; a body may hold them by chance.
+        /// Three digits are the status of an answer to a request, whose body may hold them by chance. What a command wrote,
+        /// whose status is a small number, is text.
         func holds(_ part: String) -> Bool {
-            part.utf8.count == 3 && part.utf8.allSatisfy { (0x30...0x39).contains($0) }
-                ? status == part : text.contains(part)
+            let isStatus = part.utf8.count == 3 && part.utf8.allSatisfy { (0x30...0x39).contains($0) }
+            return isStatus && status.utf8.count == 3 ? status == part : status == part || text.contains(part)
         }
 
         /// Who answered, as the example service says.
